@@ -1,0 +1,73 @@
+//! A type for each kind of id, so that they cannot be mistaken for one another.
+//!
+//! All are UUIDv7: unique without coordination, and sorted by creation.
+
+use crate::time::Timestamp;
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id whose leading bits are the time `at`, in milliseconds.
+            pub fn new(at: Timestamp) -> Self {
+                let micros = at.as_micros().max(0) as u64;
+                let (secs, nanos) = (micros / 1_000_000, (micros % 1_000_000) as u32 * 1_000);
+                Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, secs, nanos)))
+            }
+
+            /// The id as its 16 octets, big-endian.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id that these octets spell.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// One authentication attempt and what was decided.
+    DecisionId
+);
+id!(
+    /// One stay of an endpoint on the network.
+    SessionId
+);
+id!(
+    /// A user, device, machine, agent, service or model.
+    IdentityId
+);
+id!(
+    /// A switch, controller or other RADIUS client.
+    NasId
+);

@@ -1,0 +1,40 @@
+//! Cordon, a network access control server.
+//!
+//! Imports point down only; `tests/it/layering.rs` enforces it.
+//!
+//! | layer | modules | what lives there |
+//! |---|---|---|
+//! | 5 | `cli`, `server`, `config` | commands, composition root, typed configuration |
+//! | 4 | `access`, `api`, `jobs` | one request from arrival to reply; HTTP; periodic work |
+//! | 3 | `store`, `transport` | sqlx; sockets |
+//! | 2 | `inventory`, `policy`, `session`, `pki`, `audit` | domain rules |
+//! | 1 | `radius`, `eap` | protocols as pure state machines |
+//! | 0 | `time`, `ids`, `secret`, `telemetry` | words everything else is said in |
+//!
+//! Layers 0 to 2 are sans-IO: bytes and the time go in; bytes, events and the
+//! next deadline come out.
+
+pub mod ids;
+pub mod secret;
+pub mod telemetry;
+pub mod time;
+
+pub mod eap;
+pub mod radius;
+
+pub mod audit;
+pub mod inventory;
+pub mod pki;
+pub mod policy;
+pub mod session;
+
+pub mod store;
+pub mod transport;
+
+pub mod access;
+pub mod api;
+pub mod jobs;
+
+pub mod cli;
+pub mod config;
+pub mod server;
