@@ -29,9 +29,9 @@ pub mod policy;
 pub mod session;
 
 pub mod store;
-pub mod transport;
+//ACC pub mod transport;
 
-pub mod access;
+//ACC pub mod access;
 pub mod api;
 pub mod jobs;
 

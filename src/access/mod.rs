@@ -1,1 +1,357 @@
-//! (being written)
+//! One request from its arrival to the reply.
+//!
+//! [`Engine::handle`] is the whole path, and reads memory only: a datagram and
+//! the time go in, an [`Answer`] comes out. What must be durable before the
+//! reply may leave comes with it as a record; the transport hands the record to
+//! the store, and sends the reply when it is safe.
+
+pub mod accounting;
+pub mod conversation;
+pub mod failure;
+pub mod identify;
+pub mod login;
+pub mod mab;
+pub mod record;
+pub mod reply;
+pub mod request;
+
+use crate::audit::reason::Reason;
+use crate::eap::tls::adapter::ServerTlsConfig;
+use crate::inventory::identity::IdentityIndex;
+use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
+use crate::pki::trust::TrustStore;
+use crate::policy::engine::Policy;
+use crate::policy::profile::Profile;
+use crate::radius::attribute as attr;
+use crate::radius::authenticator::{VerifiedRequest, VerifyError, verify_request};
+use crate::radius::builder::ReplyBuilder;
+use crate::radius::dedup::{DuplicateCache, RequestKey, Seen};
+use crate::radius::packet::{Code, Packet};
+use crate::store::writer::Record;
+use crate::telemetry::Metrics;
+use crate::time::Timestamp;
+use arc_swap::ArcSwap;
+use conversation::{Conversation, Conversations};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Replies kept for retransmissions. At 2,000 logins per second of 7 requests
+/// each and [`DUPLICATE_LIFE`], 70,000 are alive.
+const DUPLICATE_CAPACITY: usize = 131_072;
+/// How long a reply is kept (RFC 5080, section 2.2.2: 5 to 30 seconds).
+const DUPLICATE_LIFE: Duration = Duration::from_secs(10);
+/// Timed-out conversations that are recorded per sweep, which comes each
+/// second. A flood of abandoned ones is counted, not stored.
+const MAX_TIMEOUT_RECORDS: usize = 50;
+/// Names of NASes shown for packets from an unknown source.
+const UNKNOWN_NAS: &str = "unknown";
+
+/// Everything that a decision reads, immutable, replaced as a whole.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Who may ask.
+    pub nas: NasRegistry,
+    /// Who is known.
+    pub identities: IdentityIndex,
+    /// The rules.
+    pub policy: Policy,
+    /// What a rule can grant, by name.
+    pub profiles: HashMap<String, Profile>,
+    /// Whose certificates are believed.
+    pub trust: Arc<TrustStore>,
+    /// The server's side of TLS.
+    pub tls: ServerTlsConfig,
+    /// The longest EAP packet, in octets, where the NAS sets no lower limit.
+    pub max_eap_len: usize,
+    /// The rules' hours and weekdays.
+    pub timezone: jiff::tz::TimeZone,
+}
+
+/// What a listener is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    /// Access-Request and Status-Server.
+    Authentication,
+    /// Accounting-Request and Status-Server.
+    Accounting,
+}
+
+/// Where a datagram came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The sender.
+    pub source: SocketAddr,
+    /// Which listener it was; part of what makes a duplicate.
+    pub listener: u16,
+    /// What that listener is for.
+    pub service: Service,
+}
+
+/// Names a request while its reply is pending.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestToken {
+    key: RequestKey,
+    authenticator: [u8; 16],
+}
+
+/// What to do with a datagram.
+#[derive(Debug)]
+pub enum Answer {
+    /// Nothing: it was dropped, and counted.
+    Silent,
+    /// Send this at once.
+    Now(Arc<[u8]>),
+    /// Store the record; when it is durable, send the reply and tell
+    /// [`Engine::answered`]. When it cannot be stored, send nothing and tell
+    /// [`Engine::abandoned`]: the NAS asks again, or elsewhere.
+    AfterRecord {
+        /// What must be durable first.
+        record: Record,
+        /// The finished reply.
+        reply: Arc<[u8]>,
+        /// How long to hold it back.
+        delay: Duration,
+        /// Names the request.
+        token: RequestToken,
+    },
+}
+
+/// Serves requests. Shared by all workers.
+#[derive(Debug)]
+pub struct Engine {
+    snapshot: ArcSwap<Snapshot>,
+    conversations: Conversations,
+    duplicates: DuplicateCache,
+    /// NASes that have sent Message-Authenticator, where that is `learned`.
+    seen_message_authenticator: RwLock<HashSet<String>>,
+    metrics: Arc<Metrics>,
+    reject_delay: Duration,
+    serving: AtomicBool,
+}
+
+impl Engine {
+    /// An engine that decides by `snapshot`. Conversations end after
+    /// `conversation_timeout` of silence; an Access-Reject is held back for
+    /// `reject_delay`.
+    pub fn new(
+        snapshot: Snapshot,
+        metrics: Arc<Metrics>,
+        conversation_timeout: Duration,
+        reject_delay: Duration,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            conversations: Conversations::new(conversation_timeout),
+            duplicates: DuplicateCache::new(DUPLICATE_CAPACITY, DUPLICATE_LIFE),
+            seen_message_authenticator: RwLock::default(),
+            metrics,
+            reject_delay,
+            serving: AtomicBool::new(true),
+        }
+    }
+
+    /// Decides by `snapshot` from now on. Conversations in progress go on.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// What decisions are made by now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Whether Status-Server is answered: only while logins can really be
+    /// served, so that a NAS fails over when they cannot.
+    pub fn set_serving(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// Conversations in progress.
+    pub fn conversations(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Serves one datagram.
+    pub fn handle(&self, datagram: &[u8], arrival: Arrival, now: Timestamp) -> Answer {
+        match self.serve(datagram, arrival, now) {
+            Ok(answer) => answer,
+            Err((nas, reason)) => {
+                self.metrics.discarded(&nas, reason);
+                Answer::Silent
+            }
+        }
+    }
+
+    fn serve(&self, datagram: &[u8], arrival: Arrival, now: Timestamp) -> Result<Answer, (String, &'static str)> {
+        let snapshot = self.snapshot.load();
+        let Some(nas) = snapshot.nas.lookup(arrival.source.ip()) else {
+            tracing::debug!(source = %arrival.source, "packet from an unknown NAS");
+            return Err((UNKNOWN_NAS.into(), "unknown_nas"));
+        };
+        let discard = |reason| (nas.name.clone(), reason);
+        let packet = Packet::parse(datagram).map_err(|_| discard("malformed"))?;
+        let expected = match (arrival.service, packet.code()) {
+            (_, Code::StatusServer) => true,
+            (Service::Authentication, Code::AccessRequest) => true,
+            (Service::Accounting, Code::AccountingRequest) => true,
+            _ => false,
+        };
+        if !expected {
+            return Err(discard("unexpected_code"));
+        }
+        let request = self.verify(packet, nas).map_err(discard)?;
+        if packet.code() == Code::StatusServer {
+            return self.status(&request, nas, arrival.service).map_err(discard);
+        }
+        let token = RequestToken {
+            key: RequestKey {
+                source: arrival.source,
+                listener: arrival.listener,
+                code: packet.code().into(),
+                identifier: packet.identifier(),
+            },
+            authenticator: *packet.authenticator(),
+        };
+        match self.duplicates.begin(token.key, &token.authenticator, now) {
+            Seen::New => {}
+            Seen::Answered(reply) => {
+                self.metrics.duplicate();
+                return Ok(Answer::Now(reply));
+            }
+            Seen::InProgress => return Err(discard("duplicate_in_progress")),
+            Seen::Full => return Err(discard("duplicate_cache_full")),
+        }
+        let attempt = Attempt { engine: self, snapshot: &snapshot, request: &request, nas, arrival, token, now };
+        let outcome = match arrival.service {
+            Service::Authentication => attempt.authenticate(),
+            Service::Accounting => attempt.account(),
+        };
+        if let Err(reason) = outcome {
+            self.duplicates.forget(token.key, &token.authenticator);
+            return Err(discard(reason));
+        }
+        outcome.map_err(discard)
+    }
+
+    /// Checks authenticators, with the care that CVE-2024-3596 asks for.
+    fn verify<'a>(&self, packet: Packet<'a>, nas: &Nas) -> Result<VerifiedRequest<'a>, &'static str> {
+        let seen = || self.seen_message_authenticator.read().unwrap_or_else(PoisonError::into_inner).contains(&nas.name);
+        let required = match nas.message_authenticator {
+            MessageAuthenticatorMode::Required => true,
+            MessageAuthenticatorMode::Learned => seen(),
+            MessageAuthenticatorMode::Off => false,
+        };
+        // Proxy-State is what the attacker of CVE-2024-3596 has echoed.
+        let limited = packet.code() == Code::AccessRequest
+            && nas.message_authenticator != MessageAuthenticatorMode::Off
+            && packet.find(attr::PROXY_STATE).is_some()
+            && packet.find(attr::MESSAGE_AUTHENTICATOR).is_none();
+        if limited {
+            return Err("proxy_state_without_message_authenticator");
+        }
+        let request = verify_request(packet, &nas.secret, required).map_err(|e| match e {
+            VerifyError::MissingMessageAuthenticator => "message_authenticator_missing",
+            VerifyError::EapWithoutMessageAuthenticator => "eap_without_message_authenticator",
+            VerifyError::BadMessageAuthenticator | VerifyError::BadRequestAuthenticator => "wrong_shared_secret",
+            VerifyError::DuplicateMessageAuthenticator => "malformed",
+            VerifyError::NotARequest(_) => "unexpected_code",
+        })?;
+        if nas.message_authenticator == MessageAuthenticatorMode::Learned
+            && packet.code() == Code::AccessRequest
+            && request.has_message_authenticator()
+            && !seen()
+        {
+            self.seen_message_authenticator
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(nas.name.clone());
+        }
+        Ok(request)
+    }
+
+    /// RFC 5997: the reply is that of the port's service.
+    fn status(&self, request: &VerifiedRequest<'_>, nas: &Nas, service: Service) -> Result<Answer, &'static str> {
+        if !self.serving.load(Ordering::Relaxed) {
+            return Err("not_serving");
+        }
+        let code = match service {
+            Service::Authentication => Code::AccessAccept,
+            Service::Accounting => Code::AccountingResponse,
+        };
+        let reply = ReplyBuilder::new(code, request).finish(&nas.secret).map_err(|_| "reply_too_long")?;
+        Ok(Answer::Now(reply.into()))
+    }
+
+    /// The reply has been sent: a retransmission gets the same octets.
+    pub fn answered(&self, token: &RequestToken, reply: &Arc<[u8]>, now: Timestamp) {
+        self.duplicates.answer(token.key, &token.authenticator, reply.clone(), now);
+    }
+
+    /// The record could not be stored: a retransmission is tried anew.
+    pub fn abandoned(&self, token: &RequestToken) {
+        self.duplicates.forget(token.key, &token.authenticator);
+    }
+
+    /// Ends what has been silent for too long. Call it each second; store the
+    /// records that come back.
+    pub fn sweep(&self, now: Timestamp) -> Vec<Record> {
+        self.duplicates.expire(now);
+        let snapshot = self.snapshot.load();
+        let expired = self.conversations.expire(now);
+        self.metrics.set_conversations(self.conversations.len());
+        expired
+            .into_iter()
+            .take(MAX_TIMEOUT_RECORDS)
+            .map(|conversation| timed_out(&snapshot, *conversation, now))
+            .collect()
+    }
+}
+
+fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Timestamp) -> Record {
+    let Conversation { eap, info, outer_identity, started, .. } = conversation;
+    let (reason, detail) = if eap.is_mid_flight() {
+        (Reason::FragmentsLost, "the supplicant fell silent between fragments of a TLS flight")
+    } else if eap.is_half_open() {
+        (Reason::ConversationTimedOut, "the supplicant never answered the proposal of EAP-TLS")
+    } else {
+        (Reason::ConversationTimedOut, "the supplicant fell silent during the TLS handshake")
+    };
+    let mut draft = record::Draft::new(&info, "eap-tls", started);
+    draft.outer_identity = Some(outer_identity);
+    draft.rounds = eap.rounds();
+    record::incomplete(draft, snapshot, reason, detail.into(), now)
+}
+
+/// One request on its way.
+struct Attempt<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+    request: &'a VerifiedRequest<'a>,
+    nas: &'a Arc<Nas>,
+    arrival: Arrival,
+    token: RequestToken,
+    now: Timestamp,
+}
+
+/// A request is answered, or dropped with the reason's name.
+type Outcome = Result<Answer, &'static str>;
+
+impl Attempt<'_> {
+    fn authenticate(&self) -> Outcome {
+        let packet = self.request.packet();
+        match packet.eap_message() {
+            Some(eap) => self.login(&eap),
+            None => self.mab(),
+        }
+    }
+
+    /// The reply to be sent at once, remembered for retransmissions.
+    fn reply_now(&self, reply: ReplyBuilder) -> Outcome {
+        let reply: Arc<[u8]> = reply.finish(&self.nas.secret).map_err(|_| "reply_too_long")?.into();
+        self.engine.duplicates.answer(self.token.key, &self.token.authenticator, reply.clone(), self.now);
+        Ok(Answer::Now(reply))
+    }
+}

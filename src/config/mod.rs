@@ -1,1 +1,444 @@
-//! (being written)
+//! The configuration file: typed, documented, and strict.
+//!
+//! [`Config::parse`] checks the form; [`build`] turns it into what the server
+//! runs on and checks the meaning. Each error names the file, the line, what is
+//! wrong and what to do.
+
+pub mod build;
+
+use serde::Deserialize;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Listeners and limits.
+    #[serde(default)]
+    pub server: ServerSection,
+    /// The HTTP API.
+    #[serde(default)]
+    pub http: HttpSection,
+    /// The server's certificate and the TLS versions.
+    pub tls: TlsSection,
+    /// Certificate authorities whose clients are let in.
+    #[serde(default)]
+    pub ca: Vec<CaSection>,
+    /// The policy file.
+    #[serde(default)]
+    pub policy: PolicySection,
+    /// What a rule can grant.
+    #[serde(default)]
+    pub profile: Vec<ProfileSection>,
+    /// The switches and controllers that may ask.
+    #[serde(default)]
+    pub nas: Vec<NasSection>,
+    /// Who is known.
+    #[serde(default)]
+    pub identity: Vec<IdentitySection>,
+}
+
+/// `[server]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Where the database lives.
+    pub data_dir: PathBuf,
+    /// UDP addresses for authentication.
+    pub auth: Vec<SocketAddr>,
+    /// UDP addresses for accounting.
+    pub acct: Vec<SocketAddr>,
+    /// Threads per listener; 0 means one per processor.
+    pub workers: usize,
+    /// How long an Access-Reject is held back, in milliseconds, to slow down
+    /// guessing.
+    pub reject_delay_ms: u64,
+    /// How long a conversation may be silent, in seconds.
+    pub conversation_timeout_secs: u64,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            data_dir: "data".into(),
+            auth: vec![SocketAddr::from(([0, 0, 0, 0], 1812))],
+            acct: vec![SocketAddr::from(([0, 0, 0, 0], 1813))],
+            workers: 0,
+            reject_delay_ms: 1000,
+            conversation_timeout_secs: 60,
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSection {
+    /// The address of the API. Plain HTTP, so loopback only.
+    pub listen: Spanned<SocketAddr>,
+    /// The file with the bearer token; made with a random one when missing.
+    pub token_file: PathBuf,
+    /// The bearer token itself, in place of the file.
+    pub token: Option<Spanned<String>>,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self {
+            listen: Spanned::new(0..0, SocketAddr::from(([127, 0, 0, 1], 8080))),
+            token_file: "api-token".into(),
+            token: None,
+        }
+    }
+}
+
+/// `[tls]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM: the server's certificate, then its intermediates.
+    pub certificate: Spanned<PathBuf>,
+    /// PEM: its private key.
+    pub key: Spanned<PathBuf>,
+    /// The oldest TLS version to speak.
+    #[serde(default = "tls12")]
+    pub min_version: Spanned<String>,
+    /// The newest TLS version to speak.
+    #[serde(default = "tls13")]
+    pub max_version: Spanned<String>,
+    /// The longest EAP-TLS payload in one packet, in octets. A smaller
+    /// Framed-MTU of the NAS wins.
+    #[serde(default = "default_fragment_size")]
+    pub fragment_size: Spanned<usize>,
+    /// Whether sessions may resume by ticket.
+    #[serde(default = "yes")]
+    pub resumption: bool,
+}
+
+fn tls12() -> Spanned<String> {
+    Spanned::new(0..0, "1.2".into())
+}
+
+fn tls13() -> Spanned<String> {
+    Spanned::new(0..0, "1.3".into())
+}
+
+/// Fits an Ethernet frame through most tunnels; what FreeRADIUS and hostapd use
+/// is near.
+fn default_fragment_size() -> Spanned<usize> {
+    Spanned::new(0..0, 1020)
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[[ca]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaSection {
+    /// The name that decisions show.
+    pub name: String,
+    /// PEM: the trusted certificate or certificates.
+    pub file: Spanned<PathBuf>,
+    /// PEM or DER: revocation lists of this CA and of its intermediates.
+    #[serde(default)]
+    pub crl: Vec<Spanned<PathBuf>>,
+    /// Whether revocation is looked at. Default: when there are CRL files.
+    pub crl_check: Option<bool>,
+    /// What a missing CRL means.
+    #[serde(default)]
+    pub crl_missing: OnCrlProblem,
+    /// What a CRL past its nextUpdate means.
+    #[serde(default)]
+    pub crl_outdated: OnCrlProblem,
+}
+
+/// What to do when revocation cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCrlProblem {
+    /// The certificate is refused.
+    #[default]
+    Fail,
+    /// It is accepted, and the decision's record carries a warning.
+    Warn,
+}
+
+/// `[policy]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySection {
+    /// The Cedar file; without one, the built-in default policy.
+    pub file: Option<Spanned<PathBuf>>,
+    /// The IANA time zone of the rules' hours and weekdays. Default: UTC.
+    pub timezone: Option<Spanned<String>>,
+}
+
+/// `[[profile]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileSection {
+    /// The name that rules use.
+    pub name: Spanned<String>,
+    /// The VLAN's id, or its name on the switch.
+    pub vlan: Option<Spanned<VlanValue>>,
+    /// The name of a filter that the NAS knows (Filter-Id).
+    pub filter_id: Option<String>,
+    /// How long a session lasts, in seconds.
+    pub session_timeout_secs: Option<u32>,
+    /// What the NAS does then.
+    pub termination_action: Option<TerminationActionValue>,
+    /// Further attributes, `Name = value`.
+    #[serde(default)]
+    pub attributes: Vec<Spanned<String>>,
+}
+
+/// A VLAN by number or by name.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum VlanValue {
+    /// 1 to 4094.
+    Id(i64),
+    /// As the switch knows it.
+    Name(String),
+}
+
+/// What happens at Session-Timeout.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TerminationActionValue {
+    /// The endpoint logs in again, without losing the link.
+    Reauthenticate,
+    /// The session ends.
+    Disconnect,
+}
+
+/// `[[nas]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NasSection {
+    /// The name that decisions show.
+    pub name: Spanned<String>,
+    /// An address or prefix, or several.
+    pub address: Spanned<OneOrMany>,
+    /// The shared secret.
+    pub secret: Option<Spanned<String>>,
+    /// A file with the shared secret.
+    pub secret_file: Option<Spanned<PathBuf>>,
+    /// Whether requests must carry Message-Authenticator.
+    #[serde(default)]
+    pub message_authenticator: MessageAuthenticatorValue,
+    /// Where it stands.
+    pub site: Option<String>,
+    /// The groups it belongs to, for rules.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// EAP conversations that it may have open at once.
+    pub max_conversations: Option<Spanned<usize>>,
+}
+
+/// When Message-Authenticator is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageAuthenticatorValue {
+    /// Always.
+    Required,
+    /// From the first request on that carried one.
+    #[default]
+    Learned,
+    /// Never, but for EAP and Status-Server.
+    Off,
+}
+
+/// `"a"` or `["a", "b"]`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// A single value.
+    One(String),
+    /// A list.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// The values.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::Many(many) => many.as_slice(),
+        }
+        .iter()
+        .map(String::as_str)
+    }
+}
+
+/// `[[identity]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySection {
+    /// The name that decisions show.
+    pub name: Spanned<String>,
+    /// user, device, machine, agent, service or model.
+    pub kind: Spanned<String>,
+    /// The groups it belongs to, for rules.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The human who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// requested, approved, active (the default), suspended or retired.
+    pub status: Option<Spanned<String>>,
+    /// When it ceases to be valid (RFC 3339).
+    pub expires: Option<Spanned<String>>,
+    /// By what it is recognised.
+    #[serde(default)]
+    pub credentials: Vec<Spanned<CredentialSection>>,
+}
+
+/// One entry of `credentials`: exactly one of these, or issuer with serial.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialSection {
+    /// A DNS name in the certificate.
+    pub san_dns: Option<String>,
+    /// A URI in the certificate, such as a SPIFFE id.
+    pub san_uri: Option<String>,
+    /// An email address in the certificate.
+    pub san_email: Option<String>,
+    /// A User Principal Name in the certificate.
+    pub san_upn: Option<String>,
+    /// A Microsoft security identifier in the certificate.
+    pub sid: Option<String>,
+    /// The subject's common name: weak, since any CA may repeat it.
+    pub common_name: Option<String>,
+    /// SHA-256 of the certificate, in hex.
+    pub fingerprint: Option<String>,
+    /// SHA-256 of the public key, in hex.
+    pub key_fingerprint: Option<String>,
+    /// The issuer's name, with `serial`.
+    pub issuer: Option<String>,
+    /// The serial number in hex, with `issuer`.
+    pub serial: Option<String>,
+    /// A MAC address, for MAC authentication bypass.
+    pub mac: Option<String>,
+}
+
+/// What is wrong with a configuration, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if !self.remedy.is_empty() {
+            write!(f, "\n  -> {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// A configuration file's text, to tell lines by.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+impl Source {
+    /// An error at a place in this file. An empty span stands for a default
+    /// value, which has no line.
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) -> ConfigError {
+        let line = (span.end > 0).then(|| line_of(&self.text, span.start));
+        ConfigError { file: self.file.clone(), line, message: message.into(), remedy: remedy.into() }
+    }
+
+    /// A path as written in this file: relative ones start where the file is.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+}
+
+impl Config {
+    /// Reads the form of a configuration.
+    ///
+    /// # Errors
+    /// What is wrong and where: syntax, an unknown key, a value of another type.
+    pub fn parse(source: &Source) -> Result<Config, ConfigError> {
+        toml::from_str(&source.text).map_err(|e| {
+            let span = e.span().unwrap_or(0..0);
+            let remedy = if e.message().starts_with("missing field `tls`") {
+                "add a [tls] section with certificate and key; `cordon ca init` and `cordon ca issue --server` make them"
+            } else {
+                "see docs/configuration.md for every key"
+            };
+            source.error(span, e.message().trim().replace('\n', " "), remedy)
+        })
+    }
+
+    /// Reads the file and its form.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as [`Config::parse`].
+    pub fn load(file: &Path) -> Result<(Config, Source), ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|e| ConfigError {
+            file: file.to_owned(),
+            line: None,
+            message: format!("cannot be read: {e}"),
+            remedy: "name an existing file with --config; `cordon demo --data DIR` writes one to start from".into(),
+        })?;
+        let source = Source { file: file.to_owned(), text };
+        Ok((Config::parse(&source)?, source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(&Source { file: "cordon.toml".into(), text: text.into() })
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let text = "[tls]\ncertificate = \"a\"\nkey = \"b\"\n\n[server]\nworkers = \"two\"\n";
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.line, Some(6), "{error}");
+        let error = parse("[tls]\ncertificate = \"a\"\nkey = \"b\"\ncolour = 1\n").unwrap_err();
+        assert_eq!(error.line, Some(4), "{error}");
+        assert!(error.to_string().contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn a_minimal_file_is_enough() {
+        let config = parse("[tls]\ncertificate = \"a\"\nkey = \"b\"\n").unwrap();
+        assert_eq!(config.server.auth[0].port(), 1812);
+        assert!(config.http.listen.get_ref().ip().is_loopback());
+        assert!(config.nas.is_empty(), "nobody may ask until it is said who");
+    }
+}

@@ -1,1 +1,5 @@
-//! (being written)
+//! Sockets and the clock: the only code that touches the outside while a
+//! request is served.
+
+pub mod clock;
+pub mod udp;

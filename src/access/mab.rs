@@ -1,0 +1,85 @@
+//! MAC authentication bypass: an endpoint that speaks no 802.1X, vouched for by
+//! its MAC address alone. Anyone can claim one, so the policy decides how far
+//! it leads.
+
+use super::record::{self, Draft};
+use super::request::RequestInfo;
+use super::{Answer, Attempt, Outcome, identify, reply};
+use crate::audit::reason::Reason;
+use crate::ids::DecisionId;
+use crate::inventory::mac::MacAddress;
+use crate::radius::attribute as attr;
+use crate::radius::builder::ReplyBuilder;
+use crate::radius::hide;
+use crate::radius::packet::{Code, Packet};
+use crate::secret::Secret;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+impl Attempt<'_> {
+    pub(super) fn mab(&self) -> Outcome {
+        let packet = self.request.packet();
+        let info = RequestInfo::read(&packet, self.nas, self.arrival.source);
+        let user_name = packet.find(attr::USER_NAME).unwrap_or_default();
+        let named = std::str::from_utf8(user_name).ok().and_then(|name| MacAddress::parse(name).ok());
+        let mut draft = Draft::new(&info, "mab", self.now);
+        draft.rounds = 1;
+        match named {
+            // Only a name that is the station's own MAC address is MAB: a
+            // user's name never is, whatever it looks like.
+            Some(mac) if info.mac.is_none_or(|calling| calling == mac) && !mac.is_multicast() => {
+                if password_fits(&packet, user_name, &self.nas.secret) {
+                    let identified = identify::by_mac(self.snapshot, mac, self.now);
+                    self.decide_for(&mut draft, identified);
+                } else {
+                    draft.refuse(
+                        Reason::MacPasswordMismatch,
+                        "the password is not the MAC address as the NAS spells it in User-Name".into(),
+                    );
+                }
+            }
+            Some(_) => draft.refuse(
+                Reason::UnsupportedAuthentication,
+                "User-Name is a MAC address, but not that of Calling-Station-Id".into(),
+            ),
+            None => draft.refuse(
+                Reason::UnsupportedAuthentication,
+                "a login by password; Cordon lets in by certificate (EAP-TLS), and by MAC address where the policy says so".into(),
+            ),
+        }
+        if draft.is_granted() {
+            let id = DecisionId::new(self.now);
+            let mut accept = ReplyBuilder::new(Code::AccessAccept, self.request);
+            reply::grant(&mut accept, &mut draft, self.snapshot, id).map_err(|_| "reply_too_long")?;
+            self.after_record(record::accepted(draft, id, self.now), accept, Duration::ZERO)
+        } else {
+            let reject = ReplyBuilder::new(Code::AccessReject, self.request);
+            let record = record::rejected(draft, self.snapshot, self.now);
+            self.after_record(record, reject, self.engine.reject_delay)
+        }
+    }
+
+    /// The reply, to be sent when the record is durable.
+    pub(super) fn after_record(
+        &self,
+        record: crate::store::writer::Record,
+        reply: ReplyBuilder,
+        delay: Duration,
+    ) -> Outcome {
+        let reply = reply.finish(&self.nas.secret).map_err(|_| "reply_too_long")?.into();
+        Ok(Answer::AfterRecord { record, reply, delay, token: self.token })
+    }
+}
+
+/// NASes send the User-Name again as password (PAP or CHAP), or none.
+fn password_fits(packet: &Packet<'_>, user_name: &[u8], secret: &Secret) -> bool {
+    if let Some(hidden) = packet.find(attr::USER_PASSWORD) {
+        return hide::user_password_decrypt(hidden, secret, packet.authenticator())
+            .is_some_and(|password| password.is_empty() || bool::from(password.ct_eq(user_name)));
+    }
+    if let Some(chap) = packet.find(attr::CHAP_PASSWORD) {
+        let challenge = packet.find(attr::CHAP_CHALLENGE).unwrap_or(packet.authenticator());
+        return hide::chap_verify(chap, challenge, user_name);
+    }
+    true
+}

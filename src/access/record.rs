@@ -1,0 +1,305 @@
+//! The decision record, as it comes together along the way.
+//!
+//! A [`Draft`] gathers every fact with its source and age; what ends the
+//! attempt turns it into the [`Decision`] that is stored.
+
+use super::Snapshot;
+use super::identify::Identified;
+use super::request::RequestInfo;
+use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef};
+use crate::audit::reason::Reason;
+use crate::eap::server::Failure;
+use crate::eap::tls::server::MethodFailure;
+use crate::eap::tls::{Established, TlsFailure};
+use crate::ids::DecisionId;
+use crate::pki::certificate::CertificateFacts;
+use crate::pki::trust::VerifiedChain;
+use crate::policy::engine::Verdict;
+use crate::policy::facts::{AuthMethod, Facts, Principal};
+use crate::store::writer::Record;
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Where a fact comes from.
+mod source {
+    pub const NAS: &str = "nas";
+    pub const HANDSHAKE: &str = "tls handshake";
+    pub const CERTIFICATE: &str = "certificate";
+    pub const INVENTORY: &str = "inventory";
+    pub const CLOCK: &str = "clock";
+    pub const NONE: &str = "not known";
+}
+
+/// An attempt on its way to a decision.
+#[derive(Debug)]
+pub struct Draft {
+    info: RequestInfo,
+    method: &'static str,
+    started: Timestamp,
+    /// The EAP identity or User-Name, unverified.
+    pub outer_identity: Option<String>,
+    /// Round trips so far.
+    pub rounds: u32,
+    certificate: Option<Arc<CertificateFacts>>,
+    identity: Option<IdentityRef>,
+    facts: Vec<Fact>,
+    warnings: Vec<String>,
+    policies: Vec<String>,
+    policy_revision: String,
+    tls: Option<(String, bool)>,
+    pub(super) reply: Vec<(String, String)>,
+    outcome: DraftOutcome,
+}
+
+#[derive(Debug)]
+enum DraftOutcome {
+    Open,
+    Granted(String),
+    Refused(Reason, String),
+}
+
+impl Draft {
+    /// An attempt by `method` that began at `started`.
+    pub fn new(info: &RequestInfo, method: &'static str, started: Timestamp) -> Self {
+        let mut draft = Self {
+            info: info.clone(),
+            method,
+            started,
+            outer_identity: info.user_name.clone(),
+            rounds: 0,
+            certificate: None,
+            identity: None,
+            facts: Vec::with_capacity(32),
+            warnings: Vec::new(),
+            policies: Vec::new(),
+            policy_revision: String::new(),
+            tls: None,
+            reply: Vec::new(),
+            outcome: DraftOutcome::Open,
+        };
+        let nas = info.nas.clone();
+        draft.fact("nas.name", json!(nas.name), source::INVENTORY);
+        draft.fact("nas.groups", json!(nas.groups), source::INVENTORY);
+        draft.fact("nas.site", json!(nas.site), source::INVENTORY);
+        draft.fact("nas.address", json!(info.source.ip()), source::NAS);
+        draft.fact("nas.port", json!(info.port), source::NAS);
+        draft.fact("nas.port_type", json!(info.port_type), source::NAS);
+        draft.fact("ssid", json!(info.ssid), source::NAS);
+        draft.fact("calling_station", json!(info.calling_station), source::NAS);
+        draft.fact("method", json!(method), source::NAS);
+        draft
+    }
+
+    fn fact(&mut self, name: &str, value: Value, source: &str) {
+        let at = self.started;
+        // What is not known is said, and not left out.
+        let (value, source) = if value.is_null() { (json!("unknown"), source::NONE) } else { (value, source) };
+        self.facts.push(Fact { name: name.into(), value, source: source.into(), at });
+    }
+
+    /// The handshake's facts.
+    pub fn tls(&mut self, established: &Established) {
+        self.tls = Some((established.version.into(), established.resumed));
+        self.fact("tls.version", json!(established.version), source::HANDSHAKE);
+        self.fact("tls.cipher_suite", json!(established.cipher_suite), source::HANDSHAKE);
+        self.fact("tls.key_exchange", json!(established.key_exchange), source::HANDSHAKE);
+        self.fact("tls.resumed", json!(established.resumed), source::HANDSHAKE);
+    }
+
+    /// The verified chain's facts.
+    pub fn chain(&mut self, chain: &VerifiedChain) {
+        self.warnings.extend(chain.warnings.iter().cloned());
+        self.certificate(&chain.leaf);
+        self.fact("certificate.chain", json!(chain.issuers), source::CERTIFICATE);
+        self.fact("certificate.ca", json!(chain.anchor), source::INVENTORY);
+    }
+
+    fn certificate(&mut self, leaf: &Arc<CertificateFacts>) {
+        if let Ok(Value::Object(fields)) = serde_json::to_value(leaf.as_ref()) {
+            for (name, value) in fields {
+                let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+                if !empty {
+                    self.fact(&format!("certificate.{name}"), value, source::CERTIFICATE);
+                }
+            }
+        }
+        self.certificate = Some(leaf.clone());
+    }
+
+    /// The certificate of a handshake that failed, so that the record says
+    /// whose it was. Nothing of it is verified.
+    pub fn presented(&mut self, cause: &Failure) {
+        let Failure::Method(MethodFailure::Tls(TlsFailure::Certificate { chain, .. })) = cause else { return };
+        if let Some(leaf) = chain.first().and_then(|der| CertificateFacts::from_der(der).ok()) {
+            self.certificate(&Arc::new(leaf));
+        }
+    }
+
+    /// Who it is.
+    pub fn identified(&mut self, identified: &Identified) {
+        self.fact("identity.matched_by", json!(identified.matched_by), source::INVENTORY);
+        if let Principal::Identity(identity) = &identified.principal {
+            self.identity = Some(IdentityRef {
+                id: identity.id,
+                name: identity.name.clone(),
+                kind: identity.kind.to_string(),
+            });
+            self.fact("identity.name", json!(identity.name), source::INVENTORY);
+            self.fact("identity.kind", json!(identity.kind.to_string()), source::INVENTORY);
+            self.fact("identity.groups", json!(identity.groups), source::INVENTORY);
+            self.fact("identity.owner", json!(identity.owner), source::INVENTORY);
+            self.fact("identity.purpose", json!(identity.purpose), source::INVENTORY);
+            self.fact("identity.status", json!(identity.status.to_string()), source::INVENTORY);
+        }
+        // Posture and risk have no source yet; the policy sees that they are
+        // unknown, and so does the reader of the record.
+        self.fact("posture", Value::Null, source::NONE);
+        self.fact("risk", Value::Null, source::NONE);
+    }
+
+    /// The facts that the policy decides on.
+    pub fn policy_facts(&self, principal: Principal, snapshot: &Snapshot, now: Timestamp) -> Facts {
+        let info = &self.info;
+        let local = jiff::Timestamp::from_microsecond(now.as_micros())
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+            .to_zoned(snapshot.timezone.clone());
+        Facts {
+            principal,
+            method: if self.method == "mab" { AuthMethod::Mab } else { AuthMethod::EapTls },
+            certificate: self.certificate.clone(),
+            mac: info.mac,
+            outer_identity: self.outer_identity.clone(),
+            nas_name: info.nas.name.clone(),
+            nas_groups: info.nas.groups.clone(),
+            site: info.nas.site.clone(),
+            nas_address: info.source.ip(),
+            nas_port_type: info.port_type,
+            nas_port_id: info.port.clone(),
+            ssid: info.ssid.clone(),
+            called_station: info.called_station.clone(),
+            at: now,
+            local_hour: i64::from(local.hour()),
+            local_minute: i64::from(local.minute()),
+            weekday: i64::from(local.weekday().to_monday_one_offset()),
+            tls_version: self.tls.as_ref().map(|(version, _)| version.clone()),
+            resumed: self.tls.as_ref().is_some_and(|(_, resumed)| *resumed),
+        }
+    }
+
+    /// What the policy said.
+    pub fn decided_by(&mut self, verdict: &Verdict, facts: &Facts, revision: &str) {
+        self.fact("time.hour", json!(facts.local_hour), source::CLOCK);
+        self.fact("time.minute", json!(facts.local_minute), source::CLOCK);
+        self.fact("time.weekday", json!(facts.weekday), source::CLOCK);
+        self.policies = verdict.policies.clone();
+        self.policy_revision = revision.into();
+        self.warnings.extend(verdict.errors.iter().map(|e| format!("policy: {e}")));
+    }
+
+    /// It may join, with this profile.
+    pub fn grant(&mut self, profile: String) {
+        self.outcome = DraftOutcome::Granted(profile);
+    }
+
+    /// It may not, and why. The first reason stands.
+    pub fn refuse(&mut self, reason: Reason, detail: String) {
+        if !matches!(self.outcome, DraftOutcome::Refused(..)) {
+            self.outcome = DraftOutcome::Refused(reason, detail);
+        }
+    }
+
+    /// No rule lets it in; the record says which kind of stranger it was.
+    pub fn refuse_for_lack_of_a_rule(&mut self) {
+        let (reason, detail) = match (&self.identity, self.method) {
+            (Some(identity), _) => {
+                (Reason::NoMatchingRule, format!("no rule permits {} {} here", identity.kind, identity.name))
+            }
+            (None, "mab") => (Reason::MacUnknown, "no identity has this MAC address, and no rule admits unknown ones".into()),
+            (None, _) => {
+                (Reason::IdentityUnknown, "no identity is bound to this certificate, and no rule admits unbound ones".into())
+            }
+        };
+        self.refuse(reason, detail);
+    }
+
+    /// Whether it may join.
+    pub fn is_granted(&self) -> bool {
+        matches!(self.outcome, DraftOutcome::Granted(_))
+    }
+
+    /// The profile it was granted.
+    pub fn profile(&self) -> Option<&str> {
+        match &self.outcome {
+            DraftOutcome::Granted(profile) => Some(profile),
+            _ => None,
+        }
+    }
+
+    /// The verified name, for User-Name in the reply.
+    pub fn identity_name(&self) -> Option<&str> {
+        self.identity.as_ref().map(|i| i.name.as_str())
+    }
+
+    /// Whether the NAS asked for EAP-Key-Name.
+    pub fn wants_key_name(&self) -> bool {
+        self.info.wants_key_name
+    }
+
+    fn finish(self, id: DecisionId, outcome: DecisionOutcome, reason: Reason, detail: String, now: Timestamp) -> Record {
+        let profile = self.profile().map(str::to_owned);
+        let Draft { info, method, started, outer_identity, rounds, identity, facts, warnings, policies, .. } = self;
+        Record::Decision(Box::new(Decision {
+            id,
+            at: now,
+            outcome,
+            reason,
+            detail,
+            method: method.into(),
+            nas_name: info.nas.name.clone(),
+            nas_address: info.source.ip(),
+            nas_port: info.port,
+            calling_station: info.calling_station,
+            mac: info.mac.map(|m| m.to_string()),
+            called_station: info.called_station,
+            outer_identity,
+            identity,
+            profile,
+            policies,
+            policy_revision: self.policy_revision,
+            facts,
+            reply: self.reply,
+            warnings,
+            rounds,
+            duration_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
+        }))
+    }
+}
+
+/// The record of an Access-Accept. `id` is what its Class says.
+pub fn accepted(draft: Draft, id: DecisionId, now: Timestamp) -> Record {
+    let detail = match (draft.identity_name(), draft.profile()) {
+        (Some(name), Some(profile)) => format!("{name} gets the profile {profile}"),
+        (None, Some(profile)) => format!("gets the profile {profile}"),
+        _ => String::new(),
+    };
+    draft.finish(id, DecisionOutcome::Accept, Reason::Accepted, detail, now)
+}
+
+/// The record of an Access-Reject.
+pub fn rejected(mut draft: Draft, snapshot: &Snapshot, now: Timestamp) -> Record {
+    if draft.policy_revision.is_empty() {
+        draft.policy_revision = snapshot.policy.revision().into();
+    }
+    let (reason, detail) = match &mut draft.outcome {
+        DraftOutcome::Refused(reason, detail) => (*reason, std::mem::take(detail)),
+        _ => (Reason::EapProtocolError, "the conversation ended without a decision".into()),
+    };
+    draft.finish(DecisionId::new(now), DecisionOutcome::Reject, reason, detail, now)
+}
+
+/// The record of an attempt that came to no end.
+pub fn incomplete(mut draft: Draft, snapshot: &Snapshot, reason: Reason, detail: String, now: Timestamp) -> Record {
+    draft.policy_revision = snapshot.policy.revision().into();
+    draft.finish(DecisionId::new(now), DecisionOutcome::Incomplete, reason, detail, now)
+}

@@ -1,0 +1,106 @@
+//! What an Access-Request says about the attempt, read once.
+
+use crate::inventory::mac::MacAddress;
+use crate::inventory::nas::Nas;
+use crate::radius::attribute as attr;
+use crate::radius::packet::Packet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Octets that EAPOL adds to an EAP packet on the wire (RFC 3580, section
+/// 3.10: the EAP packet may have Framed-MTU - 4).
+const EAPOL_HEADER_LEN: u32 = 4;
+/// The least Framed-MTU that is believed, in octets (RFC 2865, section 5.12).
+const MIN_FRAMED_MTU: u32 = 64;
+
+/// An attempt, as the NAS describes it. Everything here is what it claims.
+#[derive(Clone, Debug)]
+pub struct RequestInfo {
+    /// The NAS, known by its source address and secret.
+    pub nas: Arc<Nas>,
+    /// Where the packet came from.
+    pub source: SocketAddr,
+    /// User-Name, lossily as text.
+    pub user_name: Option<String>,
+    /// Calling-Station-Id as sent.
+    pub calling_station: Option<String>,
+    /// Calling-Station-Id as a MAC address.
+    pub mac: Option<MacAddress>,
+    /// Called-Station-Id as sent.
+    pub called_station: Option<String>,
+    /// The SSID at the end of Called-Station-Id (RFC 3580, section 3.20).
+    pub ssid: Option<String>,
+    /// NAS-Port-Id, or NAS-Port as text.
+    pub port: Option<String>,
+    /// NAS-Port-Type (RFC 2865, section 5.41).
+    pub port_type: Option<u32>,
+    /// The longest EAP packet that fits the link, in octets.
+    pub max_eap_len: Option<usize>,
+    /// The NAS asks for EAP-Key-Name (RFC 4072, section 2.2.3).
+    pub wants_key_name: bool,
+}
+
+impl RequestInfo {
+    /// Reads the attributes of `packet`.
+    pub fn read(packet: &Packet<'_>, nas: &Arc<Nas>, source: SocketAddr) -> Self {
+        let text = |kind| packet.find(kind).map(printable);
+        let calling_station = text(attr::CALLING_STATION_ID);
+        let called_station = text(attr::CALLED_STATION_ID);
+        Self {
+            nas: nas.clone(),
+            source,
+            user_name: text(attr::USER_NAME),
+            mac: calling_station.as_deref().and_then(|s| MacAddress::parse(s).ok()),
+            ssid: called_station.as_deref().and_then(ssid),
+            calling_station,
+            called_station,
+            port: text(attr::NAS_PORT_ID).or_else(|| packet.integer(attr::NAS_PORT).map(|n| n.to_string())),
+            port_type: packet.integer(attr::NAS_PORT_TYPE),
+            max_eap_len: packet
+                .integer(attr::FRAMED_MTU)
+                .filter(|mtu| *mtu >= MIN_FRAMED_MTU)
+                .map(|mtu| (mtu - EAPOL_HEADER_LEN) as usize),
+            wants_key_name: packet.find(attr::EAP_KEY_NAME).is_some(),
+        }
+    }
+}
+
+/// Octets of the network as text that is safe to show and store: what is no
+/// UTF-8 or a control character is escaped.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// "AA-BB-CC-DD-EE-FF:name" names an SSID; a bare MAC address does not.
+fn ssid(called_station: &str) -> Option<String> {
+    const BARE_MAC_LEN: usize = 17;
+    let (mac, ssid) = (called_station.get(..BARE_MAC_LEN)?, called_station.get(BARE_MAC_LEN..)?);
+    MacAddress::parse(mac).ok()?;
+    ssid.strip_prefix(':').filter(|s| !s.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ssid_follows_the_mac() {
+        assert_eq!(ssid("02-00-5E-00-00-01:guests: wifi").as_deref(), Some("guests: wifi"));
+        assert_eq!(ssid("02-00-5E-00-00-01"), None);
+        assert_eq!(ssid("02:00:5e:00:00:01:staff").as_deref(), Some("staff"));
+        assert_eq!(ssid("short"), None);
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable(b"a\x00b\n\xff"), "a\\u{0}b\\n\u{fffd}");
+    }
+}
