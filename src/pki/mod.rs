@@ -1,1 +1,4 @@
 //! (being written)
+pub mod certificate;
+mod der;
+mod name;

@@ -1,1 +1,6 @@
-//! (being written)
+//! One policy decides for everything that connects: facts in, a profile or a
+//! denial out, with the rules that decided.
+
+pub mod engine;
+pub mod facts;
+pub mod profile;
