@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
@@ -95,15 +95,21 @@ impl CertificateFacts {
             sid: None,
             key_type: key_type(parsed.public_key()),
         };
-        let names = parsed
-            .subject_alternative_name()
-            .map_err(|_| CertificateError("the subject alternative name is malformed or there twice".to_owned()))?;
-        for general_name in names.iter().flat_map(|extension| &extension.value.general_names) {
+        let names = parsed.subject_alternative_name().map_err(|_| {
+            CertificateError("the subject alternative name is malformed or there twice".to_owned())
+        })?;
+        for general_name in names
+            .iter()
+            .flat_map(|extension| &extension.value.general_names)
+        {
             facts.add_name(general_name)?;
         }
         facts.sid = match sid_extension(parsed)? {
             Some(sid) => Some(sid),
-            None => facts.san_uri.iter().find_map(|uri| sid(uri.strip_prefix(SID_URI)?)),
+            None => facts
+                .san_uri
+                .iter()
+                .find_map(|uri| sid(uri.strip_prefix(SID_URI)?)),
         };
         Ok(facts)
     }
@@ -117,7 +123,9 @@ impl CertificateFacts {
                 let upn = der::expect(der::CONTEXT_0, value)
                     .and_then(|(inner, _)| der::element(inner))
                     .and_then(|(_, text, _)| std::str::from_utf8(text).ok())
-                    .ok_or_else(|| CertificateError("a user principal name is malformed".to_owned()))?;
+                    .ok_or_else(|| {
+                        CertificateError("a user principal name is malformed".to_owned())
+                    })?;
                 (&mut self.san_upn, name::printable(upn))
             }
             GeneralName::IPAddress(octets) => {
@@ -126,12 +134,17 @@ impl CertificateFacts {
                 } else if let Ok(v6) = <[u8; 16]>::try_from(*octets) {
                     Ipv6Addr::from(v6).to_string()
                 } else {
-                    return Err(CertificateError(format!("an iPAddress name has {} octets", octets.len())));
+                    return Err(CertificateError(format!(
+                        "an iPAddress name has {} octets",
+                        octets.len()
+                    )));
                 };
                 (&mut self.san_ip, address)
             }
             GeneralName::Invalid(..) => {
-                return Err(CertificateError("a subject alternative name is malformed".to_owned()));
+                return Err(CertificateError(
+                    "a subject alternative name is malformed".to_owned(),
+                ));
             }
             _ => return Ok(()),
         };
@@ -171,7 +184,12 @@ pub(super) fn key_type(spki: &SubjectPublicKeyInfo<'_>) -> String {
         return format!("RSA-{bits}");
     }
     let algorithm = spki.algorithm.algorithm.to_id_string();
-    let curve = spki.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok()).map(|oid| oid.to_id_string());
+    let curve = spki
+        .algorithm
+        .parameters
+        .as_ref()
+        .and_then(|curve| curve.as_oid().ok())
+        .map(|oid| oid.to_id_string());
     match (algorithm.as_str(), curve.as_deref()) {
         ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")) => "EC-P256".to_owned(),
         ("1.2.840.10045.2.1", Some("1.3.132.0.34")) => "EC-P384".to_owned(),
@@ -200,14 +218,24 @@ pub(super) fn sha256_hex(octets: &[u8]) -> String {
 
 /// KB5014754: `GeneralNames { otherName { 1.3.6.1.4.1.311.25.2.1, [0] OCTET STRING } }`.
 fn sid_extension(parsed: &X509Certificate<'_>) -> Result<Option<String>, CertificateError> {
-    let mut extensions = parsed.extensions().iter().filter(|extension| extension.oid.to_id_string() == SID_EXTENSION);
-    let (Some(extension), None) = (extensions.next(), extensions.next()) else {
+    let malformed = || {
+        CertificateError("the security identifier extension is malformed or there twice".to_owned())
+    };
+    let mut extensions = parsed
+        .extensions()
+        .iter()
+        .filter(|extension| extension.oid.to_id_string() == SID_EXTENSION);
+    let Some(extension) = extensions.next() else {
         return Ok(None);
     };
-    let malformed = || CertificateError("the security identifier extension is malformed".to_owned());
+    if extensions.next().is_some() {
+        return Err(malformed());
+    }
     let (names, _) = der::expect(der::SEQUENCE, extension.value).ok_or_else(malformed)?;
     let (_, general_name) = GeneralName::from_der(names).map_err(|_| malformed())?;
-    let GeneralName::OtherName(oid, value) = general_name else { return Err(malformed()) };
+    let GeneralName::OtherName(oid, value) = general_name else {
+        return Err(malformed());
+    };
     if oid.to_id_string() != SID_OTHER_NAME {
         return Err(malformed());
     }
@@ -221,11 +249,8 @@ fn sid_extension(parsed: &X509Certificate<'_>) -> Result<Option<String>, Certifi
 /// A security identifier is `S-1-` and numbers joined by dashes.
 fn sid(text: &str) -> Option<String> {
     let numbers = text.strip_prefix("S-1-")?;
-    let valid = numbers.split('-').all(|n| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()));
+    let valid = numbers
+        .split('-')
+        .all(|n| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()));
     valid.then(|| text.to_owned())
-}
-
-/// Whether an extension of `parsed` that is read could not be.
-pub(super) fn has_malformed_extension(parsed: &X509Certificate<'_>) -> bool {
-    parsed.extensions().iter().any(|extension| matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. }))
 }

@@ -1,4 +1,27 @@
-//! (being written)
+//! Certificates: what is in them, which are trusted, and a small CA.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`certificate`] | the facts of one certificate, as policy and records see them |
+//! | [`trust`] | the trusted CAs; checks a presented chain, with revocation |
+//! | [`error`] | why a chain is refused, or a setting cannot be used |
+//! | [`verifier`] | the trusted CAs as rustls asks for them |
+//! | [`pem`] | PEM bundles (RFC 7468) |
+//!
+//! All of it is sans-IO: octets and the time are passed in.
+
 pub mod certificate;
+pub mod error;
+pub mod pem;
+pub mod trust;
+pub mod verifier;
+
+mod cache;
+mod crl;
 mod der;
+mod diagnose;
 mod name;
+mod path;
+
+#[cfg(test)]
+mod testing;

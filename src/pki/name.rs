@@ -3,7 +3,6 @@
 use super::der;
 use std::fmt::Write;
 use x509_parser::asn1_rs::{Any, Tag, ToDer};
-use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 /// Short names of attribute types (RFC 4514 §3 and the IANA LDAP registry).
@@ -37,7 +36,9 @@ pub(super) fn rfc4514(name: &X509Name<'_>) -> String {
                 let short = SHORT_NAMES.iter().find(|(known, _)| *known == oid);
                 match (short, text(attribute.attr_value())) {
                     (Some((_, short)), Some(value)) => format!("{short}={}", escape(&value)),
-                    (Some((_, short)), None) => format!("{short}=#{}", whole(attribute.attr_value())),
+                    (Some((_, short)), None) => {
+                        format!("{short}=#{}", whole(attribute.attr_value()))
+                    }
                     (None, _) => format!("{oid}=#{}", whole(attribute.attr_value())),
                 }
             })
@@ -46,24 +47,6 @@ pub(super) fn rfc4514(name: &X509Name<'_>) -> String {
     }
     components.reverse();
     components.join(",")
-}
-
-/// The name whose content (inside its SEQUENCE) is `content`.
-pub(super) fn rfc4514_of_content(content: &[u8]) -> String {
-    let mut sequence = Vec::with_capacity(content.len() + 5);
-    sequence.push(der::SEQUENCE);
-    match u8::try_from(content.len()) {
-        Ok(short @ 0..=0x7f) => sequence.push(short),
-        _ => {
-            sequence.push(0x84);
-            sequence.extend_from_slice(&(content.len() as u32).to_be_bytes());
-        }
-    }
-    sequence.extend_from_slice(content);
-    match X509Name::from_der(&sequence) {
-        Ok((_, name)) => rfc4514(&name),
-        Err(_) => format!("#{}", der::hex(content)),
-    }
 }
 
 /// The last (most specific) common name, as [`printable`] text.
@@ -119,19 +102,27 @@ fn escape(value: &str) -> String {
 /// The characters of a string type (X.520 DirectoryString and IA5String).
 fn text(value: &Any<'_>) -> Option<String> {
     match value.tag() {
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
-            std::str::from_utf8(value.data).ok().map(str::to_owned)
-        }
+        Tag::Utf8String
+        | Tag::PrintableString
+        | Tag::Ia5String
+        | Tag::NumericString
+        | Tag::VisibleString => std::str::from_utf8(value.data).ok().map(str::to_owned),
         // T.61 in name, Latin-1 in practice.
         Tag::TeletexString => Some(value.data.iter().map(|&octet| char::from(octet)).collect()),
         Tag::BmpString => {
             let (units, rest) = value.data.as_chunks::<2>();
             let units = units.iter().map(|unit| u16::from_be_bytes(*unit));
-            rest.is_empty().then(|| char::decode_utf16(units).collect::<Result<String, _>>().ok())?
+            rest.is_empty().then(|| {
+                char::decode_utf16(units)
+                    .collect::<Result<String, _>>()
+                    .ok()
+            })?
         }
         Tag::UniversalString => {
             let (units, rest) = value.data.as_chunks::<4>();
-            let units = units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
+            let units = units
+                .iter()
+                .map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
             rest.is_empty().then(|| units.collect::<Option<String>>())?
         }
         _ => None,
@@ -161,11 +152,5 @@ mod tests {
     fn control_characters_never_survive() {
         assert_eq!(printable("good.example\0.evil"), "good.example\\u{0}.evil");
         assert_eq!(printable("CORP\\bob"), "CORP\\bob");
-    }
-
-    #[test]
-    fn a_broken_name_is_shown_in_hexadecimal() {
-        assert_eq!(rfc4514_of_content(&[0x31, 0x09, 0x00]), "#310900");
-        assert_eq!(rfc4514_of_content(&[]), "");
     }
 }

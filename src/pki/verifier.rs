@@ -1,0 +1,33 @@
+//! The trusted CAs, as the TLS handshake asks for them.
+
+use super::trust::TrustStore;
+use crate::eap::tls::adapter::ChainVerifier;
+use crate::time::Timestamp;
+use rustls::{CertificateError, DistinguishedName};
+use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
+
+/// Lets a [`TrustStore`] decide during the handshake.
+#[derive(Debug)]
+pub struct ClientVerifier {
+    trust: Arc<TrustStore>,
+    subjects: Vec<DistinguishedName>,
+}
+
+impl ClientVerifier {
+    /// Asks `trust`.
+    pub fn new(trust: Arc<TrustStore>) -> Self {
+        let subjects = trust.hints();
+        Self { trust, subjects }
+    }
+}
+
+impl ChainVerifier for ClientVerifier {
+    fn verify_chain(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<(), CertificateError> {
+        self.trust.verify(chain, now).map(|_| ()).map_err(|error| error.to_rustls())
+    }
+
+    fn subjects(&self) -> &[DistinguishedName] {
+        &self.subjects
+    }
+}
