@@ -144,7 +144,13 @@ mod tests {
 
     #[test]
     fn foreign_classes_are_no_link() {
-        for class in [&b""[..], b"cordon:", b"cordon:x", b"\xff\xfe", b"other:0190b4e2-0000-7000-8000-000000000000"] {
+        for class in [
+            &b""[..],
+            b"cordon:",
+            b"cordon:x",
+            b"\xff\xfe",
+            b"other:0190b4e2-0000-7000-8000-000000000000",
+        ] {
             assert_eq!(decision_of_class(class), None);
         }
     }

@@ -1,0 +1,265 @@
+//! Datagrams that were dropped without an answer, counted by NAS and reason.
+
+use crate::time::Timestamp;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The metric's name, without the common prefix and the suffix of counters.
+const NAME: &str = "radius_discarded";
+
+/// The NAS label of a source that no NAS is configured for.
+const UNKNOWN: &str = "unknown";
+
+/// The NAS label once [`MAX_NAS`] is reached.
+const OTHER: &str = "other";
+
+/// How many NAS are counted by name. Names come from the configuration, so this
+/// only guards against a very long run with ever new names; 10,000 rows take
+/// about 8 MB.
+const MAX_NAS: usize = 10_000;
+
+macro_rules! discards {
+    ($($variant:ident $code:literal $cause:literal $remedy:literal)+) => {
+        /// Why a datagram got no answer. A closed list, so that what is silent
+        /// on the wire is not silent to the operator.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Discard {
+            $(#[doc = $cause] $variant,)+
+        }
+
+        impl Discard {
+            /// All of them.
+            pub const ALL: &[Discard] = &[$(Discard::$variant,)+];
+
+            /// The stable name that is counted by.
+            pub const fn code(self) -> &'static str {
+                match self { $(Discard::$variant => $code,)+ }
+            }
+
+            /// What happened, in plain words.
+            pub const fn cause(self) -> &'static str {
+                match self { $(Discard::$variant => $cause,)+ }
+            }
+
+            /// What to do about it.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Discard::$variant => $remedy,)+ }
+            }
+        }
+    };
+}
+
+discards! {
+    UnknownNas "unknown_nas"
+        "The source address is not that of a configured NAS."
+        "If the address is one of your switches or controllers, add it to the configuration; if not, find out who is sending. The switch may use another source interface than you expect."
+    Malformed "malformed"
+        "The datagram is not a well-formed RADIUS packet."
+        "Check that only RADIUS is sent to this port. If a NAS does it regularly, capture a packet, show it with `cordon decode` and report it to the vendor."
+    UnexpectedCode "unexpected_code"
+        "The packet is well-formed but of a kind that does not belong on this port, such as accounting on the authentication port."
+        "Correct the ports on the NAS: usually 1812 for authentication and 1813 for accounting."
+    WrongSecret "wrong_secret"
+        "The packet's authenticator does not fit: the NAS and this server have different shared secrets."
+        "Set the same secret on both sides, without stray spaces. Nobody can log in through this NAS until then."
+    MissingMessageAuthenticator "missing_message_authenticator"
+        "The request holds no Message-Authenticator although one is required of this NAS (CVE-2024-3596)."
+        "Update the NAS or switch Message-Authenticator on there. Only if it cannot, set message_authenticator = \"off\" for it, and protect the path to it."
+    EapWithoutMessageAuthenticator "eap_without_message_authenticator"
+        "The request holds EAP but no Message-Authenticator, which RFC 3579 forbids."
+        "Update the NAS; there is no setting that allows this."
+    DuplicateMessageAuthenticator "duplicate_message_authenticator"
+        "The request holds more than one Message-Authenticator, so that it is unclear which one protects it."
+        "Look for a faulty proxy between the NAS and this server."
+    InProgress "in_progress"
+        "The NAS repeated a request that is still being worked on."
+        "A few are normal. If there are many, this server or its disk is too slow: compare the handle and commit times in the metrics with the timeout of the NAS."
+    InvalidEap "invalid_eap"
+        "The EAP packet inside the request is broken or does not belong to the step the login is at."
+        "A few are normal on a lossy path. If one NAS does it constantly, update it."
+    InvalidAccounting "invalid_accounting"
+        "The accounting request lacks what identifies the session, or holds values that cannot be."
+        "The log says which attribute. Update the NAS, or switch the missing attribute on there; it will repeat the request until it is accepted."
+    Overloaded "overloaded"
+        "More requests arrived than could be queued."
+        "Find out who is flooding, from the counts by NAS. If the load is legitimate, give this server more cores and workers."
+    ConversationLimit "conversation_limit"
+        "Too many logins are in progress, on this server or from this NAS."
+        "Look for a looping port or a mass reconnect. If it is legitimate, raise max_conversations for this NAS."
+    BackendUnavailable "backend_unavailable"
+        "The record of the request could not be stored, so it was not acknowledged; the NAS will repeat it or turn to another server."
+        "Look at /readyz and the log of this server: full disk, wrong file permissions or a failing disk are the usual causes."
+    NotReady "not_ready"
+        "A Status-Server request was not answered, because this server could not serve logins at that time."
+        "/readyz says why. During start and stop it is normal."
+}
+
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// How often one NAS had datagrams discarded for one reason, and when last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscardRow {
+    /// The NAS's configured name, or "unknown".
+    pub nas: String,
+    /// Why.
+    pub reason: Discard,
+    /// How many since the start of the process.
+    pub count: u64,
+    /// Where the last one came from.
+    pub last_source: IpAddr,
+    /// When the last one came.
+    pub last_at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Tally {
+    count: u64,
+    last_source: IpAddr,
+    last_at: Timestamp,
+}
+
+/// One tally for each reason, in the order of [`Discard::ALL`].
+type Tallies = [Option<Tally>; Discard::ALL.len()];
+
+/// The counts behind [`Metrics::discarded`](super::Metrics::discarded).
+#[derive(Default)]
+pub(super) struct Discards(Mutex<BTreeMap<String, Tallies>>);
+
+impl Discards {
+    pub(super) fn count(&self, nas: Option<&str>, reason: Discard, source: IpAddr, now: Timestamp) {
+        let mut rows = self.lock();
+        let mut name = nas.unwrap_or(UNKNOWN);
+        if rows.len() >= MAX_NAS && !rows.contains_key(name) {
+            name = OTHER;
+        }
+        if !rows.contains_key(name) {
+            rows.insert(name.to_owned(), [None; Discard::ALL.len()]);
+        }
+        if let Some(slot) = rows
+            .get_mut(name)
+            .and_then(|tallies| tallies.get_mut(reason as usize))
+        {
+            let count = slot.map_or(0, |t| t.count).saturating_add(1);
+            *slot = Some(Tally {
+                count,
+                last_source: source,
+                last_at: now,
+            });
+        }
+    }
+
+    pub(super) fn rows(&self) -> Vec<DiscardRow> {
+        let rows = self.lock();
+        let each = rows.iter().flat_map(|(nas, tallies)| {
+            Discard::ALL
+                .iter()
+                .zip(tallies)
+                .filter_map(move |(&reason, tally)| {
+                    tally.map(
+                        |Tally {
+                             count,
+                             last_source,
+                             last_at,
+                         }| DiscardRow {
+                            nas: nas.clone(),
+                            reason,
+                            count,
+                            last_source,
+                            last_at,
+                        },
+                    )
+                })
+        });
+        each.collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Tallies>> {
+        // A count is right even if another thread panicked while it held the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Discards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Discards")
+    }
+}
+
+impl Collector for Discards {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Datagrams that were dropped without an answer";
+        let mut family = encoder.encode_descriptor(NAME, help, None, MetricType::Counter)?;
+        for row in self.rows() {
+            let labels = [("nas", row.nas.as_str()), ("reason", row.reason.code())];
+            ConstCounter::new(row.count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    #[test]
+    fn counts_by_nas_and_reason_and_keeps_the_last_source() {
+        let d = Discards::default();
+        let later = Timestamp::from_unix_secs(2);
+        d.count(
+            None,
+            Discard::UnknownNas,
+            IpAddr::from([192, 0, 2, 1]),
+            Timestamp::from_unix_secs(1),
+        );
+        d.count(None, Discard::UnknownNas, SOURCE, later);
+        d.count(Some("sw1"), Discard::WrongSecret, SOURCE, later);
+        let rows = d.rows();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].nas.as_str(), rows[0].count), ("sw1", 1));
+        assert_eq!(
+            (rows[1].nas.as_str(), rows[1].count, rows[1].last_source),
+            ("unknown", 2, SOURCE)
+        );
+        assert_eq!(rows[1].last_at, later);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let d = Discards::default();
+        for i in 0..MAX_NAS + 50 {
+            d.count(
+                Some(&format!("nas{i}")),
+                Discard::Malformed,
+                SOURCE,
+                Timestamp::default(),
+            );
+        }
+        let rows = d.rows();
+        assert_eq!(rows.len(), MAX_NAS + 1);
+        assert_eq!(rows.iter().find(|r| r.nas == OTHER).unwrap().count, 50);
+        assert_eq!(
+            rows.iter().map(|r| r.count).sum::<u64>(),
+            MAX_NAS as u64 + 50
+        );
+    }
+
+    #[test]
+    fn every_reason_is_explained() {
+        for (i, d) in Discard::ALL.iter().enumerate() {
+            assert_eq!(*d as usize, i);
+            assert!(d.cause().ends_with('.') && d.remedy().ends_with('.'), "{d}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What is counted and measured, each name said once.
+//!
+//! No label takes a value from the network: NAS names come from the
+//! configuration, everything else from closed lists. A flood can thus raise
+//! numbers but not the number of time series.
+
+mod discard;
+
+pub use discard::{Discard, DiscardRow};
+
+use discard::Discards;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// What every metric's name begins with.
+const PREFIX: &str = "cordon";
+
+/// The methods that have a label of their own; any other counts as "other".
+const METHODS: &[&str] = &["eap-tls", "mab", "unknown"];
+
+/// Buckets for the time to handle one request: 10 µs doubling up to 0.33 s. A
+/// resumed login takes some 100 µs, and no request should take longer than the
+/// last bucket.
+const HANDLE_BUCKETS: (f64, f64, u16) = (10e-6, 2.0, 16);
+
+/// Buckets for the time of one commit: 100 µs doubling up to 3.3 s. A good disk
+/// syncs in about 1 ms; a NAS retransmits after some 3 s.
+const COMMIT_BUCKETS: (f64, f64, u16) = (100e-6, 2.0, 16);
+
+/// Buckets for records in one commit: 1 doubling up to 4,096.
+const BATCH_BUCKETS: (f64, f64, u16) = (1.0, 2.0, 13);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    outcome: &'static str,
+    reason: &'static str,
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// All counters and gauges of the process. Shared by reference; every method
+/// may be called from any thread at any rate.
+pub struct Metrics {
+    registry: Registry,
+    discards: Arc<Discards>,
+    decisions: Family<DecisionLabels, Counter>,
+    replies: Family<CodeLabel, Counter>,
+    duplicates: Counter,
+    conversations: Gauge,
+    accounting: Family<StatusLabel, Counter>,
+    handle: Family<KindLabel, Histogram, fn() -> Histogram>,
+    writer_depth: Gauge,
+    writer_batch: Histogram,
+    writer_commit: Histogram,
+    writer_failures: Counter,
+}
+
+impl Metrics {
+    /// A fresh set, everything at zero.
+    pub fn new() -> Self {
+        let handle_histogram: fn() -> Histogram = || histogram(HANDLE_BUCKETS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            discards: Arc::default(),
+            decisions: Family::default(),
+            replies: Family::default(),
+            duplicates: Counter::default(),
+            conversations: Gauge::default(),
+            accounting: Family::default(),
+            handle: Family::new_with_constructor(handle_histogram),
+            writer_depth: Gauge::default(),
+            writer_batch: histogram(BATCH_BUCKETS),
+            writer_commit: histogram(COMMIT_BUCKETS),
+            writer_failures: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register_collector(Box::new(Arc::clone(&self.discards)));
+        r.register(
+            "decisions",
+            "Attempts that were decided",
+            self.decisions.clone(),
+        );
+        r.register(
+            "radius_replies",
+            "Replies that were sent, without repeated ones",
+            self.replies.clone(),
+        );
+        r.register(
+            "radius_duplicates",
+            "Retransmissions that were answered with the same reply",
+            self.duplicates.clone(),
+        );
+        r.register(
+            "conversations",
+            "EAP conversations in progress",
+            self.conversations.clone(),
+        );
+        r.register(
+            "accounting_records",
+            "Accounting-Requests that were accepted for storing",
+            self.accounting.clone(),
+        );
+        r.register_with_unit(
+            "radius_handle",
+            "Own work for one request",
+            Unit::Seconds,
+            self.handle.clone(),
+        );
+        r.register(
+            "store_writer_depth",
+            "Records that wait to be committed",
+            self.writer_depth.clone(),
+        );
+        r.register(
+            "store_writer_batch_records",
+            "Records in one commit",
+            self.writer_batch.clone(),
+        );
+        r.register_with_unit(
+            "store_writer_commit",
+            "Time of one commit",
+            Unit::Seconds,
+            self.writer_commit.clone(),
+        );
+        r.register(
+            "store_writer_failures",
+            "Batches that could not be committed",
+            self.writer_failures.clone(),
+        );
+    }
+
+    /// Counts a datagram that was dropped without an answer. `nas` is a name
+    /// from the configuration, or `None` when the source is not a known NAS.
+    pub fn discarded(&self, nas: Option<&str>, reason: Discard, source: IpAddr, now: Timestamp) {
+        self.discards.count(nas, reason, source, now);
+    }
+
+    /// What was discarded so far, ordered by NAS and reason; only what happened at least once.
+    pub fn discards(&self) -> Vec<DiscardRow> {
+        self.discards.rows()
+    }
+
+    /// Counts a decision; `outcome` and `reason` are codes of the closed lists in `audit`.
+    pub fn decided(&self, outcome: &'static str, reason: &'static str, method: &str) {
+        let method = METHODS
+            .iter()
+            .copied()
+            .find(|m| *m == method)
+            .unwrap_or("other");
+        self.decisions
+            .get_or_create(&DecisionLabels {
+                outcome,
+                reason,
+                method,
+            })
+            .inc();
+    }
+
+    /// Counts a reply by the name of its packet code, such as "Access-Accept".
+    pub fn replied(&self, code: &'static str) {
+        self.replies.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Counts a retransmission that was answered from the duplicate cache.
+    pub fn duplicate(&self) {
+        self.duplicates.inc();
+    }
+
+    /// Says how many EAP conversations are in progress.
+    pub fn set_conversations(&self, count: usize) {
+        self.conversations.set(count as i64);
+    }
+
+    /// Counts an accounting record by its status, such as "start".
+    pub fn accounted(&self, status: &'static str) {
+        self.accounting.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    /// Records how long this server worked on one request of a `kind` such as
+    /// "eap-tls", "mab" or "accounting", without waiting for peer or disk.
+    pub fn handled(&self, kind: &'static str, time: Duration) {
+        self.handle
+            .get_or_create(&KindLabel { kind })
+            .observe(time.as_secs_f64());
+    }
+
+    /// Records one commit of the store's writer.
+    pub fn committed(&self, records: usize, time: Duration) {
+        self.writer_batch.observe(records as f64);
+        self.writer_commit.observe(time.as_secs_f64());
+    }
+
+    /// Counts a batch that could not be committed.
+    pub fn commit_failed(&self) {
+        self.writer_failures.inc();
+    }
+
+    /// Says how many records wait for the store's writer.
+    pub fn set_writer_depth(&self, records: usize) {
+        self.writer_depth.set(records as i64);
+    }
+
+    /// All metrics in the OpenMetrics text format, which Prometheus reads.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Only a formatter can fail here, and writing to a String cannot.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn histogram((start, factor, length): (f64, f64, u16)) -> Histogram {
+    Histogram::new(exponential_buckets(start, factor, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_counted_is_shown() {
+        let m = Metrics::new();
+        m.discarded(
+            Some("sw1"),
+            Discard::WrongSecret,
+            IpAddr::from([192, 0, 2, 1]),
+            Timestamp::from_unix_secs(1),
+        );
+        m.decided("accept", "accepted", "eap-tls");
+        m.decided("reject", "mac_unknown", "a method \"nobody\" knows");
+        m.replied("Access-Accept");
+        m.duplicate();
+        m.set_conversations(3);
+        m.accounted("start");
+        m.handled("mab", Duration::from_micros(15));
+        m.committed(7, Duration::from_millis(2));
+        m.set_writer_depth(4);
+        let text = m.encode();
+        for line in [
+            "cordon_radius_discarded_total{nas=\"sw1\",reason=\"wrong_secret\"} 1",
+            "cordon_decisions_total{outcome=\"accept\",reason=\"accepted\",method=\"eap-tls\"} 1",
+            "cordon_decisions_total{outcome=\"reject\",reason=\"mac_unknown\",method=\"other\"} 1",
+            "cordon_radius_replies_total{code=\"Access-Accept\"} 1",
+            "cordon_radius_duplicates_total 1",
+            "cordon_conversations 3",
+            "cordon_accounting_records_total{status=\"start\"} 1",
+            "cordon_radius_handle_seconds_count{kind=\"mab\"} 1",
+            "cordon_store_writer_batch_records_sum 7.0",
+            "cordon_store_writer_commit_seconds_count 1",
+            "cordon_store_writer_depth 4",
+        ] {
+            assert!(text.contains(line), "{line} is missing in:\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
