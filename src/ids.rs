@@ -22,6 +22,15 @@ macro_rules! id {
                 Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, secs, nanos)))
             }
 
+            /// The id of what a configuration file calls `name`: the same at
+            /// each start (UUIDv8 of its SHA-256, RFC 9562, section 5.8).
+            pub fn of_name(name: &str) -> Self {
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
+                let mut bytes = [0; 16];
+                bytes.iter_mut().zip(digest.as_ref()).for_each(|(b, d)| *b = *d);
+                Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+            }
+
             /// The id as its 16 octets, big-endian.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()

@@ -7,14 +7,15 @@
 //! | 5 | `cli`, `server`, `config` | commands, composition root, typed configuration |
 //! | 4 | `access`, `api`, `jobs` | one request from arrival to reply; HTTP; periodic work |
 //! | 3 | `store`, `transport` | sqlx; sockets |
-//! | 2 | `inventory`, `policy`, `session`, `pki`, `audit` | domain rules |
+//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client` | domain rules |
 //! | 1 | `radius`, `eap` | protocols as pure state machines |
-//! | 0 | `time`, `ids`, `secret`, `telemetry` | words everything else is said in |
+//! | 0 | `time`, `ids`, `random`, `secret`, `telemetry` | words everything else is said in |
 //!
 //! Layers 0 to 2 are sans-IO: bytes and the time go in; bytes, events and the
 //! next deadline come out.
 
 pub mod ids;
+pub mod random;
 pub mod secret;
 pub mod telemetry;
 pub mod time;
@@ -23,15 +24,17 @@ pub mod eap;
 pub mod radius;
 
 pub mod audit;
+pub mod client;
+pub mod enforcement;
 pub mod inventory;
 pub mod pki;
 pub mod policy;
 pub mod session;
 
 pub mod store;
-//ACC pub mod transport;
+pub mod transport;
 
-//ACC pub mod access;
+pub mod access;
 pub mod api;
 pub mod jobs;
 

@@ -1,20 +1,26 @@
 //! EAP conversations in progress: bounded in number and in time, so that a
-//! flood neither exhausts memory nor locks others out.
+//! flood neither exhausts memory nor locks others out. When an address has used
+//! up its quota, its own oldest make room: half-open ones first, then any that
+//! have not been granted. A login takes a fraction of a second, so that those
+//! who flood crowd out one another.
 //!
 //! A conversation is named by its State attribute. While a worker advances one
 //! it is out of the table, and its slot says so; a second packet for it that
 //! arrives meanwhile is dropped as any other that is out of turn.
 
+use super::Snapshot;
 use super::record::Draft;
 use super::request::RequestInfo;
 use crate::eap::server::Server;
+use crate::eap::tls::Established;
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Conversations in all, whatever the NASes' quotas. One holds a TLS
-/// connection and flights of a few KiB, so this bounds memory to about 1 GiB.
+/// Conversations in all, whatever the NASes' quotas. One holds a TLS connection
+/// and flights of a few KiB as a rule; 64 KiB at most in each direction.
 pub const MAX_CONVERSATIONS: usize = 20_000;
 
 /// The State attribute's value: random, so that nobody can guess another's.
@@ -33,29 +39,66 @@ pub struct Conversation {
     pub started: Timestamp,
     /// The decision, once it has been taken in its favour and while the last
     /// flight is on its way.
-    pub granted: Option<Box<Draft>>,
+    pub granted: Option<Box<Granted>>,
+}
+
+/// A decision in favour, while the last flight is on its way.
+#[derive(Debug)]
+pub struct Granted {
+    /// The record of it.
+    pub draft: Draft,
+    /// What the peer has proven, should the decision have to be taken again.
+    pub established: Established,
+    /// What it was decided by.
+    pub snapshot: Arc<Snapshot>,
 }
 
 #[derive(Debug)]
 struct Slot {
     /// `None` while a worker has it.
     conversation: Option<Box<Conversation>>,
-    nas: String,
+    /// The NAS's address; only it may go on.
+    source: IpAddr,
     touched: Timestamp,
-    half_open: bool,
+    phase: Phase,
 }
 
+/// How far a conversation has got, as far as making room goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// No TLS data has come.
+    HalfOpen,
+    /// The handshake goes on.
+    Handshake,
+    /// Decided; only the last flight is on its way.
+    Granted,
+}
+
+impl Phase {
+    fn of(conversation: &Conversation) -> Phase {
+        match (&conversation.granted, conversation.eap.is_half_open()) {
+            (Some(_), _) => Phase::Granted,
+            (None, true) => Phase::HalfOpen,
+            (None, false) => Phase::Handshake,
+        }
+    }
+}
+
+/// The conversations of one address of a NAS.
 #[derive(Default, Debug)]
 struct PerNas {
     count: usize,
-    /// Half-open conversations, oldest first. May name some that are gone.
+    /// Those that began half-open, oldest first. May name some that went on, or
+    /// are gone.
     half_open: VecDeque<StateKey>,
+    /// All, oldest first. May name some that are gone.
+    all: VecDeque<StateKey>,
 }
 
 #[derive(Default, Debug)]
 struct Table {
     slots: HashMap<StateKey, Slot>,
-    per_nas: HashMap<String, PerNas>,
+    per_nas: HashMap<IpAddr, PerNas>,
 }
 
 /// All conversations of this server.
@@ -65,14 +108,9 @@ pub struct Conversations {
     timeout: Duration,
 }
 
-/// Why a conversation cannot begin.
+/// A conversation cannot begin: there is no room, and none can be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
-    /// The NAS has as many as it may, none of them half-open.
-    NasQuota,
-    /// The server has as many as it can hold.
-    TableFull,
-}
+pub struct Refused;
 
 /// What the table knows under a State.
 #[derive(Debug)]
@@ -95,47 +133,43 @@ impl Conversations {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a new conversation in. When its NAS has used up its quota, the
-    /// oldest one there that has not sent any TLS data makes room and is
-    /// handed back: those who flood crowd out one another.
+    /// Takes a new conversation in. Whether another had to make room for it.
     ///
     /// # Errors
     /// When there is no room.
-    pub fn insert(
-        &self,
-        key: StateKey,
-        conversation: Box<Conversation>,
-        now: Timestamp,
-    ) -> Result<Option<Box<Conversation>>, Refused> {
+    pub fn insert(&self, key: StateKey, conversation: Box<Conversation>, now: Timestamp) -> Result<bool, Refused> {
         let mut table = self.table();
-        let nas = &conversation.info.nas;
-        let quota = nas.max_conversations;
-        let count = table.per_nas.get(&nas.name).map_or(0, |p| p.count);
-        let full = table.slots.len() >= MAX_CONVERSATIONS;
-        let mut evicted = None;
-        if count >= quota || full {
-            let name = nas.name.clone();
-            evicted = table.evict_half_open(&name);
-            if evicted.is_none() {
-                return Err(if full { Refused::TableFull } else { Refused::NasQuota });
-            }
+        let source = conversation.info.source.ip();
+        let count = table.per_nas.get(&source).map_or(0, |p| p.count);
+        let crowded = if count >= conversation.info.nas.max_conversations {
+            Some(source)
+        } else if table.slots.len() >= MAX_CONVERSATIONS {
+            table.per_nas.iter().max_by_key(|(_, p)| p.count).map(|(source, _)| *source)
+        } else {
+            None
+        };
+        if let Some(crowded) = crowded
+            && !table.make_room(&crowded)
+        {
+            return Err(Refused);
         }
-        let name = nas.name.clone();
-        let half_open = conversation.eap.is_half_open();
-        let per_nas = table.per_nas.entry(name.clone()).or_default();
+        let per_nas = table.per_nas.entry(source).or_default();
         per_nas.count += 1;
-        if half_open {
+        let phase = Phase::of(&conversation);
+        if phase == Phase::HalfOpen {
             per_nas.half_open.push_back(key);
         }
-        table.slots.insert(key, Slot { conversation: Some(conversation), nas: name, touched: now, half_open });
-        Ok(evicted.flatten())
+        per_nas.all.push_back(key);
+        table.slots.insert(key, Slot { conversation: Some(conversation), source, touched: now, phase });
+        Ok(crowded.is_some())
     }
 
-    /// Takes the conversation out to advance it. Only its own NAS finds it.
-    pub fn take(&self, key: &StateKey, nas: &str) -> Found {
+    /// Takes the conversation out to advance it. Only the address that began it
+    /// finds it.
+    pub fn take(&self, key: &StateKey, source: IpAddr) -> Found {
         let mut table = self.table();
         match table.slots.get_mut(key) {
-            Some(slot) if slot.nas == nas => match slot.conversation.take() {
+            Some(slot) if slot.source == source => match slot.conversation.take() {
                 Some(conversation) => Found::Taken(conversation),
                 None => Found::Busy,
             },
@@ -147,7 +181,7 @@ impl Conversations {
     pub fn put_back(&self, key: &StateKey, conversation: Box<Conversation>, now: Timestamp) {
         let mut table = self.table();
         if let Some(slot) = table.slots.get_mut(key) {
-            slot.half_open = conversation.eap.is_half_open();
+            slot.phase = Phase::of(&conversation);
             slot.conversation = Some(conversation);
             slot.touched = now;
         }
@@ -161,16 +195,15 @@ impl Conversations {
     /// Takes out those that have been silent for too long.
     pub fn expire(&self, now: Timestamp) -> Vec<Box<Conversation>> {
         let mut table = self.table();
-        let expired: Vec<StateKey> = table
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.conversation.is_some() && now.since(slot.touched) >= self.timeout)
-            .map(|(key, _)| *key)
-            .collect();
+        // What was touched in the future was so before the clock was set back.
+        let silent = |touched: Timestamp| now.since(touched) >= self.timeout || touched > now + self.timeout;
+        let expired: Vec<StateKey> =
+            table.slots.iter().filter(|(_, slot)| silent(slot.touched)).map(|(key, _)| *key).collect();
         let gone = expired.iter().filter_map(|key| table.remove(key)).collect();
         let Table { slots, per_nas } = &mut *table;
         for entry in per_nas.values_mut() {
-            entry.half_open.retain(|key| slots.get(key).is_some_and(|slot| slot.half_open));
+            entry.half_open.retain(|key| slots.get(key).is_some_and(|s| s.phase == Phase::HalfOpen));
+            entry.all.retain(|key| slots.contains_key(key));
         }
         gone
     }
@@ -189,23 +222,40 @@ impl Conversations {
 impl Table {
     fn remove(&mut self, key: &StateKey) -> Option<Box<Conversation>> {
         let slot = self.slots.remove(key)?;
-        if let Some(per_nas) = self.per_nas.get_mut(&slot.nas) {
+        if let Some(per_nas) = self.per_nas.get_mut(&slot.source) {
             per_nas.count = per_nas.count.saturating_sub(1);
             if per_nas.count == 0 {
-                self.per_nas.remove(&slot.nas);
+                self.per_nas.remove(&slot.source);
             }
         }
         slot.conversation
     }
 
-    /// `Some` when room was made; within, the conversation that went.
-    fn evict_half_open(&mut self, nas: &str) -> Option<Option<Box<Conversation>>> {
-        while let Some(key) = self.per_nas.get_mut(nas)?.half_open.pop_front() {
-            let evictable = self.slots.get(&key).is_some_and(|s| s.half_open && s.conversation.is_some());
-            if evictable {
-                return Some(self.remove(&key));
+    /// Ends one conversation of this address, if one can be ended. What the
+    /// queues name in vain is dropped on the way, so that this takes little time
+    /// however long they are.
+    fn make_room(&mut self, source: &IpAddr) -> bool {
+        let Table { slots, per_nas } = &mut *self;
+        let Some(entry) = per_nas.get_mut(source) else { return false };
+        let phase = |key: &StateKey| slots.get(key).map(|s| (s.phase, s.conversation.is_some()));
+        let mut found = None;
+        while let Some(key) = entry.half_open.pop_front() {
+            if phase(&key) == Some((Phase::HalfOpen, true)) {
+                found = Some(key);
+                break;
             }
         }
-        None
+        let mut spared = Vec::new();
+        while found.is_none()
+            && let Some(key) = entry.all.pop_front()
+        {
+            match phase(&key) {
+                Some((Phase::HalfOpen | Phase::Handshake, true)) => found = Some(key),
+                Some(_) => spared.push(key),
+                None => {}
+            }
+        }
+        spared.into_iter().rev().for_each(|key| entry.all.push_front(key));
+        found.is_some_and(|key| self.remove(&key).is_some())
     }
 }

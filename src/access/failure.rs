@@ -5,7 +5,8 @@ use crate::audit::reason::Reason;
 use crate::eap::server::Failure;
 use crate::eap::tls::TlsFailure;
 use crate::eap::tls::server::MethodFailure;
-use crate::pki::trust::{ChainError, TrustStore};
+use crate::pki::error::ChainError;
+use crate::pki::trust::TrustStore;
 use crate::time::Timestamp;
 
 /// Why the peer's certificate was refused.
@@ -18,8 +19,8 @@ pub fn of_chain(error: &ChainError) -> Reason {
         ChainError::Revoked { .. } => Reason::CertificateRevoked,
         ChainError::CrlMissing { .. } => Reason::CrlMissing,
         ChainError::CrlOutdated { .. } => Reason::CrlOutdated,
-        ChainError::WrongUsage { .. } => Reason::WrongKeyUsage,
-        ChainError::WeakKey { .. } => Reason::CertificateWeak,
+        ChainError::WrongUsage => Reason::WrongKeyUsage,
+        ChainError::Weak { .. } | ChainError::UnsupportedAlgorithm { .. } => Reason::CertificateWeak,
         _ => Reason::CertificateInvalid,
     }
 }
@@ -63,8 +64,9 @@ fn of_alert(code: u8) -> Reason {
         48 => Reason::ServerCertificateNotTrusted,
         // bad_certificate, unsupported_certificate, certificate_revoked,
         // certificate_expired, certificate_unknown,
-        // bad_certificate_status_response
-        42..=46 | 113 => Reason::ServerCertificateRejected,
+        // bad_certificate_status_response; and internal_error, which is what
+        // wpa_supplicant sends when the server's name is not the expected one
+        42..=46 | 80 | 113 => Reason::ServerCertificateRejected,
         // protocol_version
         70 => Reason::NoCommonTlsVersion,
         // handshake_failure, insufficient_security

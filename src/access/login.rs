@@ -1,18 +1,24 @@
 //! A login by EAP-TLS, packet by packet.
 
-use super::conversation::{Conversation, Found, Refused, StateKey};
+use super::conversation::{Conversation, Found, Granted, Refused, StateKey};
+use super::failure as reasons;
 use super::record::{self, Draft};
 use super::request::{RequestInfo, printable};
-use super::{Attempt, Outcome, failure, identify, reply};
+use super::{Attempt, Outcome, identify, reply};
 use crate::audit::reason::Reason;
-use crate::eap::packet::{EapCode, EapPacket, EapType};
-use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition, Undecided};
-use crate::eap::tls::Keys;
+use crate::eap::packet::{EapCode, EapPacket, EapType, failure};
+use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition};
+use crate::eap::tls::{Established, Keys};
+use crate::enforcement::spelling::{Spelled, Unspeakable};
 use crate::ids::DecisionId;
 use crate::policy::engine::Outcome as PolicyOutcome;
 use crate::radius::attribute as attr;
 use crate::radius::builder::ReplyBuilder;
 use crate::radius::packet::Code;
+use crate::random::random;
+use crate::telemetry::Discard;
+use crate::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Octets of EAP-TLS keying material that each MS-MPPE key takes.
@@ -22,9 +28,9 @@ impl Attempt<'_> {
     pub(super) fn login(&self, eap: &[u8]) -> Outcome {
         if eap.is_empty() {
             // EAP-Start: the NAS asks us to ask (RFC 3579, section 2.1).
-            return self.challenge(&Server::identity_request(0), &random()?);
+            return self.challenge(&Server::identity_request(0), &random().ok_or(Discard::BackendUnavailable)?);
         }
-        let packet = EapPacket::parse(eap).map_err(|_| "eap_malformed")?;
+        let packet = EapPacket::parse(eap).map_err(|_| Discard::InvalidEap)?;
         match self.request.packet().find(attr::STATE) {
             Some(state) if packet.kind != Some(EapType::IDENTITY) => self.advance(&packet, state),
             _ => self.open(&packet),
@@ -33,10 +39,10 @@ impl Attempt<'_> {
 
     fn open(&self, packet: &EapPacket<'_>) -> Outcome {
         if packet.code != EapCode::Response || packet.kind != Some(EapType::IDENTITY) {
-            return Err("eap_conversation_unknown");
+            return Err(Discard::ConversationUnknown);
         }
         if packet.data.len() > MAX_IDENTITY_LEN {
-            return Err("eap_identity_too_long");
+            return Err(Discard::InvalidEap);
         }
         let info = RequestInfo::read(&self.request.packet(), self.nas, self.arrival.source);
         let (eap, request) = Server::open(packet, self.snapshot.tls.clone());
@@ -47,24 +53,23 @@ impl Attempt<'_> {
             started: self.now,
             granted: None,
         });
-        let state = random()?;
+        let state = random().ok_or(Discard::BackendUnavailable)?;
         match self.engine.conversations.insert(state, conversation, self.now) {
-            Ok(None) => {}
-            Ok(Some(_)) => self.engine.metrics.discarded(&self.nas.name, "half_open_evicted"),
-            Err(Refused::NasQuota) => return Err("nas_conversation_quota"),
-            Err(Refused::TableFull) => return Err("conversation_table_full"),
+            Ok(false) => {}
+            Ok(true) => self.discarded(Discard::ConversationEvicted),
+            Err(Refused) => return Err(Discard::ConversationLimit),
         }
         self.challenge(&request, &state)
     }
 
     fn advance(&self, packet: &EapPacket<'_>, state: &[u8]) -> Outcome {
-        let state: StateKey = state.try_into().map_err(|_| "eap_conversation_unknown")?;
+        let state: StateKey = state.try_into().map_err(|_| Discard::ConversationUnknown)?;
         let conversations = &self.engine.conversations;
         let Conversation { eap, info, outer_identity, started, granted } =
-            match conversations.take(&state, &self.nas.name) {
+            match conversations.take(&state, self.arrival.source.ip()) {
                 Found::Taken(conversation) => *conversation,
-                Found::Busy => return Err("eap_conversation_busy"),
-                Found::Unknown => return Err("eap_conversation_unknown"),
+                Found::Busy => return Err(Discard::InProgress),
+                Found::Unknown => return Err(Discard::ConversationUnknown),
             };
         let max_len = self.max_eap_len(&info);
         let keep = |eap, info, outer_identity, granted| {
@@ -74,49 +79,59 @@ impl Attempt<'_> {
         match eap.receive(packet, max_len, self.now) {
             Transition::Ignore(eap, _) => {
                 keep(eap, info, outer_identity, granted);
-                Err("eap_out_of_turn")
+                Err(Discard::InvalidEap)
             }
             Transition::Continue(eap, request) => {
                 keep(eap, info, outer_identity, granted);
                 self.challenge(&request, &state)
             }
             Transition::Decide(undecided) => {
-                let mut draft = Draft::new(&info, "eap-tls", started);
-                draft.outer_identity = Some(outer_identity.clone());
+                let established = undecided.established().clone();
+                let mut draft = self.judge(&info, &outer_identity, started, &established);
                 draft.rounds = undecided.rounds();
-                match self.decide(draft, undecided, max_len) {
-                    (Transition::Continue(eap, request), draft) => {
-                        keep(eap, info, outer_identity, Some(Box::new(draft)));
+                let transition = if draft.is_granted() { undecided.grant(max_len) } else { undecided.deny() };
+                match transition {
+                    Transition::Continue(eap, request) => {
+                        let granted = Granted { draft, established, snapshot: self.snapshot.clone() };
+                        keep(eap, info, outer_identity, Some(Box::new(granted)));
                         self.challenge(&request, &state)
                     }
-                    (Transition::Success { packet, keys, rounds }, mut draft) => {
+                    Transition::Success { packet, keys, rounds } => {
                         conversations.remove(&state);
                         draft.rounds = rounds;
                         self.accept(draft, &packet, &keys)
                     }
-                    (Transition::Failure { packet, .. }, draft) => {
+                    Transition::Failure { packet, .. } => {
                         conversations.remove(&state);
                         self.reject(draft, &packet)
                     }
-                    _ => {
+                    Transition::Decide(_) | Transition::Ignore(..) => {
                         conversations.remove(&state);
-                        Err("eap_out_of_turn")
+                        Err(Discard::InvalidEap)
                     }
                 }
             }
             Transition::Success { packet, keys, rounds } => {
                 conversations.remove(&state);
                 // The method succeeds only after a decision granted it.
-                let mut draft = *granted.ok_or("eap_out_of_turn")?;
+                let Granted { mut draft, established, snapshot } = *granted.ok_or(Discard::InvalidEap)?;
+                if !Arc::ptr_eq(&snapshot, self.snapshot) {
+                    // Rules, identities or revocations have changed meanwhile.
+                    draft = self.judge(&info, &outer_identity, started, &established);
+                }
                 draft.rounds = rounds;
-                self.accept(draft, &packet, &keys)
+                if draft.is_granted() {
+                    self.accept(draft, &packet, &keys)
+                } else {
+                    self.reject(draft, &failure(packet.get(1).copied().unwrap_or_default()))
+                }
             }
             Transition::Failure { packet, cause, rounds } => {
                 conversations.remove(&state);
-                let mut draft = granted.map_or_else(|| Draft::new(&info, "eap-tls", started), |d| *d);
+                let mut draft = granted.map_or_else(|| Draft::new(&info, "eap-tls", started), |g| g.draft);
                 draft.outer_identity = Some(outer_identity);
                 draft.rounds = rounds;
-                let (reason, detail) = failure::of_eap(&cause, &self.snapshot.trust, self.now);
+                let (reason, detail) = reasons::of_eap(&cause, &self.snapshot.trust, self.now);
                 draft.presented(&cause);
                 draft.refuse(reason, detail);
                 self.reject(draft, &packet)
@@ -126,20 +141,19 @@ impl Attempt<'_> {
 
     /// The peer has proven possession of its key. All that was true when a
     /// ticket was issued is asked again: chain, revocation, identity, policy.
-    fn decide(&self, mut draft: Draft, undecided: Undecided, max_len: usize) -> (Transition, Draft) {
-        draft.tls(undecided.established());
-        let chain = match self.snapshot.trust.verify(&undecided.established().peer_chain, self.now) {
-            Ok(chain) => chain,
-            Err(error) => {
-                draft.refuse(failure::of_chain(&error), error.to_string());
-                return (undecided.deny(), draft);
+    fn judge(&self, info: &RequestInfo, outer_identity: &str, started: Timestamp, proven: &Established) -> Draft {
+        let mut draft = Draft::new(info, "eap-tls", started);
+        draft.outer_identity = Some(outer_identity.to_owned());
+        draft.tls(proven);
+        match self.snapshot.trust.verify(&proven.peer_chain, self.now) {
+            Ok(chain) => {
+                draft.chain(&chain);
+                let identified = identify::by_certificate(self.snapshot, &chain.leaf, self.now);
+                self.decide_for(&mut draft, identified);
             }
-        };
-        draft.chain(&chain);
-        let identified = identify::by_certificate(self.snapshot, &chain.leaf, self.now);
-        self.decide_for(&mut draft, identified);
-        let transition = if draft.is_granted() { undecided.grant(max_len) } else { undecided.deny() };
-        (transition, draft)
+            Err(error) => draft.refuse(reasons::of_chain(&error), error.to_string()),
+        }
+        draft
     }
 
     /// Policy and profile for whoever was identified, by any method.
@@ -153,41 +167,49 @@ impl Attempt<'_> {
         let verdict = self.snapshot.policy.evaluate(&facts);
         draft.decided_by(&verdict, &facts, self.snapshot.policy.revision());
         match verdict.outcome {
-            PolicyOutcome::Permit { profile } => draft.grant(profile),
-            PolicyOutcome::Deny => draft.refuse(
-                Reason::PolicyDenied,
-                format!("forbidden by {}", verdict.policies.join(", ")),
-            ),
+            PolicyOutcome::Permit { profile } => match self.spelled(&profile) {
+                Some(Ok(spelled)) => draft.grant(profile, spelled.clone()),
+                // Without its access rules a port would be open.
+                Some(Err(e)) => draft.refuse(Reason::ProfileNotExpressible, format!("profile {profile}: {e}")),
+                None => draft.refuse(Reason::PolicyError, format!("there is no profile {profile}")),
+            },
+            PolicyOutcome::Deny => {
+                draft.refuse(Reason::PolicyDenied, format!("forbidden by {}", verdict.policies.join(", ")))
+            }
             PolicyOutcome::NoRule => draft.refuse_for_lack_of_a_rule(),
             PolicyOutcome::Error => draft.refuse(Reason::PolicyError, verdict.errors.join("; ")),
         }
     }
 
+    fn spelled(&self, profile: &str) -> Option<&Result<Arc<Spelled>, Unspeakable>> {
+        self.snapshot.spelled.get(&self.nas.vendor)?.get(profile)
+    }
+
     fn accept(&self, mut draft: Draft, eap: &[u8], keys: &Keys) -> Outcome {
         let mut reply = ReplyBuilder::new(Code::AccessAccept, self.request);
-        reply.push_eap(eap).map_err(|_| "reply_too_long")?;
+        reply.push_eap(eap).map_err(|_| Discard::ReplyTooLong)?;
         if let Some((recv, send)) = keys.msk.expose().split_at_checked(MPPE_KEY_LEN) {
-            reply.push_mppe_keys(&self.nas.secret, send, recv, salts()?).map_err(|_| "reply_too_long")?;
+            reply.push_mppe_keys(&self.nas.secret, send, recv, salts()?).map_err(|_| Discard::ReplyTooLong)?;
         }
         if draft.wants_key_name() {
-            reply.push(attr::EAP_KEY_NAME, &keys.session_id).map_err(|_| "reply_too_long")?;
+            reply.push(attr::EAP_KEY_NAME, &keys.session_id).map_err(|_| Discard::ReplyTooLong)?;
         }
         let id = DecisionId::new(self.now);
-        reply::grant(&mut reply, &mut draft, self.snapshot, id).map_err(|_| "reply_too_long")?;
+        reply::grant(&mut reply, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
         self.after_record(record::accepted(draft, id, self.now), reply, Duration::ZERO)
     }
 
     fn reject(&self, draft: Draft, eap: &[u8]) -> Outcome {
         let mut reply = ReplyBuilder::new(Code::AccessReject, self.request);
-        reply.push_eap(eap).map_err(|_| "reply_too_long")?;
+        reply.push_eap(eap).map_err(|_| Discard::ReplyTooLong)?;
         let record = record::rejected(draft, self.snapshot, self.now);
         self.after_record(record, reply, self.engine.reject_delay)
     }
 
     fn challenge(&self, eap: &[u8], state: &StateKey) -> Outcome {
         let mut reply = ReplyBuilder::new(Code::AccessChallenge, self.request);
-        reply.push(attr::STATE, state).map_err(|_| "reply_too_long")?;
-        reply.push_eap(eap).map_err(|_| "reply_too_long")?;
+        reply.push(attr::STATE, state).map_err(|_| Discard::ReplyTooLong)?;
+        reply.push_eap(eap).map_err(|_| Discard::ReplyTooLong)?;
         self.reply_now(reply)
     }
 
@@ -196,16 +218,9 @@ impl Attempt<'_> {
     }
 }
 
-fn random() -> Result<StateKey, &'static str> {
-    let mut key = StateKey::default();
-    aws_lc_rs::rand::fill(&mut key).map_err(|_| "no_randomness")?;
-    Ok(key)
-}
-
 /// Two different salts with the top bit set (RFC 2548, section 2.4.2).
-fn salts() -> Result<[u16; 2], &'static str> {
-    let mut octets = [0; 2];
-    aws_lc_rs::rand::fill(&mut octets).map_err(|_| "no_randomness")?;
+fn salts() -> Result<[u16; 2], Discard> {
+    let octets = random().ok_or(Discard::BackendUnavailable)?;
     let first = u16::from_be_bytes(octets) | 0x8000;
     Ok([first, first ^ 1])
 }

@@ -4,7 +4,7 @@
 
 use super::record::{self, Draft};
 use super::request::RequestInfo;
-use super::{Answer, Attempt, Outcome, identify, reply};
+use super::{Attempt, Outcome, identify, reply};
 use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
@@ -13,6 +13,7 @@ use crate::radius::builder::ReplyBuilder;
 use crate::radius::hide;
 use crate::radius::packet::{Code, Packet};
 use crate::secret::Secret;
+use crate::telemetry::Discard;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -25,9 +26,14 @@ impl Attempt<'_> {
         let mut draft = Draft::new(&info, "mab", self.now);
         draft.rounds = 1;
         match named {
-            // Only a name that is the station's own MAC address is MAB: a
-            // user's name never is, whatever it looks like.
-            Some(mac) if info.mac.is_none_or(|calling| calling == mac) && !mac.is_multicast() => {
+            // Somebody typing a MAC address at the login of a switch or a VPN
+            // is no endpoint.
+            Some(_) if packet.integer(attr::SERVICE_TYPE).is_some_and(|s| FOR_PEOPLE.contains(&s)) => draft.refuse(
+                Reason::UnsupportedAuthentication,
+                "User-Name is a MAC address, but Service-Type says that somebody logs in to the NAS itself".into(),
+            ),
+            // Only a name that is the station's own MAC address is MAB.
+            Some(mac) if info.mac == Some(mac) && !mac.is_multicast() => {
                 if password_fits(&packet, user_name, &self.nas.secret) {
                     let identified = identify::by_mac(self.snapshot, mac, self.now);
                     self.decide_for(&mut draft, identified);
@@ -39,7 +45,7 @@ impl Attempt<'_> {
                 }
             }
             Some(_) => draft.refuse(
-                Reason::UnsupportedAuthentication,
+                Reason::MacPasswordMismatch,
                 "User-Name is a MAC address, but not that of Calling-Station-Id".into(),
             ),
             None => draft.refuse(
@@ -50,7 +56,7 @@ impl Attempt<'_> {
         if draft.is_granted() {
             let id = DecisionId::new(self.now);
             let mut accept = ReplyBuilder::new(Code::AccessAccept, self.request);
-            reply::grant(&mut accept, &mut draft, self.snapshot, id).map_err(|_| "reply_too_long")?;
+            reply::grant(&mut accept, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
             self.after_record(record::accepted(draft, id, self.now), accept, Duration::ZERO)
         } else {
             let reject = ReplyBuilder::new(Code::AccessReject, self.request);
@@ -58,18 +64,12 @@ impl Attempt<'_> {
             self.after_record(record, reject, self.engine.reject_delay)
         }
     }
-
-    /// The reply, to be sent when the record is durable.
-    pub(super) fn after_record(
-        &self,
-        record: crate::store::writer::Record,
-        reply: ReplyBuilder,
-        delay: Duration,
-    ) -> Outcome {
-        let reply = reply.finish(&self.nas.secret).map_err(|_| "reply_too_long")?.into();
-        Ok(Answer::AfterRecord { record, reply, delay, token: self.token })
-    }
 }
+
+/// Service-Types of people who log in to a device (RFC 2865, section 5.6): Login,
+/// Callback-Login, Administrative, NAS-Prompt, Callback-NAS-Prompt and
+/// Callback-Administrative.
+const FOR_PEOPLE: [u32; 6] = [1, 3, 6, 7, 9, 11];
 
 /// NASes send the User-Name again as password (PAP or CHAP), or none.
 fn password_fits(packet: &Packet<'_>, user_name: &[u8], secret: &Secret) -> bool {

@@ -6,12 +6,14 @@
 use super::Snapshot;
 use super::identify::Identified;
 use super::request::RequestInfo;
-use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef};
+use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef, class_of};
 use crate::audit::reason::Reason;
 use crate::eap::server::Failure;
 use crate::eap::tls::server::MethodFailure;
 use crate::eap::tls::{Established, TlsFailure};
+use crate::enforcement::spelling::Spelled;
 use crate::ids::DecisionId;
+use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
 use crate::policy::engine::Verdict;
@@ -19,6 +21,7 @@ use crate::policy::facts::{AuthMethod, Facts, Principal};
 use crate::store::writer::Record;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Where a fact comes from.
@@ -42,6 +45,7 @@ pub struct Draft {
     /// Round trips so far.
     pub rounds: u32,
     certificate: Option<Arc<CertificateFacts>>,
+    certificate_ca: Option<String>,
     identity: Option<IdentityRef>,
     facts: Vec<Fact>,
     warnings: Vec<String>,
@@ -52,10 +56,56 @@ pub struct Draft {
     outcome: DraftOutcome,
 }
 
+/// Facts that every record holds: what is not known is said to be unknown.
+/// Posture and risk have no source yet.
+const ALWAYS_SAID: &[&str] = &[
+    "certificate.subject",
+    "certificate.issuer",
+    "certificate.serial",
+    "certificate.not_after",
+    "identity.name",
+    "identity.kind",
+    "identity.groups",
+    "identity.owner",
+    "identity.purpose",
+    "identity.status",
+    "tls.version",
+    "tls.resumed",
+    "time.hour",
+    "time.weekday",
+    "posture",
+    "risk",
+];
+
+/// The longest text of a certificate that a record keeps, in characters, and the
+/// most names of a kind: enough for every honest one. Strangers can put 64 KiB
+/// into a certificate and send it as often as they like.
+const MAX_TEXT: usize = 512;
+const MAX_NAMES: usize = 16;
+
+/// Cuts text, and lists of it, to what a record keeps.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => cut(text),
+        Value::Array(items) => {
+            items.truncate(MAX_NAMES);
+            items.iter_mut().for_each(shorten);
+        }
+        _ => {}
+    }
+}
+
+fn cut(text: &mut String) {
+    if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(at);
+        text.push('\u{2026}');
+    }
+}
+
 #[derive(Debug)]
 enum DraftOutcome {
     Open,
-    Granted(String),
+    Granted(String, Arc<Spelled>),
     Refused(Reason, String),
 }
 
@@ -69,6 +119,7 @@ impl Draft {
             outer_identity: info.user_name.clone(),
             rounds: 0,
             certificate: None,
+            certificate_ca: None,
             identity: None,
             facts: Vec::with_capacity(32),
             warnings: Vec::new(),
@@ -83,18 +134,19 @@ impl Draft {
         draft.fact("nas.groups", json!(nas.groups), source::INVENTORY);
         draft.fact("nas.site", json!(nas.site), source::INVENTORY);
         draft.fact("nas.address", json!(info.source.ip()), source::NAS);
-        draft.fact("nas.port", json!(info.port), source::NAS);
+        draft.fact("nas.port_id", json!(info.port), source::NAS);
         draft.fact("nas.port_type", json!(info.port_type), source::NAS);
-        draft.fact("ssid", json!(info.ssid), source::NAS);
+        draft.fact("nas.ssid", json!(info.ssid), source::NAS);
+        draft.fact("randomized_mac", json!(info.mac.map(MacAddress::is_randomized)), source::NAS);
         draft.fact("calling_station", json!(info.calling_station), source::NAS);
         draft.fact("method", json!(method), source::NAS);
         draft
     }
 
-    fn fact(&mut self, name: &str, value: Value, source: &str) {
+    fn fact(&mut self, name: impl Into<Cow<'static, str>>, value: Value, source: &'static str) {
         let at = self.started;
-        // What is not known is said, and not left out.
-        let (value, source) = if value.is_null() { (json!("unknown"), source::NONE) } else { (value, source) };
+        // What is not known is said, as null, and not left out.
+        let source = if value.is_null() { source::NONE } else { source };
         self.facts.push(Fact { name: name.into(), value, source: source.into(), at });
     }
 
@@ -113,14 +165,16 @@ impl Draft {
         self.certificate(&chain.leaf);
         self.fact("certificate.chain", json!(chain.issuers), source::CERTIFICATE);
         self.fact("certificate.ca", json!(chain.anchor), source::INVENTORY);
+        self.certificate_ca = Some(chain.anchor.clone());
     }
 
     fn certificate(&mut self, leaf: &Arc<CertificateFacts>) {
         if let Ok(Value::Object(fields)) = serde_json::to_value(leaf.as_ref()) {
-            for (name, value) in fields {
+            for (name, mut value) in fields {
+                shorten(&mut value);
                 let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
                 if !empty {
-                    self.fact(&format!("certificate.{name}"), value, source::CERTIFICATE);
+                    self.fact(format!("certificate.{name}"), value, source::CERTIFICATE);
                 }
             }
         }
@@ -140,11 +194,8 @@ impl Draft {
     pub fn identified(&mut self, identified: &Identified) {
         self.fact("identity.matched_by", json!(identified.matched_by), source::INVENTORY);
         if let Principal::Identity(identity) = &identified.principal {
-            self.identity = Some(IdentityRef {
-                id: identity.id,
-                name: identity.name.clone(),
-                kind: identity.kind.to_string(),
-            });
+            self.identity =
+                Some(IdentityRef { id: identity.id, name: identity.name.clone(), kind: identity.kind.to_string() });
             self.fact("identity.name", json!(identity.name), source::INVENTORY);
             self.fact("identity.kind", json!(identity.kind.to_string()), source::INVENTORY);
             self.fact("identity.groups", json!(identity.groups), source::INVENTORY);
@@ -152,10 +203,6 @@ impl Draft {
             self.fact("identity.purpose", json!(identity.purpose), source::INVENTORY);
             self.fact("identity.status", json!(identity.status.to_string()), source::INVENTORY);
         }
-        // Posture and risk have no source yet; the policy sees that they are
-        // unknown, and so does the reader of the record.
-        self.fact("posture", Value::Null, source::NONE);
-        self.fact("risk", Value::Null, source::NONE);
     }
 
     /// The facts that the policy decides on.
@@ -163,18 +210,19 @@ impl Draft {
         let info = &self.info;
         let local = jiff::Timestamp::from_microsecond(now.as_micros())
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-            .to_zoned(snapshot.timezone.clone());
+            .to_zoned_datetime(snapshot.timezone.clone());
         Facts {
             principal,
             method: if self.method == "mab" { AuthMethod::Mab } else { AuthMethod::EapTls },
             certificate: self.certificate.clone(),
+            certificate_ca: self.certificate_ca.clone(),
             mac: info.mac,
             outer_identity: self.outer_identity.clone(),
             nas_name: info.nas.name.clone(),
             nas_groups: info.nas.groups.clone(),
             site: info.nas.site.clone(),
             nas_address: info.source.ip(),
-            nas_port_type: info.port_type,
+            nas_port_type: info.port_type.clone(),
             nas_port_id: info.port.clone(),
             ssid: info.ssid.clone(),
             called_station: info.called_station.clone(),
@@ -198,8 +246,8 @@ impl Draft {
     }
 
     /// It may join, with this profile.
-    pub fn grant(&mut self, profile: String) {
-        self.outcome = DraftOutcome::Granted(profile);
+    pub fn grant(&mut self, profile: String, spelled: Arc<Spelled>) {
+        self.outcome = DraftOutcome::Granted(profile, spelled);
     }
 
     /// It may not, and why. The first reason stands.
@@ -215,23 +263,34 @@ impl Draft {
             (Some(identity), _) => {
                 (Reason::NoMatchingRule, format!("no rule permits {} {} here", identity.kind, identity.name))
             }
-            (None, "mab") => (Reason::MacUnknown, "no identity has this MAC address, and no rule admits unknown ones".into()),
-            (None, _) => {
-                (Reason::IdentityUnknown, "no identity is bound to this certificate, and no rule admits unbound ones".into())
+            (None, "mab") => {
+                (Reason::MacUnknown, "no identity has this MAC address, and no rule admits unknown ones".into())
             }
+            (None, _) => (
+                Reason::IdentityUnknown,
+                "no identity is bound to this certificate, and no rule admits unbound ones".into(),
+            ),
         };
         self.refuse(reason, detail);
     }
 
     /// Whether it may join.
     pub fn is_granted(&self) -> bool {
-        matches!(self.outcome, DraftOutcome::Granted(_))
+        matches!(self.outcome, DraftOutcome::Granted(..))
     }
 
     /// The profile it was granted.
     pub fn profile(&self) -> Option<&str> {
         match &self.outcome {
-            DraftOutcome::Granted(profile) => Some(profile),
+            DraftOutcome::Granted(profile, _) => Some(profile),
+            _ => None,
+        }
+    }
+
+    /// The same in the words of the NAS.
+    pub fn spelled(&self) -> Option<&Arc<Spelled>> {
+        match &self.outcome {
+            DraftOutcome::Granted(_, spelled) => Some(spelled),
             _ => None,
         }
     }
@@ -246,8 +305,21 @@ impl Draft {
         self.info.wants_key_name
     }
 
-    fn finish(self, id: DecisionId, outcome: DecisionOutcome, reason: Reason, detail: String, now: Timestamp) -> Record {
+    fn finish(
+        mut self,
+        id: DecisionId,
+        outcome: DecisionOutcome,
+        reason: Reason,
+        mut detail: String,
+        now: Timestamp,
+    ) -> Record {
+        cut(&mut detail);
         let profile = self.profile().map(str::to_owned);
+        for name in ALWAYS_SAID {
+            if !self.facts.iter().any(|fact| fact.name == *name) {
+                self.fact(*name, Value::Null, source::NONE);
+            }
+        }
         let Draft { info, method, started, outer_identity, rounds, identity, facts, warnings, policies, .. } = self;
         Record::Decision(Box::new(Decision {
             id,
@@ -271,6 +343,7 @@ impl Draft {
             reply: self.reply,
             warnings,
             rounds,
+            class: (outcome == DecisionOutcome::Accept).then(|| class_of(id)),
             duration_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
         }))
     }

@@ -32,8 +32,8 @@ pub struct RequestInfo {
     pub ssid: Option<String>,
     /// NAS-Port-Id, or NAS-Port as text.
     pub port: Option<String>,
-    /// NAS-Port-Type (RFC 2865, section 5.41).
-    pub port_type: Option<u32>,
+    /// NAS-Port-Type, by the name that rules use.
+    pub port_type: Option<String>,
     /// The longest EAP packet that fits the link, in octets.
     pub max_eap_len: Option<usize>,
     /// The NAS asks for EAP-Key-Name (RFC 4072, section 2.2.3).
@@ -55,7 +55,7 @@ impl RequestInfo {
             calling_station,
             called_station,
             port: text(attr::NAS_PORT_ID).or_else(|| packet.integer(attr::NAS_PORT).map(|n| n.to_string())),
-            port_type: packet.integer(attr::NAS_PORT_TYPE),
+            port_type: packet.integer(attr::NAS_PORT_TYPE).map(port_type),
             max_eap_len: packet
                 .integer(attr::FRAMED_MTU)
                 .filter(|mtu| *mtu >= MIN_FRAMED_MTU)
@@ -77,6 +77,16 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Kinds of ports that rules know (RFC 2865, section 5.41); others by number.
+fn port_type(number: u32) -> String {
+    match number {
+        5 => "virtual".into(),
+        15 => "ethernet".into(),
+        18 | 19 => "wireless".into(),
+        other => other.to_string(),
+    }
 }
 
 /// "AA-BB-CC-DD-EE-FF:name" names an SSID; a bare MAC address does not.

@@ -1,1 +1,81 @@
-//! (being written)
+//! The HTTP API, read-only so far: decisions, sessions, discards, health and
+//! metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
+
+mod decisions;
+mod problem;
+mod sessions;
+mod system;
+
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use problem::Problem;
+use std::fmt;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// Tells why the server cannot serve; nothing when it can.
+pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct ApiState {
+    store: Store,
+    token: Secret,
+    metrics: Arc<Metrics>,
+    ready: ReadyCheck,
+}
+
+impl ApiState {
+    /// Reads from `store` and `metrics`, for those who know `token`.
+    pub fn new(store: Store, token: Secret, metrics: Arc<Metrics>, ready: ReadyCheck) -> Self {
+        Self { store, token, metrics, ready }
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// All routes.
+pub fn router(state: ApiState) -> Router {
+    let guarded = Router::new()
+        .route("/api/v1/decisions", get(decisions::list))
+        .route("/api/v1/decisions/{id}", get(decisions::one))
+        .route("/api/v1/sessions", get(sessions::list))
+        .route("/api/v1/sessions/{id}", get(sessions::one))
+        .route("/api/v1/discards", get(system::discards))
+        .route("/metrics", get(system::metrics))
+        .route_layer(from_fn_with_state(state.clone(), require_token));
+    Router::new()
+        .merge(guarded)
+        // Probes tell nothing that a port scan would not, and load balancers
+        // carry no token.
+        .route("/healthz", get(system::healthz))
+        .route("/readyz", get(system::readyz))
+        .fallback(|| async { Problem::not_found("no such resource; see docs/api.md for those that exist") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .with_state(state)
+}
+
+/// RFC 6750: `Authorization: Bearer <token>`.
+async fn require_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().split_at_checked("Bearer ".len()))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
+        .map(|(_, token)| token);
+    match given {
+        Some(token) if bool::from(token.ct_eq(state.token.expose())) => next.run(request).await,
+        given => Problem::unauthorized(given.is_some()).into_response(),
+    }
+}

@@ -54,6 +54,10 @@ reasons! {
         "A policy rule could not be evaluated, so the connection was denied to be safe."
         "Read the error in the detail of this record and correct the rule it names; `cordon check` finds most such mistakes before they are live. All logins this rule looks at are affected."
 
+    ProfileNotExpressible "profile_not_expressible"
+        "The rules permit the connection, but this switch or controller cannot be told what the granted profile asks for, so it was denied to be safe."
+        "The detail says what it cannot be told. Narrow the rule to gear that can, change the profile, or set the right vendor for this NAS; `cordon check` names all such places."
+
     IdentityUnknown "identity_unknown"
         "The certificate is valid, but no identity is bound to it, and policy does not admit unknown certificates."
         "Bind this certificate (its SAN, subject or fingerprint is in the facts) to an identity, or permit certificates of this CA by a rule for principals of type Certificate."
@@ -184,8 +188,7 @@ impl serde::Serialize for Reason {
 impl<'de> serde::Deserialize<'de> for Reason {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let code = String::deserialize(d)?;
-        Self::from_code(&code)
-            .ok_or_else(|| serde::de::Error::custom(format!("unknown reason {code:?}")))
+        Self::from_code(&code).ok_or_else(|| serde::de::Error::custom(format!("unknown reason {code:?}")))
     }
 }
 
@@ -200,13 +203,7 @@ mod tests {
         assert_eq!(codes.len(), Reason::ALL.len());
         for &reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(reason));
-            assert!(
-                reason
-                    .code()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{reason}"
-            );
+            assert!(reason.code().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{reason}");
         }
         assert_eq!(Reason::from_code("no_such_reason"), None);
     }
@@ -214,11 +211,7 @@ mod tests {
     #[test]
     fn the_code_is_the_name_of_the_member() {
         for &reason in Reason::ALL {
-            let camel: String = reason
-                .code()
-                .split('_')
-                .map(|w| w[..1].to_uppercase() + &w[1..])
-                .collect();
+            let camel: String = reason.code().split('_').map(|w| w[..1].to_uppercase() + &w[1..]).collect();
             assert_eq!(camel, format!("{reason:?}"));
         }
     }

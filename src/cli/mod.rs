@@ -1,1 +1,62 @@
-//! (being written)
+//! The command line.
+
+mod auth;
+mod ca;
+mod decode;
+mod demo;
+mod exchange;
+mod load;
+mod policy;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Network access control: RADIUS and EAP-TLS for devices, machines and AI
+/// agents. One policy, every decision explained.
+#[derive(Debug, Parser)]
+#[command(name = "cordon", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve RADIUS and the HTTP API
+    Serve(serve::ServeArgs),
+    /// Check a configuration and all that it names
+    Check(serve::CheckArgs),
+    /// Try everything: a CA, certificates, a policy, logins, all made for you
+    Demo(demo::DemoArgs),
+    /// Test, explain and compare rules
+    Policy(policy::PolicyArgs),
+    Ca(ca::CaArgs),
+    /// Log in to any RADIUS server, as switch and supplicant in one
+    Auth(auth::AuthArgs),
+    /// Put load on any RADIUS server and measure it
+    Load(load::LoadArgs),
+    /// Show what a RADIUS packet says
+    Decode(decode::DecodeArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::serve(&args),
+        Command::Check(args) => serve::check(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Ca(args) => ca::run(args),
+        Command::Auth(args) => auth::run(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Decode(args) => decode::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("cordon: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

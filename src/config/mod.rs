@@ -5,7 +5,11 @@
 //! wrong and what to do.
 
 pub mod build;
+pub mod files;
+pub mod token;
 
+use crate::policy::engine::{Policy, PolicyError};
+use crate::policy::lint::Finding;
 use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;
@@ -52,6 +56,8 @@ pub struct ServerSection {
     pub auth: Vec<SocketAddr>,
     /// UDP addresses for accounting.
     pub acct: Vec<SocketAddr>,
+    /// A directory with NAS profiles of one's own, `NAME.toml` each.
+    pub nas_profiles: Option<Spanned<PathBuf>>,
     /// Threads per listener; 0 means one per processor.
     pub workers: usize,
     /// How long an Access-Reject is held back, in milliseconds, to slow down
@@ -67,6 +73,7 @@ impl Default for ServerSection {
             data_dir: "data".into(),
             auth: vec![SocketAddr::from(([0, 0, 0, 0], 1812))],
             acct: vec![SocketAddr::from(([0, 0, 0, 0], 1813))],
+            nas_profiles: None,
             workers: 0,
             reject_delay_ms: 1000,
             conversation_timeout_secs: 60,
@@ -175,6 +182,8 @@ pub enum OnCrlProblem {
 pub struct PolicySection {
     /// The Cedar file; without one, the built-in default policy.
     pub file: Option<Spanned<PathBuf>>,
+    /// The policy's tests; a policy that fails one does not come into force.
+    pub tests: Option<Spanned<PathBuf>>,
     /// The IANA time zone of the rules' hours and weekdays. Default: UTC.
     pub timezone: Option<Spanned<String>>,
 }
@@ -187,15 +196,42 @@ pub struct ProfileSection {
     pub name: Spanned<String>,
     /// The VLAN's id, or its name on the switch.
     pub vlan: Option<Spanned<VlanValue>>,
-    /// The name of a filter that the NAS knows (Filter-Id).
+    /// Further VLANs, whose frames carry their tag.
+    #[serde(default)]
+    pub tagged_vlans: Vec<Spanned<i64>>,
+    /// Whether the port's voice VLAN may be used.
+    #[serde(default)]
+    pub voice: bool,
+    /// The name of a filter that the NAS knows.
     pub filter_id: Option<String>,
+    /// What may be reached, `permit tcp to 10.1.2.0/24 port 443`.
+    #[serde(default)]
+    pub acl: Vec<Spanned<String>>,
+    /// The name of a role or group policy that the NAS knows.
+    pub role: Option<String>,
+    /// A security group tag, 1 to 65535.
+    pub security_group: Option<Spanned<u16>>,
+    /// A page that web traffic is sent to.
+    pub redirect: Option<RedirectSection>,
     /// How long a session lasts, in seconds.
     pub session_timeout_secs: Option<u32>,
+    /// How long it may be idle, in seconds.
+    pub idle_timeout_secs: Option<u32>,
     /// What the NAS does then.
     pub termination_action: Option<TerminationActionValue>,
     /// Further attributes, `Name = value`.
     #[serde(default)]
     pub attributes: Vec<Spanned<String>>,
+}
+
+/// `redirect` of a profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedirectSection {
+    /// The page.
+    pub url: String,
+    /// The name of the NAS's list of what is redirected, where it wants one.
+    pub acl: Option<String>,
 }
 
 /// A VLAN by number or by name.
@@ -230,6 +266,8 @@ pub struct NasSection {
     pub secret: Option<Spanned<String>>,
     /// A file with the shared secret.
     pub secret_file: Option<Spanned<PathBuf>>,
+    /// What kind of gear it is: the name of a NAS profile.
+    pub vendor: Option<Spanned<String>>,
     /// Whether requests must carry Message-Authenticator.
     #[serde(default)]
     pub message_authenticator: MessageAuthenticatorValue,
@@ -302,7 +340,7 @@ pub struct IdentitySection {
 }
 
 /// One entry of `credentials`: exactly one of these, or issuer with serial.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialSection {
     /// A DNS name in the certificate.
@@ -340,6 +378,20 @@ pub struct ConfigError {
     pub message: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl ConfigError {
+    /// A policy's error, in its file.
+    pub fn in_policy(file: &Path, error: PolicyError) -> Self {
+        let PolicyError { line, message, remedy, .. } = error;
+        Self { file: file.to_owned(), line: Some(line), message, remedy }
+    }
+
+    /// A finding about a rule of the policy in `file`.
+    pub fn of_finding(file: &Path, policy: &Policy, finding: Finding) -> Self {
+        let Finding { rule, message, remedy, .. } = finding;
+        Self { file: file.to_owned(), line: policy.line_of(&rule), message, remedy }
+    }
 }
 
 impl fmt::Display for ConfigError {

@@ -181,9 +181,7 @@ fn proceed(identifier: u8, rounds: u32, step: Step) -> Transition {
         }
         Step::Decide(finished) => Transition::Decide(Undecided { identifier, rounds, finished }),
         Step::Succeed(keys) => Transition::Success { packet: packet::success(identifier), keys, rounds },
-        Step::Fail(cause) => {
-            Transition::Failure { packet: packet::failure(identifier), cause: cause.into(), rounds }
-        }
+        Step::Fail(cause) => Transition::Failure { packet: packet::failure(identifier), cause: cause.into(), rounds },
     }
 }
 

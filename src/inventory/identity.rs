@@ -262,7 +262,10 @@ impl IdentityIndex {
     ///
     /// # Errors
     /// When bindings of different identities match it.
-    pub fn by_certificate(&self, facts: &CertificateFacts) -> Result<Option<(&Arc<Identity>, Credential)>, Ambiguous> {
+    pub fn by_certificate(
+        &self,
+        facts: &CertificateFacts,
+    ) -> Result<Option<(&Arc<Identity>, Credential)>, Box<Ambiguous>> {
         let mut found: Option<(&Arc<Identity>, Credential)> = None;
         for candidate in candidates(facts) {
             let Some(identity) = self.by_credential.get(&candidate.normalized()) else { continue };
@@ -270,12 +273,12 @@ impl IdentityIndex {
                 None => found = Some((identity, candidate)),
                 Some((first, _)) if first.id == identity.id => {}
                 Some((first, first_by)) => {
-                    return Err(Ambiguous {
+                    return Err(Box::new(Ambiguous {
                         first: first.name.clone(),
                         first_by: first_by.clone(),
                         second: identity.name.clone(),
                         second_by: candidate,
-                    });
+                    }));
                 }
             }
         }

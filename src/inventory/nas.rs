@@ -24,7 +24,7 @@ pub enum MessageAuthenticatorMode {
 }
 
 /// A RADIUS client, known by where its packets come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nas {
     /// Its id.
     pub id: NasId,
@@ -34,6 +34,8 @@ pub struct Nas {
     pub addresses: Vec<IpPrefix>,
     /// The secret that it shares with us.
     pub secret: Secret,
+    /// What kind of gear it is: the name of a NAS profile.
+    pub vendor: String,
     /// When it must send Message-Authenticator.
     pub message_authenticator: MessageAuthenticatorMode,
     /// Where it stands.
@@ -79,6 +81,16 @@ impl IpPrefix {
             }
         };
         IpPrefix { address, length }
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count.
+    pub fn length(&self) -> u8 {
+        self.length
     }
 
     fn max_length(address: &IpAddr) -> u8 {
@@ -206,6 +218,7 @@ mod tests {
     fn nas(name: &str, addresses: &[&str]) -> Nas {
         Nas {
             id: NasId::new(Timestamp::default()),
+            vendor: "standard".into(),
             name: name.into(),
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             secret: Secret::new("s"),

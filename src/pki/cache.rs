@@ -66,17 +66,11 @@ impl PathCache {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.lock().unwrap())
-            .map(|shard| shard.young.len() + shard.old.len())
-            .sum()
+        self.shards.iter().map(|shard| shard.lock().unwrap()).map(|shard| shard.young.len() + shard.old.len()).sum()
     }
 
     fn shard(&self, key: &ChainDigest) -> std::sync::MutexGuard<'_, Shard> {
-        self.shards[usize::from(key[0]) % SHARDS]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[usize::from(key[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,12 +107,7 @@ mod tests {
     #[test]
     fn chains_that_share_their_octets_differ() {
         let chain = |parts: &[&[u8]]| {
-            chain_digest(
-                &parts
-                    .iter()
-                    .map(|part| CertificateDer::from(part.to_vec()))
-                    .collect::<Vec<_>>(),
-            )
+            chain_digest(&parts.iter().map(|part| CertificateDer::from(part.to_vec())).collect::<Vec<_>>())
         };
         assert_ne!(chain(&[b"ab", b"c"]), chain(&[b"a", b"bc"]));
     }

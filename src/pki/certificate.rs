@@ -95,21 +95,15 @@ impl CertificateFacts {
             sid: None,
             key_type: key_type(parsed.public_key()),
         };
-        let names = parsed.subject_alternative_name().map_err(|_| {
-            CertificateError("the subject alternative name is malformed or there twice".to_owned())
-        })?;
-        for general_name in names
-            .iter()
-            .flat_map(|extension| &extension.value.general_names)
-        {
+        let names = parsed
+            .subject_alternative_name()
+            .map_err(|_| CertificateError("the subject alternative name is malformed or there twice".to_owned()))?;
+        for general_name in names.iter().flat_map(|extension| &extension.value.general_names) {
             facts.add_name(general_name)?;
         }
         facts.sid = match sid_extension(parsed)? {
             Some(sid) => Some(sid),
-            None => facts
-                .san_uri
-                .iter()
-                .find_map(|uri| sid(uri.strip_prefix(SID_URI)?)),
+            None => facts.san_uri.iter().find_map(|uri| sid(uri.strip_prefix(SID_URI)?)),
         };
         Ok(facts)
     }
@@ -123,9 +117,7 @@ impl CertificateFacts {
                 let upn = der::expect(der::CONTEXT_0, value)
                     .and_then(|(inner, _)| der::element(inner))
                     .and_then(|(_, text, _)| std::str::from_utf8(text).ok())
-                    .ok_or_else(|| {
-                        CertificateError("a user principal name is malformed".to_owned())
-                    })?;
+                    .ok_or_else(|| CertificateError("a user principal name is malformed".to_owned()))?;
                 (&mut self.san_upn, name::printable(upn))
             }
             GeneralName::IPAddress(octets) => {
@@ -134,17 +126,12 @@ impl CertificateFacts {
                 } else if let Ok(v6) = <[u8; 16]>::try_from(*octets) {
                     Ipv6Addr::from(v6).to_string()
                 } else {
-                    return Err(CertificateError(format!(
-                        "an iPAddress name has {} octets",
-                        octets.len()
-                    )));
+                    return Err(CertificateError(format!("an iPAddress name has {} octets", octets.len())));
                 };
                 (&mut self.san_ip, address)
             }
             GeneralName::Invalid(..) => {
-                return Err(CertificateError(
-                    "a subject alternative name is malformed".to_owned(),
-                ));
+                return Err(CertificateError("a subject alternative name is malformed".to_owned()));
             }
             _ => return Ok(()),
         };
@@ -162,6 +149,30 @@ pub(super) fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, Certifica
         Ok((rest, _)) => Err(CertificateError(format!("{} octets follow it", rest.len()))),
         Err(error) => Err(CertificateError(format!("{error}"))),
     }
+}
+
+/// What keeps supplicants from believing a server with this certificate at `now`.
+/// Nothing when all seems well.
+///
+/// # Errors
+/// As [`CertificateFacts::from_der`].
+pub fn server_faults(certificate: &[u8], now: Timestamp) -> Result<Vec<String>, CertificateError> {
+    let parsed = parse(certificate)?;
+    let facts = CertificateFacts::from_parsed(&parsed)?;
+    let mut faults = Vec::new();
+    if now > facts.not_after {
+        faults.push(format!("the server's certificate expired at {}: no supplicant accepts it", facts.not_after));
+    } else if now < facts.not_before {
+        faults.push(format!("the server's certificate is not valid before {}", facts.not_before));
+    }
+    let usage = parsed.extended_key_usage().map_err(|e| CertificateError(e.to_string()))?;
+    if usage.is_some_and(|usage| !usage.value.server_auth && !usage.value.any) {
+        faults.push(format!(
+            "the certificate of {} is not for server authentication: no supplicant accepts it",
+            facts.subject
+        ));
+    }
+    Ok(faults)
 }
 
 /// The facts, and in the error case the reason in the same words everywhere.
@@ -184,12 +195,7 @@ pub(super) fn key_type(spki: &SubjectPublicKeyInfo<'_>) -> String {
         return format!("RSA-{bits}");
     }
     let algorithm = spki.algorithm.algorithm.to_id_string();
-    let curve = spki
-        .algorithm
-        .parameters
-        .as_ref()
-        .and_then(|curve| curve.as_oid().ok())
-        .map(|oid| oid.to_id_string());
+    let curve = spki.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok()).map(|oid| oid.to_id_string());
     match (algorithm.as_str(), curve.as_deref()) {
         ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")) => "EC-P256".to_owned(),
         ("1.2.840.10045.2.1", Some("1.3.132.0.34")) => "EC-P384".to_owned(),
@@ -218,13 +224,8 @@ pub(super) fn sha256_hex(octets: &[u8]) -> String {
 
 /// KB5014754: `GeneralNames { otherName { 1.3.6.1.4.1.311.25.2.1, [0] OCTET STRING } }`.
 fn sid_extension(parsed: &X509Certificate<'_>) -> Result<Option<String>, CertificateError> {
-    let malformed = || {
-        CertificateError("the security identifier extension is malformed or there twice".to_owned())
-    };
-    let mut extensions = parsed
-        .extensions()
-        .iter()
-        .filter(|extension| extension.oid.to_id_string() == SID_EXTENSION);
+    let malformed = || CertificateError("the security identifier extension is malformed or there twice".to_owned());
+    let mut extensions = parsed.extensions().iter().filter(|extension| extension.oid.to_id_string() == SID_EXTENSION);
     let Some(extension) = extensions.next() else {
         return Ok(None);
     };
@@ -249,8 +250,6 @@ fn sid_extension(parsed: &X509Certificate<'_>) -> Result<Option<String>, Certifi
 /// A security identifier is `S-1-` and numbers joined by dashes.
 fn sid(text: &str) -> Option<String> {
     let numbers = text.strip_prefix("S-1-")?;
-    let valid = numbers
-        .split('-')
-        .all(|n| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()));
+    let valid = numbers.split('-').all(|n| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()));
     valid.then(|| text.to_owned())
 }

@@ -8,9 +8,7 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::CertificateRevocationListDer;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use x509_parser::extensions::{
-    DistributionPointName, GeneralName, IssuingDistributionPoint, ParsedExtension,
-};
+use x509_parser::extensions::{DistributionPointName, GeneralName, IssuingDistributionPoint, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
@@ -58,9 +56,7 @@ pub enum CrlError {
         oid: String,
     },
     /// An entry has a critical extension that is not known (RFC 5280 §5.3).
-    #[error(
-        "its entry for serial number {serial} has the critical extension {oid}, which is not supported"
-    )]
+    #[error("its entry for serial number {serial} has the critical extension {oid}, which is not supported")]
     UnknownCriticalEntryExtension {
         /// The extension's OID.
         oid: String,
@@ -68,9 +64,7 @@ pub enum CrlError {
         serial: String,
     },
     /// It does not say when it is outdated (RFC 5280 §5.1.2.5).
-    #[error(
-        "it does not say when the next one is due (nextUpdate), so it cannot be told whether it is current"
-    )]
+    #[error("it does not say when the next one is due (nextUpdate), so it cannot be told whether it is current")]
     NoNextUpdate,
 }
 
@@ -103,8 +97,7 @@ impl Crl {
             Ok(_) => return Err(malformed("octets follow it")),
             Err(error) => return Err(CrlError::Malformed(error.to_string())),
         };
-        let (issuer, _) = der::expect(der::SEQUENCE, list.issuer().as_raw())
-            .ok_or_else(|| malformed("issuer"))?;
+        let (issuer, _) = der::expect(der::SEQUENCE, list.issuer().as_raw()).ok_or_else(|| malformed("issuer"))?;
         let issuer_name = name::rfc4514(list.issuer());
         let scope = scope(&list, &issuer_name)?;
         let mut revoked = HashMap::with_capacity(list.tbs_cert_list.revoked_certificates.len());
@@ -113,9 +106,7 @@ impl Crl {
             for extension in entry.extensions() {
                 match extension.oid.to_id_string().as_str() {
                     CERTIFICATE_ISSUER => {
-                        return Err(CrlError::Indirect {
-                            issuer: issuer_name,
-                        });
+                        return Err(CrlError::Indirect { issuer: issuer_name });
                     }
                     REASON_CODE | INVALIDITY_DATE => {}
                     oid if extension.critical => {
@@ -169,8 +160,9 @@ impl Crl {
         }
         match (&self.scope.uris, uris) {
             (Some(ours), Some(theirs)) => ours.iter().any(|uri| theirs.contains(uri)),
-            // A certificate that names no distribution point is on the one list there is.
-            _ => true,
+            // It may be on another part (RFC 5280, section 6.3.3 (b)(2)).
+            (Some(_), None) => false,
+            (None, _) => true,
         }
     }
 
@@ -183,12 +175,7 @@ impl Crl {
     pub(super) fn is_signed_by(&self, spki: &[u8], algorithms: &WebPkiSupportedAlgorithms) -> bool {
         let mut key = [0; 32];
         key.copy_from_slice(digest(&SHA256, spki).as_ref());
-        let known = |signers: &Vec<([u8; 32], bool)>| {
-            signers
-                .iter()
-                .find(|(k, _)| *k == key)
-                .map(|(_, fits)| *fits)
-        };
+        let known = |signers: &Vec<([u8; 32], bool)>| signers.iter().find(|(k, _)| *k == key).map(|(_, fits)| *fits);
         if let Some(fits) = known(&self.signers.lock().unwrap_or_else(PoisonError::into_inner)) {
             return fits;
         }
@@ -216,9 +203,7 @@ fn verify(encoded: &[u8], spki: &[u8], algorithms: &WebPkiSupportedAlgorithms) -
         algorithm.signature_alg_id().as_ref() == signature_algorithm
             && algorithm.public_key_alg_id().as_ref() == key_algorithm
     });
-    fitting
-        .any(|algorithm| algorithm.verify_signature(key, signed, signature).is_ok())
-        .then_some(())
+    fitting.any(|algorithm| algorithm.verify_signature(key, signed, signature).is_ok()).then_some(())
 }
 
 fn scope(list: &CertificateRevocationList<'_>, issuer: &str) -> Result<Scope, CrlError> {
@@ -226,21 +211,15 @@ fn scope(list: &CertificateRevocationList<'_>, issuer: &str) -> Result<Scope, Cr
     for extension in list.extensions() {
         match extension.oid.to_id_string().as_str() {
             DELTA_CRL_INDICATOR => {
-                return Err(CrlError::Delta {
-                    issuer: issuer.to_owned(),
-                });
+                return Err(CrlError::Delta { issuer: issuer.to_owned() });
             }
             ISSUING_DISTRIBUTION_POINT => match extension.parsed_extension() {
-                ParsedExtension::IssuingDistributionPoint(point) => {
-                    scope = distribution_scope(point, issuer)?
-                }
+                ParsedExtension::IssuingDistributionPoint(point) => scope = distribution_scope(point, issuer)?,
                 _ => return Err(CrlError::Malformed("issuing distribution point".to_owned())),
             },
             AUTHORITY_KEY_IDENTIFIER | CRL_NUMBER => {}
             oid if extension.critical => {
-                return Err(CrlError::UnknownCriticalExtension {
-                    oid: oid.to_owned(),
-                });
+                return Err(CrlError::UnknownCriticalExtension { oid: oid.to_owned() });
             }
             _ => {}
         }
@@ -248,51 +227,30 @@ fn scope(list: &CertificateRevocationList<'_>, issuer: &str) -> Result<Scope, Cr
     Ok(scope)
 }
 
-fn distribution_scope(
-    point: &IssuingDistributionPoint<'_>,
-    issuer: &str,
-) -> Result<Scope, CrlError> {
+fn distribution_scope(point: &IssuingDistributionPoint<'_>, issuer: &str) -> Result<Scope, CrlError> {
     if point.indirect_crl {
-        return Err(CrlError::Indirect {
-            issuer: issuer.to_owned(),
-        });
+        return Err(CrlError::Indirect { issuer: issuer.to_owned() });
     }
     if point.only_some_reasons.is_some() {
-        return Err(CrlError::Partial {
-            what: "some reasons for revocation",
-        });
+        return Err(CrlError::Partial { what: "some reasons for revocation" });
     }
     if point.only_contains_attribute_certs {
-        return Err(CrlError::Partial {
-            what: "attribute certificates",
-        });
+        return Err(CrlError::Partial { what: "attribute certificates" });
     }
     let uris = match &point.distribution_point {
         Some(DistributionPointName::FullName(names)) => Some(uris(names)),
         Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => {
-            return Err(CrlError::Partial {
-                what: "a distribution point named relative to its issuer",
-            });
+            return Err(CrlError::Partial { what: "a distribution point named relative to its issuer" });
         }
         None => None,
     };
-    Ok(Scope {
-        only_end_entities: point.only_contains_user_certs,
-        only_cas: point.only_contains_ca_certs,
-        uris,
-    })
+    Ok(Scope { only_end_entities: point.only_contains_user_certs, only_cas: point.only_contains_ca_certs, uris })
 }
 
 /// The URIs among some names.
 pub(super) fn uris(names: &[GeneralName<'_>]) -> Vec<String> {
     names
         .iter()
-        .filter_map(|name| {
-            if let GeneralName::URI(uri) = name {
-                Some((*uri).to_owned())
-            } else {
-                None
-            }
-        })
+        .filter_map(|name| if let GeneralName::URI(uri) = name { Some((*uri).to_owned()) } else { None })
         .collect()
 }

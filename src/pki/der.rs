@@ -11,9 +11,7 @@ pub(super) fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length = octets
-                .iter()
-                .fold(0usize, |n, &octet| (n << 8) | usize::from(octet));
+            let length = octets.iter().fold(0usize, |n, &octet| (n << 8) | usize::from(octet));
             (length, rest)
         }
         _ => return None,
@@ -69,22 +67,9 @@ mod tests {
 
     #[test]
     fn splits_elements_and_refuses_what_is_cut_off() {
-        assert_eq!(
-            element(&[0x04, 2, 1, 2, 9]),
-            Some((0x04, &[1, 2][..], &[9][..]))
-        );
-        assert_eq!(
-            element(&[0x04, 0x81, 1, 7]),
-            Some((0x04, &[7][..], &[][..]))
-        );
-        for bad in [
-            &[][..],
-            &[4],
-            &[4, 2, 1],
-            &[4, 0x80, 0, 0],
-            &[4, 0x85, 0, 0, 0, 0, 1, 1],
-            &[4, 0x82, 1],
-        ] {
+        assert_eq!(element(&[0x04, 2, 1, 2, 9]), Some((0x04, &[1, 2][..], &[9][..])));
+        assert_eq!(element(&[0x04, 0x81, 1, 7]), Some((0x04, &[7][..], &[][..])));
+        for bad in [&[][..], &[4], &[4, 2, 1], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 1, 1], &[4, 0x82, 1]] {
             assert_eq!(element(bad), None);
         }
         assert_eq!(bit_string(&[3, 2, 0, 5]), Some(&[5][..]));

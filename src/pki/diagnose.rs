@@ -23,29 +23,21 @@ const BROKEN_SIGNATURES: &[(&str, &str)] = &[
 ];
 
 /// The reason why `chain` was refused, given what webpki says.
-pub(super) fn explain(
-    error: Error,
-    store: &TrustStore,
-    chain: &[CertificateDer<'_>],
-) -> ChainError {
-    let Ok(certificates) = chain
-        .iter()
-        .map(|certificate| parse(certificate))
-        .collect::<Result<Vec<_>, _>>()
-    else {
+pub(super) fn explain(error: Error, store: &TrustStore, chain: &[CertificateDer<'_>]) -> ChainError {
+    let Ok(certificates) = chain.iter().map(|certificate| parse(certificate)).collect::<Result<Vec<_>, _>>() else {
         return ChainError::Malformed;
     };
     let Some(leaf) = certificates.first() else {
         return ChainError::Empty;
     };
-    let chain = Chain {
-        store,
-        certificates: &certificates,
-    };
+    let chain = Chain { store, certificates: &certificates };
     match error {
         Error::CertExpired { not_after, .. } => {
             let not_after = from_unix_time(not_after);
-            ChainError::Expired { not_after, subject: chain.subject_where(|c| timestamp(c.validity().not_after) == not_after) }
+            ChainError::Expired {
+                not_after,
+                subject: chain.subject_where(|c| timestamp(c.validity().not_after) == not_after),
+            }
         }
         Error::CertNotValidYet { not_before, .. } => {
             let not_before = from_unix_time(not_before);
@@ -55,11 +47,13 @@ pub(super) fn explain(
             }
         }
         Error::UnknownIssuer => ChainError::UnknownCa { issuer: chain.missing_issuer() },
-        Error::CaUsedAsEndEntity if !chain.is_anchored(leaf) => ChainError::UnknownCa { issuer: chain.missing_issuer() },
+        Error::CaUsedAsEndEntity if !chain.is_anchored(leaf) => {
+            ChainError::UnknownCa { issuer: chain.missing_issuer() }
+        }
         Error::CaUsedAsEndEntity => ChainError::CaAsClient { subject: rfc4514(leaf.subject()) },
-        Error::EndEntityUsedAsCa => ChainError::NotACa {
-            subject: chain.subject_where(|c| !std::ptr::eq(c, leaf) && !c.is_ca()),
-        },
+        Error::EndEntityUsedAsCa => {
+            ChainError::NotACa { subject: chain.subject_where(|c| !std::ptr::eq(c, leaf) && !c.is_ca()) }
+        }
         Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => ChainError::WrongUsage,
         Error::InvalidSignatureForPublicKey => chain.why_signature_is_wrong(),
         Error::UnsupportedSignatureAlgorithmContext(_) | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
@@ -69,9 +63,9 @@ pub(super) fn explain(
         | Error::InvalidNetworkMaskConstraint
         | Error::MalformedNameConstraint
         | Error::MaximumNameConstraintComparisonsExceeded => ChainError::NameConstraint,
-        Error::PathLenConstraintViolated => {
-            ChainError::Other("a CA of the chain issued more levels of CAs below it than it may (path length constraint)".to_owned())
-        }
+        Error::PathLenConstraintViolated => ChainError::Other(
+            "a CA of the chain issued more levels of CAs below it than it may (path length constraint)".to_owned(),
+        ),
         Error::InvalidCertValidity => ChainError::Other("a certificate ends before it begins to be valid".to_owned()),
         Error::UnsupportedCertVersion => {
             ChainError::Other("a certificate is of X.509 version 1 or 2; version 3 is needed".to_owned())
@@ -79,7 +73,9 @@ pub(super) fn explain(
         Error::UnsupportedCriticalExtension => {
             ChainError::Other("a certificate has a critical extension that is not supported".to_owned())
         }
-        Error::MaximumPathBuildCallsExceeded | Error::MaximumSignatureChecksExceeded | Error::MaximumPathDepthExceeded => {
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumPathDepthExceeded => {
             ChainError::Other("the certificates presented are too many or too tangled to find a path".to_owned())
         }
         Error::BadDer
@@ -101,20 +97,13 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     fn subject_where(&self, wanted: impl Fn(&X509Certificate<'_>) -> bool) -> String {
-        let found = self
-            .certificates
-            .iter()
-            .find(|c| wanted(c))
-            .or(self.certificates.first());
+        let found = self.certificates.iter().find(|c| wanted(c)).or(self.certificates.first());
         found.map(|c| rfc4514(c.subject())).unwrap_or_default()
     }
 
     fn is_anchored(&self, certificate: &X509Certificate<'_>) -> bool {
         let issuer = rfc4514(certificate.issuer());
-        self.store
-            .anchors()
-            .iter()
-            .any(|anchor| anchor.subject == issuer)
+        self.store.anchors().iter().any(|anchor| anchor.subject == issuer)
     }
 
     /// The presented certificates from the client's up, each the issuer (by
@@ -135,10 +124,7 @@ impl Chain<'_> {
     }
 
     fn missing_issuer(&self) -> String {
-        self.walk()
-            .last()
-            .map(|top| rfc4514(top.issuer()))
-            .unwrap_or_default()
+        self.walk().last().map(|top| rfc4514(top.issuer())).unwrap_or_default()
     }
 
     /// A wrong signature has three causes: a key too short to be accepted, a
@@ -149,9 +135,7 @@ impl Chain<'_> {
             if let Some(bits) = rsa_bits(issuer.public_key()).filter(|bits| *bits < MIN_RSA_BITS) {
                 let subject = rfc4514(issuer.subject());
                 return ChainError::Weak {
-                    what: format!(
-                        "the key of {subject} is RSA with {bits} bits; at least {MIN_RSA_BITS} are needed"
-                    ),
+                    what: format!("the key of {subject} is RSA with {bits} bits; at least {MIN_RSA_BITS} are needed"),
                 };
             }
         }
@@ -160,19 +144,10 @@ impl Chain<'_> {
         };
         let issuer = rfc4514(top.issuer());
         let wanted = authority_key_identifier(top);
-        let mut named = self
-            .store
-            .anchors()
-            .iter()
-            .filter(|anchor| anchor.subject == issuer);
-        let foreign = wanted.is_some()
-            && named
-                .all(|anchor| anchor.key_identifier.is_some() && anchor.key_identifier != wanted);
-        if foreign {
-            ChainError::UnknownCa { issuer }
-        } else {
-            ChainError::BadSignature
-        }
+        let mut named = self.store.anchors().iter().filter(|anchor| anchor.subject == issuer);
+        let foreign =
+            wanted.is_some() && named.all(|anchor| anchor.key_identifier.is_some() && anchor.key_identifier != wanted);
+        if foreign { ChainError::UnknownCa { issuer } } else { ChainError::BadSignature }
     }
 
     fn unsupported_signature(&self) -> ChainError {
@@ -180,9 +155,7 @@ impl Chain<'_> {
             let oid = certificate.signature_algorithm.algorithm.to_id_string();
             let subject = rfc4514(certificate.subject());
             if let Some((_, hash)) = BROKEN_SIGNATURES.iter().find(|(known, _)| *known == oid) {
-                return ChainError::Weak {
-                    what: format!("the certificate of {subject} is signed with {hash}"),
-                };
+                return ChainError::Weak { what: format!("the certificate of {subject} is signed with {hash}") };
             }
             if !self.is_known_signature(certificate) {
                 return ChainError::UnsupportedAlgorithm {
@@ -190,9 +163,7 @@ impl Chain<'_> {
                 };
             }
         }
-        ChainError::UnsupportedAlgorithm {
-            what: "the kind of signature does not fit the CA's key".to_owned(),
-        }
+        ChainError::UnsupportedAlgorithm { what: "the kind of signature does not fit the CA's key".to_owned() }
     }
 
     fn is_known_signature(&self, certificate: &X509Certificate<'_>) -> bool {
@@ -207,25 +178,19 @@ impl Chain<'_> {
 }
 
 fn authority_key_identifier(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    certificate
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::AuthorityKeyIdentifier(identifier) => {
-                identifier.key_identifier.as_ref().map(|id| id.0.to_vec())
-            }
-            _ => None,
-        })
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(identifier) => {
+            identifier.key_identifier.as_ref().map(|id| id.0.to_vec())
+        }
+        _ => None,
+    })
 }
 
 pub(super) fn subject_key_identifier(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    certificate
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
-            _ => None,
-        })
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
+        _ => None,
+    })
 }
 
 fn from_unix_time(time: UnixTime) -> Timestamp {

@@ -31,9 +31,7 @@ pub enum ChainError {
         subject: String,
     },
     /// The path does not lead to a trusted CA, or an intermediate is missing.
-    #[error(
-        "the issuer {issuer} is not a trusted CA, and no certificate presented leads from it to one"
-    )]
+    #[error("the issuer {issuer} is not a trusted CA, and no certificate presented leads from it to one")]
     UnknownCa {
         /// The issuer that was not found (RFC 4514).
         issuer: String,
@@ -63,9 +61,7 @@ pub enum ChainError {
         next_update: Timestamp,
     },
     /// Extended key usage is there and does not name client authentication.
-    #[error(
-        "the certificate is not meant for client authentication: its extended key usage does not name it"
-    )]
+    #[error("the certificate is not meant for client authentication: its extended key usage does not name it")]
     WrongUsage,
     /// A key that is too short, or a signature with a broken hash.
     #[error("too weak to be trusted: {what}")]
@@ -188,45 +184,14 @@ mod tests {
         let name = || "CN=x".to_owned();
         for (error, alert) in [
             (ChainError::Malformed, AlertDescription::BadCertificate),
-            (
-                ChainError::Expired {
-                    not_after: at,
-                    subject: name(),
-                },
-                AlertDescription::CertificateExpired,
-            ),
-            (
-                ChainError::NotYetValid {
-                    not_before: at,
-                    subject: name(),
-                },
-                AlertDescription::CertificateExpired,
-            ),
-            (
-                ChainError::UnknownCa { issuer: name() },
-                AlertDescription::UnknownCA,
-            ),
-            (
-                ChainError::Revoked {
-                    serial: name(),
-                    issuer: name(),
-                    at,
-                },
-                AlertDescription::CertificateRevoked,
-            ),
-            (
-                ChainError::CrlMissing { issuer: name() },
-                AlertDescription::UnknownCA,
-            ),
-            (
-                ChainError::WrongUsage,
-                AlertDescription::UnsupportedCertificate,
-            ),
+            (ChainError::Expired { not_after: at, subject: name() }, AlertDescription::CertificateExpired),
+            (ChainError::NotYetValid { not_before: at, subject: name() }, AlertDescription::CertificateExpired),
+            (ChainError::UnknownCa { issuer: name() }, AlertDescription::UnknownCA),
+            (ChainError::Revoked { serial: name(), issuer: name(), at }, AlertDescription::CertificateRevoked),
+            (ChainError::CrlMissing { issuer: name() }, AlertDescription::UnknownCA),
+            (ChainError::WrongUsage, AlertDescription::UnsupportedCertificate),
             (ChainError::BadSignature, AlertDescription::DecryptError),
-            (
-                ChainError::Weak { what: name() },
-                AlertDescription::CertificateUnknown,
-            ),
+            (ChainError::Weak { what: name() }, AlertDescription::CertificateUnknown),
         ] {
             assert_eq!(AlertDescription::from(error.to_rustls()), alert, "{error}");
         }

@@ -6,10 +6,12 @@
 //! | [`trust`] | the trusted CAs; checks a presented chain, with revocation |
 //! | [`error`] | why a chain is refused, or a setting cannot be used |
 //! | [`verifier`] | the trusted CAs as rustls asks for them |
+//! | [`authority`] | a small CA: issues, revokes |
 //! | [`pem`] | PEM bundles (RFC 7468) |
 //!
 //! All of it is sans-IO: octets and the time are passed in.
 
+pub mod authority;
 pub mod certificate;
 pub mod error;
 pub mod pem;

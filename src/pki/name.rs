@@ -102,27 +102,19 @@ fn escape(value: &str) -> String {
 /// The characters of a string type (X.520 DirectoryString and IA5String).
 fn text(value: &Any<'_>) -> Option<String> {
     match value.tag() {
-        Tag::Utf8String
-        | Tag::PrintableString
-        | Tag::Ia5String
-        | Tag::NumericString
-        | Tag::VisibleString => std::str::from_utf8(value.data).ok().map(str::to_owned),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
+            std::str::from_utf8(value.data).ok().map(str::to_owned)
+        }
         // T.61 in name, Latin-1 in practice.
         Tag::TeletexString => Some(value.data.iter().map(|&octet| char::from(octet)).collect()),
         Tag::BmpString => {
             let (units, rest) = value.data.as_chunks::<2>();
             let units = units.iter().map(|unit| u16::from_be_bytes(*unit));
-            rest.is_empty().then(|| {
-                char::decode_utf16(units)
-                    .collect::<Result<String, _>>()
-                    .ok()
-            })?
+            rest.is_empty().then(|| char::decode_utf16(units).collect::<Result<String, _>>().ok())?
         }
         Tag::UniversalString => {
             let (units, rest) = value.data.as_chunks::<4>();
-            let units = units
-                .iter()
-                .map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
+            let units = units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
             rest.is_empty().then(|| units.collect::<Option<String>>())?
         }
         _ => None,

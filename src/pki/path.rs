@@ -38,24 +38,14 @@ struct Link {
 
 impl Path {
     /// Takes down a path that webpki verified.
-    pub(super) fn build(
-        store: &TrustStore,
-        verified: &webpki::VerifiedPath<'_>,
-    ) -> Result<Self, ChainError> {
+    pub(super) fn build(store: &TrustStore, verified: &webpki::VerifiedPath<'_>) -> Result<Self, ChainError> {
         let anchor = store
             .anchor(verified.anchor())
             .ok_or_else(|| ChainError::Other("the trust anchor is not ours".to_owned()))?;
         let mut encoded = vec![verified.end_entity().der()];
-        encoded.extend(
-            verified
-                .intermediate_certificates()
-                .map(|certificate| certificate.der()),
-        );
-        let certificates: Vec<X509Certificate<'_>> = encoded
-            .iter()
-            .map(|der| parse(der))
-            .collect::<Result<_, _>>()
-            .map_err(|_| ChainError::Malformed)?;
+        encoded.extend(verified.intermediate_certificates().map(|certificate| certificate.der()));
+        let certificates: Vec<X509Certificate<'_>> =
+            encoded.iter().map(|der| parse(der)).collect::<Result<_, _>>().map_err(|_| ChainError::Malformed)?;
         let [leaf, intermediates @ ..] = certificates.as_slice() else {
             return Err(ChainError::Empty);
         };
@@ -68,25 +58,13 @@ impl Path {
                 Some(issuer) => (issuer.public_key().raw, may_sign_crls(issuer)),
                 None => (anchor.spki.as_slice(), anchor.may_sign_crls),
             };
-            let crls = if may_sign_crls {
-                store.crls_of(certificate.issuer().as_raw(), issuer_key)
-            } else {
-                Vec::new()
-            };
+            let crls =
+                if may_sign_crls { store.crls_of(certificate.issuer().as_raw(), issuer_key) } else { Vec::new() };
             links.push(Link::new(certificate, i > 0, crls));
         }
-        let mut issuers: Vec<String> = intermediates
-            .iter()
-            .map(|ca| super::name::rfc4514(ca.subject()))
-            .collect();
+        let mut issuers: Vec<String> = intermediates.iter().map(|ca| super::name::rfc4514(ca.subject())).collect();
         issuers.push(anchor.subject.clone());
-        Ok(Self {
-            leaf: Arc::new(facts),
-            issuers,
-            links,
-            ca: Arc::clone(&anchor.ca),
-            anchor: Arc::clone(anchor),
-        })
+        Ok(Self { leaf: Arc::new(facts), issuers, links, ca: Arc::clone(&anchor.ca), anchor: Arc::clone(anchor) })
     }
 
     /// Whether the path is good at `now`: the validity of every certificate
@@ -103,17 +81,10 @@ impl Path {
         }
         // What an anchor says of itself is not part of the path (RFC 5280 §6.1.1 d).
         if self.anchor.not_after < now {
-            warnings.push(format!(
-                "the CA certificate of {} expired at {}",
-                self.anchor.subject, self.anchor.not_after
-            ));
+            warnings
+                .push(format!("the CA certificate of {} expired at {}", self.anchor.subject, self.anchor.not_after));
         }
-        Ok(VerifiedChain::new(
-            Arc::clone(&self.leaf),
-            self.issuers.clone(),
-            self.ca.name.clone(),
-            warnings,
-        ))
+        Ok(VerifiedChain::new(Arc::clone(&self.leaf), self.issuers.clone(), self.ca.name.clone(), warnings))
     }
 
     #[cfg(test)]
@@ -135,10 +106,7 @@ impl Link {
             serial: der::trim_integer(certificate.raw_serial()).into(),
             not_before: super::certificate::timestamp(certificate.validity().not_before),
             not_after: super::certificate::timestamp(certificate.validity().not_after),
-            covering: crls
-                .iter()
-                .map(|crl| crl.covers(is_ca, uris.as_deref()))
-                .collect(),
+            covering: crls.iter().map(|crl| crl.covers(is_ca, uris.as_deref())).collect(),
             crls,
         }
     }
@@ -146,56 +114,30 @@ impl Link {
     /// RFC 5280 §4.1.2.5: both ends belong to the validity, in whole seconds.
     fn check_validity(&self, now: Timestamp) -> Result<(), ChainError> {
         if now.unix_secs() < self.not_before.unix_secs() {
-            return Err(ChainError::NotYetValid {
-                not_before: self.not_before,
-                subject: self.subject.clone(),
-            });
+            return Err(ChainError::NotYetValid { not_before: self.not_before, subject: self.subject.clone() });
         }
         if now.unix_secs() > self.not_after.unix_secs() {
-            return Err(ChainError::Expired {
-                not_after: self.not_after,
-                subject: self.subject.clone(),
-            });
+            return Err(ChainError::Expired { not_after: self.not_after, subject: self.subject.clone() });
         }
         Ok(())
     }
 
     /// An outdated list still tells who is revoked, and that comes first.
-    fn check_revocation(
-        &self,
-        ca: &Ca,
-        now: Timestamp,
-        warnings: &mut Vec<String>,
-    ) -> Result<(), ChainError> {
+    fn check_revocation(&self, ca: &Ca, now: Timestamp, warnings: &mut Vec<String>) -> Result<(), ChainError> {
         for crl in &self.crls {
             if let Some(at) = crl.revoked_at(&self.serial) {
-                return Err(ChainError::Revoked {
-                    serial: der::hex(&self.serial),
-                    issuer: self.issuer.clone(),
-                    at,
-                });
+                return Err(ChainError::Revoked { serial: der::hex(&self.serial), issuer: self.issuer.clone(), at });
             }
         }
-        let covering = self
-            .crls
-            .iter()
-            .zip(&self.covering)
-            .filter(|(_, covers)| **covers);
+        let covering = self.crls.iter().zip(&self.covering).filter(|(_, covers)| **covers);
         let error = match covering.map(|(crl, _)| crl.next_update()).max() {
-            None => ChainError::CrlMissing {
-                issuer: self.issuer.clone(),
-            },
-            Some(next_update) if next_update < now => ChainError::CrlOutdated {
-                issuer: self.issuer.clone(),
-                next_update,
-            },
+            None => ChainError::CrlMissing { issuer: self.issuer.clone() },
+            Some(next_update) if next_update < now => {
+                ChainError::CrlOutdated { issuer: self.issuer.clone(), next_update }
+            }
             Some(_) => return Ok(()),
         };
-        let policy = if matches!(error, ChainError::CrlMissing { .. }) {
-            ca.crl_missing
-        } else {
-            ca.crl_outdated
-        };
+        let policy = if matches!(error, ChainError::CrlMissing { .. }) { ca.crl_missing } else { ca.crl_outdated };
         match policy {
             CrlPolicy::Fail => Err(error),
             CrlPolicy::Warn => {
@@ -211,10 +153,7 @@ impl Link {
 fn check_key(facts: &CertificateFacts) -> Result<(), ChainError> {
     match facts.key_type.as_str() {
         "EC-P256" | "EC-P384" | "EC-P521" | "Ed25519" => Ok(()),
-        kind => match kind
-            .strip_prefix("RSA-")
-            .and_then(|bits| bits.parse::<usize>().ok())
-        {
+        kind => match kind.strip_prefix("RSA-").and_then(|bits| bits.parse::<usize>().ok()) {
             Some(bits) if bits >= MIN_RSA_BITS => Ok(()),
             Some(bits) => Err(ChainError::Weak {
                 what: format!(
@@ -241,15 +180,11 @@ pub(super) fn may_sign_crls(certificate: &X509Certificate<'_>) -> bool {
 /// The URIs of the certificate's CRL distribution points. Points for other
 /// issuers or for some reasons only do not count (RFC 5280 §4.2.1.13).
 fn distribution_uris(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
-    let points = certificate.extensions().iter().find_map(|extension| {
-        match extension.parsed_extension() {
-            ParsedExtension::CRLDistributionPoints(points) => Some(points),
-            _ => None,
-        }
+    let points = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::CRLDistributionPoints(points) => Some(points),
+        _ => None,
     })?;
-    let whole = points
-        .iter()
-        .filter(|point| point.crl_issuer.is_none() && point.reasons.is_none());
+    let whole = points.iter().filter(|point| point.crl_issuer.is_none() && point.reasons.is_none());
     let names = whole.filter_map(|point| match &point.distribution_point {
         Some(DistributionPointName::FullName(names)) => Some(crl::uris(names)),
         _ => None,

@@ -19,9 +19,7 @@ pub enum PemError {
         found: String,
     },
     /// A `-----BEGIN` line has no matching `-----END` line.
-    #[error(
-        "the file ends before the line \"-----END {label}-----\": it was cut off, or the line is damaged"
-    )]
+    #[error("the file ends before the line \"-----END {label}-----\": it was cut off, or the line is damaged")]
     CutOff {
         /// The label that was begun.
         label: String,
@@ -39,9 +37,7 @@ pub enum PemError {
         number: usize,
     },
     /// The private key is protected by a password.
-    #[error(
-        "the private key is encrypted; write it without a password: openssl pkey -in KEY -out KEY.plain"
-    )]
+    #[error("the private key is encrypted; write it without a password: openssl pkey -in KEY -out KEY.plain")]
     Encrypted,
 }
 
@@ -67,9 +63,7 @@ pub fn crls(file: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, P
 /// If there is none, it is encrypted, or the file is damaged.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let file = without_byte_order_mark(file);
-    if contains(file, b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        || contains(file, b"Proc-Type: 4,ENCRYPTED")
-    {
+    if contains(file, b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || contains(file, b"Proc-Type: 4,ENCRYPTED") {
         return Err(PemError::Encrypted);
     }
     match PrivateKeyDer::pem_slice_iter(file).next() {
@@ -79,10 +73,7 @@ pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     }
 }
 
-fn items<T: PemObject + From<Vec<u8>>>(
-    file: &[u8],
-    wanted: &'static str,
-) -> Result<Vec<T>, PemError> {
+fn items<T: PemObject + From<Vec<u8>>>(file: &[u8], wanted: &'static str) -> Result<Vec<T>, PemError> {
     if matches!(der::expect(der::SEQUENCE, file), Some((_, []))) {
         return Ok(vec![T::from(file.to_vec())]);
     }
@@ -91,11 +82,7 @@ fn items<T: PemObject + From<Vec<u8>>>(
     for item in T::pem_slice_iter(file) {
         items.push(item.map_err(|error| explain(error, items.len() + 1, wanted, file))?);
     }
-    if items.is_empty() {
-        Err(not_found(file, wanted))
-    } else {
-        Ok(items)
-    }
+    if items.is_empty() { Err(not_found(file, wanted)) } else { Ok(items) }
 }
 
 /// Editors on Windows put one first, which would hide the first BEGIN line.
@@ -105,9 +92,7 @@ fn without_byte_order_mark(file: &[u8]) -> &[u8] {
 
 fn explain(error: RawError, number: usize, wanted: &'static str, file: &[u8]) -> PemError {
     match error {
-        RawError::MissingSectionEnd { end_marker } => PemError::CutOff {
-            label: shown(&end_marker),
-        },
+        RawError::MissingSectionEnd { end_marker } => PemError::CutOff { label: shown(&end_marker) },
         RawError::IllegalSectionStart { line } => PemError::BadLine { line: shown(&line) },
         RawError::Base64Decode(_) => PemError::NotBase64 { number },
         _ => not_found(file, wanted),
@@ -118,11 +103,7 @@ fn not_found(file: &[u8], wanted: &'static str) -> PemError {
     let text = String::from_utf8_lossy(file);
     let mut labels: Vec<String> = text
         .lines()
-        .filter_map(|line| {
-            line.trim()
-                .strip_prefix("-----BEGIN ")?
-                .strip_suffix("-----")
-        })
+        .filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
         .map(|label| shown(label.as_bytes()))
         .collect();
     labels.dedup();
@@ -140,10 +121,7 @@ fn not_found(file: &[u8], wanted: &'static str) -> PemError {
 fn shown(line: &[u8]) -> String {
     /// A message is read by people: characters of a damaged line to show.
     const SHOWN_CHARS: usize = 60;
-    let line: String = String::from_utf8_lossy(line)
-        .chars()
-        .take(SHOWN_CHARS)
-        .collect();
+    let line: String = String::from_utf8_lossy(line).chars().take(SHOWN_CHARS).collect();
     super::name::printable(&line)
 }
 
@@ -161,10 +139,7 @@ mod tests {
     fn reads_bundles_with_text_around_and_other_blocks_between() {
         let file = format!("{ONE}-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n{ONE}");
         assert_eq!(certificates(file.as_bytes()).unwrap().len(), 2);
-        assert_eq!(
-            crls(file.as_bytes()).unwrap(),
-            [CertificateRevocationListDer::from(vec![0x30, 0])]
-        );
+        assert_eq!(crls(file.as_bytes()).unwrap(), [CertificateRevocationListDer::from(vec![0x30, 0])]);
     }
 
     #[test]
@@ -182,30 +157,20 @@ mod tests {
     #[test]
     fn damage_is_named_in_plain_words() {
         let error = |file: &str| certificates(file.as_bytes()).unwrap_err();
-        assert_eq!(
-            error("").to_string(),
-            "no certificate found: the file is empty"
-        );
+        assert_eq!(error("").to_string(), "no certificate found: the file is empty");
         assert_eq!(
             error("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----").to_string(),
             "no certificate found: the file holds PRIVATE KEY"
         );
-        assert!(matches!(
-            error("-----BEGIN CERTIFICATE-----\nMAA="),
-            PemError::CutOff { .. }
-        ));
-        assert!(matches!(
-            error("-----BEGIN CERTIFICATE----\nMAA="),
-            PemError::BadLine { .. }
-        ));
+        assert!(matches!(error("-----BEGIN CERTIFICATE-----\nMAA="), PemError::CutOff { .. }));
+        assert!(matches!(error("-----BEGIN CERTIFICATE----\nMAA="), PemError::BadLine { .. }));
         let second_bad = format!("{ONE}{}", ONE.replace("MAMC", "M%MC"));
         assert_eq!(error(&second_bad), PemError::NotBase64 { number: 2 });
     }
 
     #[test]
     fn an_encrypted_key_is_recognised() {
-        let file =
-            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let file = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
         assert_eq!(private_key(file).unwrap_err(), PemError::Encrypted);
     }
 }

@@ -3,9 +3,9 @@
 use super::trust::{CaSettings, CrlPolicy, TrustStore};
 use crate::time::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use std::time::Duration;
@@ -31,10 +31,7 @@ impl TestCa {
     pub(super) fn with_key(name: &str, key: KeyPair) -> Self {
         let params = ca_params(name);
         let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self {
-            issuer: Issuer::new(params, key),
-            certificate,
-        }
+        Self { issuer: Issuer::new(params, key), certificate }
     }
 
     /// An intermediate under this CA.
@@ -44,10 +41,7 @@ impl TestCa {
 
     pub(super) fn intermediate_with(&self, params: CertificateParams, key: KeyPair) -> Self {
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        Self {
-            issuer: Issuer::new(params, key),
-            certificate,
-        }
+        Self { issuer: Issuer::new(params, key), certificate }
     }
 
     /// A client's certificate with serial number 0x0100.
@@ -59,11 +53,7 @@ impl TestCa {
         self.sign_key(params, &KeyPair::generate().unwrap())
     }
 
-    pub(super) fn sign_key(
-        &self,
-        params: &CertificateParams,
-        key: &KeyPair,
-    ) -> CertificateDer<'static> {
+    pub(super) fn sign_key(&self, params: &CertificateParams, key: &KeyPair) -> CertificateDer<'static> {
         params.signed_by(key, &self.issuer).unwrap().der().clone()
     }
 
@@ -89,19 +79,8 @@ impl TestCa {
     }
 
     /// Trusts this CA alone, with these CRLs, failing where one is missing.
-    pub(super) fn store_with_crls(
-        &self,
-        crls: &[CertificateRevocationListDer<'static>],
-    ) -> TrustStore {
-        TrustStore::new(
-            vec![CaSettings {
-                crls: crls.to_vec(),
-                crl_check: true,
-                ..self.settings()
-            }],
-            1,
-        )
-        .unwrap()
+    pub(super) fn store_with_crls(&self, crls: &[CertificateRevocationListDer<'static>]) -> TrustStore {
+        TrustStore::new(vec![CaSettings { crls: crls.to_vec(), crl_check: true, ..self.settings() }], 1).unwrap()
     }
 }
 

@@ -58,15 +58,8 @@ impl CaSettings {
     ///
     /// # Errors
     /// If either file is damaged.
-    pub fn from_pem(
-        name: &str,
-        bundle: &[u8],
-        crls: &[&[u8]],
-    ) -> Result<Self, super::pem::PemError> {
-        let lists = crls
-            .iter()
-            .map(|file| super::pem::crls(file))
-            .collect::<Result<Vec<_>, _>>()?;
+    pub fn from_pem(name: &str, bundle: &[u8], crls: &[&[u8]]) -> Result<Self, super::pem::PemError> {
+        let lists = crls.iter().map(|file| super::pem::crls(file)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             name: name.to_owned(),
             certificates: super::pem::certificates(bundle)?,
@@ -98,6 +91,9 @@ pub(super) struct Anchor {
 }
 
 /// A chain that was verified; only [`TrustStore::verify`] makes one.
+// Not `non_exhaustive`: that binds other packages alone, and this proof is for
+// the rest of ours.
+#[allow(clippy::manual_non_exhaustive)]
 #[derive(Clone, Debug)]
 pub struct VerifiedChain {
     /// The client's certificate.
@@ -118,13 +114,7 @@ impl VerifiedChain {
         anchor: String,
         warnings: Vec<String>,
     ) -> Self {
-        Self {
-            leaf,
-            issuers,
-            anchor,
-            warnings,
-            _proof: (),
-        }
+        Self { leaf, issuers, anchor, warnings, _proof: () }
     }
 }
 
@@ -147,8 +137,7 @@ impl TrustStore {
     /// # Errors
     /// If a certificate cannot be a trust anchor or a CRL cannot be honoured.
     pub fn new(cas: Vec<CaSettings>, generation: u64) -> Result<Self, TrustError> {
-        let algorithms =
-            rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
         let mut store = Self {
             generation,
             anchors: Vec::new(),
@@ -186,10 +175,7 @@ impl TrustStore {
         let mut warnings = Vec::new();
         for anchor in &self.details {
             if now > anchor.not_after {
-                warnings.push(format!(
-                    "the CA certificate of {} expired at {}",
-                    anchor.subject, anchor.not_after
-                ));
+                warnings.push(format!("the CA certificate of {} expired at {}", anchor.subject, anchor.not_after));
             } else if now < anchor.not_before {
                 warnings.push(format!(
                     "the CA certificate of {} is not valid before {}",
@@ -199,20 +185,10 @@ impl TrustStore {
         }
         for crl in self.crls.values().flatten() {
             if now > crl.next_update() {
-                warnings.push(format!(
-                    "the CRL of {} is outdated since {}",
-                    crl.issuer_name(),
-                    crl.next_update()
-                ));
+                warnings.push(format!("the CRL of {} is outdated since {}", crl.issuer_name(), crl.next_update()));
             }
-            let mut named = self
-                .details
-                .iter()
-                .filter(|anchor| anchor.subject == crl.issuer_name())
-                .peekable();
-            if named.peek().is_some()
-                && !named.any(|anchor| crl.is_signed_by(&anchor.spki, &self.algorithms))
-            {
+            let mut named = self.details.iter().filter(|anchor| anchor.subject == crl.issuer_name()).peekable();
+            if named.peek().is_some() && !named.any(|anchor| crl.is_signed_by(&anchor.spki, &self.algorithms)) {
                 warnings.push(format!(
                     "the CRL of {} is signed by another key than its CA certificate's",
                     crl.issuer_name()
@@ -233,11 +209,7 @@ impl TrustStore {
     ///
     /// # Errors
     /// The one reason why the chain is refused.
-    pub fn verify(
-        &self,
-        chain: &[CertificateDer<'_>],
-        now: Timestamp,
-    ) -> Result<VerifiedChain, ChainError> {
+    pub fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedChain, ChainError> {
         let key = chain_digest(chain);
         // A remembered path that is no longer good does not settle it: another may be.
         if let Some(verified) = self.cache.get(&key).and_then(|path| path.check(now).ok()) {
@@ -248,11 +220,7 @@ impl TrustStore {
         Ok(verified)
     }
 
-    fn build(
-        &self,
-        chain: &[CertificateDer<'_>],
-        now: Timestamp,
-    ) -> Result<(Path, VerifiedChain), ChainError> {
+    fn build(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<(Path, VerifiedChain), ChainError> {
         let (leaf, intermediates) = chain.split_first().ok_or(ChainError::Empty)?;
         if chain.len() > MAX_PRESENTED {
             return Err(ChainError::Other(format!(
@@ -260,21 +228,14 @@ impl TrustStore {
                 chain.len()
             )));
         }
-        let end_entity =
-            EndEntityCert::try_from(leaf).map_err(|error| diagnose::explain(error, self, chain))?;
-        let outcome: RefCell<Option<Result<(Path, VerifiedChain), ChainError>>> =
-            RefCell::new(None);
+        let end_entity = EndEntityCert::try_from(leaf).map_err(|error| diagnose::explain(error, self, chain))?;
+        let outcome: RefCell<Option<Result<(Path, VerifiedChain), ChainError>>> = RefCell::new(None);
         // Called for each path that webpki finds good; refusing one makes it try the next.
         let look_closer = |candidate: &webpki::VerifiedPath<'_>| {
-            let result = Path::build(self, candidate)
-                .and_then(|path| path.check(now).map(|verified| (path, verified)));
+            let result = Path::build(self, candidate).and_then(|path| path.check(now).map(|verified| (path, verified)));
             let accepted = result.is_ok();
             outcome.replace(Some(result));
-            if accepted {
-                Ok(())
-            } else {
-                Err(webpki::Error::UnknownRevocationStatus)
-            }
+            if accepted { Ok(()) } else { Err(webpki::Error::UnknownRevocationStatus) }
         };
         let verified = end_entity.verify_for_usage(
             self.algorithms.all,
@@ -294,10 +255,7 @@ impl TrustStore {
 
     /// The anchor that webpki's path ends in.
     pub(super) fn anchor(&self, found: &TrustAnchor<'_>) -> Option<&Arc<Anchor>> {
-        let at = self
-            .anchors
-            .iter()
-            .position(|anchor| std::ptr::eq(anchor, found))?;
+        let at = self.anchors.iter().position(|anchor| std::ptr::eq(anchor, found))?;
         self.details.get(at)
     }
 
@@ -311,18 +269,9 @@ impl TrustStore {
         let Some((name, _)) = der::expect(der::SEQUENCE, name) else {
             return Vec::new();
         };
-        let signed: Vec<&Arc<Crl>> = self
-            .crls
-            .get(name)
-            .into_iter()
-            .flatten()
-            .filter(|crl| crl.is_signed_by(spki, &self.algorithms))
-            .collect();
-        signed
-            .iter()
-            .filter(|crl| !signed.iter().any(|other| other.replaces(crl)))
-            .map(|crl| Arc::clone(crl))
-            .collect()
+        let signed: Vec<&Arc<Crl>> =
+            self.crls.get(name).into_iter().flatten().filter(|crl| crl.is_signed_by(spki, &self.algorithms)).collect();
+        signed.iter().filter(|crl| !signed.iter().any(|other| other.replaces(crl))).map(|crl| Arc::clone(crl)).collect()
     }
 
     pub(super) fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
@@ -333,11 +282,7 @@ impl TrustStore {
         if settings.certificates.is_empty() {
             return Err(TrustError::NoCertificate { ca: settings.name });
         }
-        if self
-            .details
-            .iter()
-            .any(|anchor| anchor.ca.name == settings.name)
-        {
+        if self.details.iter().any(|anchor| anchor.ca.name == settings.name) {
             return Err(TrustError::SameName { ca: settings.name });
         }
         let ca = Arc::new(Ca {
@@ -347,17 +292,12 @@ impl TrustStore {
             crl_outdated: settings.crl_outdated,
         });
         for (i, certificate) in settings.certificates.iter().enumerate() {
-            let bad = |reason| TrustError::BadCertificate {
-                ca: ca.name.clone(),
-                number: i + 1,
-                reason,
-            };
+            let bad = |reason| TrustError::BadCertificate { ca: ca.name.clone(), number: i + 1, reason };
             let anchor = anchor_details(certificate, &ca).map_err(bad)?;
             let webpki_anchor = webpki::anchor_from_trusted_cert(certificate)
                 .map_err(|error| bad(format!("it cannot be used ({error})")))?
                 .to_owned();
-            let same =
-                |known: &&Arc<Anchor>| known.spki == anchor.spki && known.subject == anchor.subject;
+            let same = |known: &&Arc<Anchor>| known.spki == anchor.spki && known.subject == anchor.subject;
             match self.details.iter().find(same) {
                 Some(known) if known.ca.name == ca.name => continue,
                 Some(known) => {
@@ -378,10 +318,7 @@ impl TrustStore {
                 number: i + 1,
                 reason,
             })?;
-            self.crls
-                .entry(crl.issuer().into())
-                .or_default()
-                .push(Arc::new(crl));
+            self.crls.entry(crl.issuer().into()).or_default().push(Arc::new(crl));
         }
         Ok(())
     }
@@ -396,14 +333,7 @@ impl std::fmt::Debug for TrustStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TrustStore")
             .field("generation", &self.generation)
-            .field(
-                "anchors",
-                &self
-                    .details
-                    .iter()
-                    .map(|anchor| &anchor.subject)
-                    .collect::<Vec<_>>(),
-            )
+            .field("anchors", &self.details.iter().map(|anchor| &anchor.subject).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
@@ -418,15 +348,11 @@ fn anchor_details(certificate: &CertificateDer<'_>, ca: &Arc<Ca>) -> Result<Anch
         // A version 1 certificate has no extensions that could say so.
         Ok(None) if !is_version_3 => {}
         _ => {
-            return Err(format!(
-                "{subject} is not a CA (basicConstraints does not say CA:TRUE)"
-            ));
+            return Err(format!("{subject} is not a CA (basicConstraints does not say CA:TRUE)"));
         }
     }
     if let Some(bits) = rsa_bits(parsed.public_key()).filter(|bits| *bits < MIN_RSA_BITS) {
-        return Err(format!(
-            "the key of {subject} is RSA with {bits} bits; at least {MIN_RSA_BITS} are needed"
-        ));
+        return Err(format!("the key of {subject} is RSA with {bits} bits; at least {MIN_RSA_BITS} are needed"));
     }
     Ok(Anchor {
         ca: Arc::clone(ca),

@@ -3,13 +3,13 @@
 //! than the few that can apply.
 
 use super::facts::{AuthMethod, Facts, Principal};
-use super::profile::Profile;
 use crate::inventory::identity::IdentityKind;
 use aws_lc_rs::digest::{SHA256, digest};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
     Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
-    PrincipalConstraint, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    PrincipalConstraint, Request, ResourceConstraint, Response, RestrictedExpression, Schema, ValidationMode,
+    Validator,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -24,7 +24,11 @@ const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
 const MAX_READY_SETS: usize = 4096;
 /// The longest policy text, in octets; a thousand rules take about 200 KiB.
 const MAX_POLICY_LEN: usize = 8 << 20;
-const ANNOTATIONS: [&str; 4] = ["id", "order", "profile", "description"];
+const ANNOTATIONS: [&str; 5] = ["id", "order", "profile", "description", "accept"];
+/// A value of `@accept`: the rule trusts a place alone, and is meant to.
+pub(super) const NETWORK_ONLY: &str = "network-only";
+/// A value of `@accept`: the rule puts agents on a flat network, and is meant to.
+pub(super) const FLAT_NETWORK: &str = "flat-network";
 
 /// What is wrong with a policy, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -73,9 +77,18 @@ pub struct Verdict {
 #[derive(Debug)]
 struct Rule {
     id: String,
+    line: usize,
     order: u32,
     profile: Option<String>,
     policy: cedar_policy::Policy,
+}
+
+/// A rule as others see it.
+pub(super) struct RuleView<'a> {
+    pub id: &'a str,
+    pub order: u32,
+    pub profile: Option<&'a str>,
+    pub policy: &'a cedar_policy::Policy,
 }
 
 /// Whom a rule's scope names.
@@ -118,25 +131,31 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Compiles a policy that may grant these profiles.
+    /// Compiles a policy that may grant the profiles of these names.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn compile(text: &str, profiles: &[Profile]) -> Result<Policy, Vec<PolicyError>> {
+    pub fn compile(text: &str, profiles: &[&str]) -> Result<Policy, Vec<PolicyError>> {
         let one = |offset, message: String, remedy: &str| vec![error_at(text, offset, message, remedy)];
         if text.len() > MAX_POLICY_LEN {
             return Err(one(0, format!("the policy has more than {MAX_POLICY_LEN} octets"), "split it, or use groups"));
         }
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
             .map_err(|e| one(0, format!("the built-in schema is broken: {e}"), "this is a bug in Cordon"))?;
-        let names = Names::new().ok_or_else(|| one(0, "the built-in names are broken".into(), "this is a bug in Cordon"))?;
+        let names =
+            Names::new().ok_or_else(|| one(0, "the built-in names are broken".into(), "this is a bug in Cordon"))?;
         let parsed = PolicySet::from_str(text).map_err(|errors| {
             errors.iter().map(|e| cedar_error(text, &DetailedError::from(e), "correct the syntax")).collect::<Vec<_>>()
         })?;
         let mut errors = Vec::new();
         if let Some(template) = parsed.templates().next() {
             let offset = text.find(&template.to_string()).unwrap_or(0);
-            errors.push(error_at(text, offset, "templates are not supported".into(), "name the principal or resource in place of ?principal or ?resource"));
+            errors.push(error_at(
+                text,
+                offset,
+                "templates are not supported".into(),
+                "name the principal or resource in place of ?principal or ?resource",
+            ));
         }
         let rules = annotated(text, &parsed, profiles, &mut errors);
         let result = Validator::new(schema).validate(&parsed, ValidationMode::Strict);
@@ -153,7 +172,16 @@ impl Policy {
         let index = Index::of(&rules);
         let revision: String =
             digest(&SHA256, text.as_bytes()).as_ref().iter().take(6).map(|b| format!("{b:02x}")).collect();
-        Ok(Policy { rules, by_id, index, whole, ready: RwLock::default(), names, revision, authorizer: Authorizer::new() })
+        Ok(Policy {
+            rules,
+            by_id,
+            index,
+            whole,
+            ready: RwLock::default(),
+            names,
+            revision,
+            authorizer: Authorizer::new(),
+        })
     }
 
     /// Names the policy's text: the first 12 hex digits of its SHA-256.
@@ -169,6 +197,26 @@ impl Policy {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The line on which the rule of this id begins, from 1.
+    pub fn line_of(&self, id: &str) -> Option<usize> {
+        self.rules.iter().find(|rule| rule.id == id).map(|rule| rule.line)
+    }
+
+    /// The rules that may grant a profile at this NAS, as far as their scope
+    /// tells, each with the profile's name.
+    pub fn grants_at(&self, nas: &str, groups: &[String], site: Option<&str>) -> Vec<(&str, &str)> {
+        let mut around = vec![uid(&self.names.nas, nas)];
+        around.extend(groups.iter().map(|group| uid(&self.names.nas_group, group)));
+        around.extend(site.map(|site| uid(&self.names.site, site)));
+        let here = |rule: &&Rule| match rule.policy.resource_constraint() {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => true,
+            ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+                around.contains(&uid)
+            }
+        };
+        self.rules.iter().filter(here).filter_map(|r| Some((r.id.as_str(), r.profile.as_deref()?))).collect()
     }
 
     /// What the policy says to these facts.
@@ -197,6 +245,22 @@ impl Policy {
         }
         ready.insert(candidates, set.clone());
         set
+    }
+
+    /// The rules, in the order of the text.
+    pub(super) fn rules(&self) -> impl Iterator<Item = RuleView<'_>> {
+        self.rules.iter().map(|rule| RuleView {
+            id: &rule.id,
+            order: rule.order,
+            profile: rule.profile.as_deref(),
+            policy: &rule.policy,
+        })
+    }
+
+    /// What Cedar says to these facts by `rules` alone.
+    pub(super) fn authorize(&self, facts: &Facts, rules: &PolicySet) -> Result<Response, String> {
+        let (request, entities) = self.names.request(facts, self.names.principal(facts))?;
+        Ok(self.authorizer.is_authorized(&request, rules, &entities))
     }
 
     fn decide(&self, facts: &Facts, principal: EntityUid, rules: &PolicySet) -> Verdict {
@@ -325,12 +389,11 @@ impl Names {
             .map(|g| uid(&self.nas_group, g))
             .chain(facts.site.iter().map(|s| uid(&self.site, s)))
             .collect();
-        let resource =
-            Entity::new(nas.clone(), HashMap::from([("name".to_owned(), string(&facts.nas_name))]), around)
-                .map_err(|e| e.to_string())?;
-        let entities = Entities::from_entities([subject, resource], None).map_err(|e| e.to_string())?;
-        let request = Request::new(principal, self.connect.clone(), nas, context(facts)?, None)
+        let resource = Entity::new(nas.clone(), HashMap::from([("name".to_owned(), string(&facts.nas_name))]), around)
             .map_err(|e| e.to_string())?;
+        let entities = Entities::from_entities([subject, resource], None).map_err(|e| e.to_string())?;
+        let request =
+            Request::new(principal, self.connect.clone(), nas, context(facts)?, None).map_err(|e| e.to_string())?;
         Ok((request, entities))
     }
 }
@@ -392,14 +455,8 @@ fn context(facts: &Facts) -> Result<Context, String> {
 }
 
 fn nas_facts(facts: &Facts) -> Fields {
-    let port_type = facts.nas_port_type.map(|n| match n {
-        5 => "virtual".to_owned(),
-        15 => "ethernet".to_owned(),
-        18 | 19 => "wireless".to_owned(),
-        other => other.to_string(),
-    });
     let optional = [
-        ("port_type", port_type.as_deref()),
+        ("port_type", facts.nas_port_type.as_deref()),
         ("port_id", facts.nas_port_id.as_deref()),
         ("ssid", facts.ssid.as_deref()),
         ("called_station", facts.called_station.as_deref()),
@@ -418,6 +475,7 @@ fn certificate_facts(facts: &Facts, certificate: &crate::pki::certificate::Certi
     let mut fields: Fields = vec![
         ("subject".into(), string(&certificate.subject)),
         ("issuer".into(), string(&certificate.issuer)),
+        ("ca".into(), string(facts.certificate_ca.as_deref().unwrap_or_default())),
         ("serial".into(), string(&certificate.serial)),
         ("fingerprint".into(), string(&certificate.fingerprint)),
         ("key_type".into(), string(&certificate.key_type)),
@@ -425,10 +483,7 @@ fn certificate_facts(facts: &Facts, certificate: &crate::pki::certificate::Certi
         ("san_email".into(), set(&certificate.san_email)),
         ("san_uri".into(), set(&certificate.san_uri)),
         ("san_upn".into(), set(&certificate.san_upn)),
-        (
-            "days_left".into(),
-            long((certificate.not_after.unix_secs() - facts.at.unix_secs()).div_euclid(SECS_PER_DAY)),
-        ),
+        ("days_left".into(), long((certificate.not_after.unix_secs() - facts.at.unix_secs()).div_euclid(SECS_PER_DAY))),
     ];
     fields.extend(certificate.common_name.as_deref().map(|n| ("common_name".to_owned(), string(n))));
     fields.extend(certificate.sid.as_deref().map(|s| ("sid".to_owned(), string(s))));
@@ -436,16 +491,20 @@ fn certificate_facts(facts: &Facts, certificate: &crate::pki::certificate::Certi
 }
 
 /// The rules with their annotations; what is wrong with those goes to `errors`.
-fn annotated(text: &str, parsed: &PolicySet, profiles: &[Profile], errors: &mut Vec<PolicyError>) -> Vec<Rule> {
+fn annotated(text: &str, parsed: &PolicySet, profiles: &[&str], errors: &mut Vec<PolicyError>) -> Vec<Rule> {
     let mut seen = BTreeSet::new();
     let mut rules = Vec::new();
     // Cedar calls them policy0, policy1 and so on, in the order of the text.
     let mut policies: Vec<_> = parsed.policies().collect();
     policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<u32>().unwrap_or(u32::MAX));
     let mut end = 0;
+    // Lines up to the rule before, so that the text is counted through once.
+    let (mut line, mut counted) = (1, 0);
     for policy in policies {
         let source = policy.to_string();
         let offset = text.get(end..).and_then(|rest| rest.find(&source)).map_or(end, |at| end + at);
+        line += text.get(counted..offset).unwrap_or_default().matches('\n').count();
+        counted = offset;
         end = offset + source.len().min(text.len() - offset);
         let mut wrong = |message: String, remedy: String| errors.push(error_at(text, offset, message, &remedy));
         let id = policy.annotation("id").unwrap_or_default().to_owned();
@@ -459,12 +518,15 @@ fn annotated(text: &str, parsed: &PolicySet, profiles: &[Profile], errors: &mut 
                 wrong(format!("@{key} means nothing"), format!("there are @{}", ANNOTATIONS.join(", @")));
             }
         }
+        if let Some(accepted) = policy.annotation("accept").filter(|a| ![NETWORK_ONLY, FLAT_NETWORK].contains(a)) {
+            let known = format!("there are @accept({NETWORK_ONLY:?}) and @accept({FLAT_NETWORK:?})");
+            wrong(format!("@accept({accepted:?}) means nothing"), known);
+        }
         let profile = policy.annotation("profile").map(str::to_owned);
         let permit = policy.effect() == Effect::Permit;
         match &profile {
-            Some(name) if !profiles.iter().any(|p| p.name == *name) => {
-                let known: Vec<_> = profiles.iter().map(|p| p.name.as_str()).collect();
-                let known = if known.is_empty() { "none yet".into() } else { known.join(", ") };
+            Some(name) if !profiles.contains(&name.as_str()) => {
+                let known = if profiles.is_empty() { "none yet".into() } else { profiles.join(", ") };
                 wrong(format!("no profile is called {name:?}"), format!("define it, or use one of: {known}"));
             }
             None if permit => wrong(
@@ -484,7 +546,7 @@ fn annotated(text: &str, parsed: &PolicySet, profiles: &[Profile], errors: &mut 
             _ => {}
         }
         let policy = policy.new_id(PolicyId::new(&id));
-        rules.push(Rule { id, order: number.unwrap_or(0), profile, policy });
+        rules.push(Rule { id, line, order: number.unwrap_or(0), profile, policy });
     }
     rules
 }

@@ -6,11 +6,7 @@ use crate::pki::certificate::CertificateFacts;
 use crate::time::Timestamp;
 use proptest::prelude::*;
 
-fn profiles() -> Vec<Profile> {
-    ["corp", "machines", "agents", "printers", "iot", "quarantine"]
-        .map(|name| Profile { name: name.into(), ..Profile::default() })
-        .to_vec()
-}
+const PROFILES: [&str; 6] = ["corp", "machines", "agents", "printers", "iot", "quarantine"];
 
 fn identity(kind: IdentityKind, name: &str, groups: &[&str]) -> Principal {
     Principal::Identity(Arc::new(Identity {
@@ -51,13 +47,14 @@ fn facts(principal: Principal, method: AuthMethod) -> Facts {
         principal,
         method,
         certificate: (method == AuthMethod::EapTls).then(|| Arc::new(certificate())),
+        certificate_ca: Some("corp".into()),
         mac: Some(MacAddress::new([2, 0, 0x5e, 0, 0, 1])),
         outer_identity: Some("anonymous".into()),
         nas_name: "sw1".into(),
         nas_groups: vec!["access".into()],
         site: Some("hq".into()),
         nas_address: std::net::IpAddr::from([192, 0, 2, 1]),
-        nas_port_type: Some(15),
+        nas_port_type: Some("ethernet".into()),
         nas_port_id: None,
         ssid: None,
         called_station: None,
@@ -71,7 +68,7 @@ fn facts(principal: Principal, method: AuthMethod) -> Facts {
 }
 
 fn compile(text: &str) -> Policy {
-    Policy::compile(text, &profiles()).unwrap_or_else(|e| panic!("{e:?}"))
+    Policy::compile(text, &PROFILES).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
 fn permit(profile: &str) -> Outcome {
@@ -86,7 +83,7 @@ fn int_4_an_empty_policy_denies() {
 }
 
 #[test]
-fn int_3_one_rule_file_answers_for_a_laptop_a_machine_and_an_agent() {
+fn one_rule_file_answers_for_a_laptop_a_machine_and_an_agent() {
     let policy = compile(DEFAULT_POLICY);
     let ask = |kind, group: &str, method| policy.evaluate(&facts(identity(kind, "x", &[group]), method)).outcome;
     use IdentityKind::{Agent, Device, Machine};
@@ -108,9 +105,8 @@ fn a_forbid_wins_and_may_quarantine() {
     let principal = identity(IdentityKind::Device, "x", &["laptops", "quarantined"]);
     let verdict = policy.evaluate(&facts(principal, AuthMethod::EapTls));
     assert_eq!((verdict.outcome, verdict.policies), (permit("quarantine"), vec!["quarantined".to_owned()]));
-    let plain = format!(
-        "{DEFAULT_POLICY}\n@id(\"no\") forbid (principal in Group::\"quarantined\", action, resource);"
-    );
+    let plain =
+        format!("{DEFAULT_POLICY}\n@id(\"no\") forbid (principal in Group::\"quarantined\", action, resource);");
     let principal = identity(IdentityKind::Device, "x", &["laptops", "quarantined"]);
     let verdict = compile(&plain).evaluate(&facts(principal, AuthMethod::EapTls));
     assert_eq!((verdict.outcome, verdict.policies), (Outcome::Deny, vec!["no".to_owned()]));
@@ -158,7 +154,7 @@ fn mistakes_are_named_with_line_and_remedy() {
         ("@id(\"a\") forbid (principal == Robot::\"x\", action, resource);", 1, "Robot", ""),
     ];
     for (text, line, message, remedy) in cases {
-        let errors = Policy::compile(text, &profiles()).expect_err(text);
+        let errors = Policy::compile(text, &PROFILES).expect_err(text);
         let found = errors.iter().any(|e| {
             e.line == line && e.message.contains(message) && e.remedy.contains(remedy) && !e.remedy.is_empty()
         });
@@ -225,4 +221,13 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_example_in_the_readme_is_sound() {
+    let readme = include_str!("../../policies/README.md");
+    let block = readme.lines().skip_while(|line| !line.starts_with("    @id"));
+    let example: String =
+        block.take_while(|line| line.starts_with("    ")).fold(String::new(), |text, line| text + line + "\n");
+    Policy::compile(&example, &["corp"]).unwrap();
 }

@@ -17,6 +17,9 @@ pub struct Facts {
     /// Its verified certificate.
     pub certificate: Option<Arc<CertificateFacts>>,
     /// Its MAC address, as the NAS says.
+    /// The name of the CA that vouches for the certificate.
+    pub certificate_ca: Option<String>,
+    /// The endpoint.
     pub mac: Option<MacAddress>,
     /// The name in clear; unverified.
     pub outer_identity: Option<String>,
@@ -28,8 +31,8 @@ pub struct Facts {
     pub site: Option<String>,
     /// Where its packets come from.
     pub nas_address: IpAddr,
-    /// NAS-Port-Type, as a number.
-    pub nas_port_type: Option<u32>,
+    /// NAS-Port-Type: `ethernet`, `wireless`, `virtual`, or its number.
+    pub nas_port_type: Option<String>,
     /// The port.
     pub nas_port_id: Option<String>,
     /// The wireless network.

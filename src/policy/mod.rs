@@ -2,5 +2,7 @@
 //! denial out, with the rules that decided.
 
 pub mod engine;
+pub mod explain;
 pub mod facts;
-pub mod profile;
+pub mod lint;
+pub mod suite;

@@ -169,12 +169,17 @@ macro_rules! pushing {
 pub struct ReplyBuilder {
     body: Body,
     request_authenticator: [u8; AUTHENTICATOR_LEN],
+    message_authenticator: bool,
     proxy_state: Vec<u8>,
 }
 
 impl ReplyBuilder {
     /// A reply of this code. The request's Proxy-State attributes will stand at
     /// its end, unaltered and in order (RFC 2865, section 5.33).
+    ///
+    /// Message-Authenticator will be first, except in the answer to an
+    /// Accounting-Request: no RFC says how it is computed there, and FreeRADIUS
+    /// 3 computes it over a zeroed authenticator and drops what differs.
     pub fn new(code: Code, request: &VerifiedRequest<'_>) -> Self {
         let packet = request.packet();
         let mut proxy_state = Vec::new();
@@ -182,8 +187,10 @@ impl ReplyBuilder {
             proxy_state.extend_from_slice(&[attr::PROXY_STATE, value.len() as u8 + 2]);
             proxy_state.extend_from_slice(value);
         }
+        let message_authenticator = packet.code() != Code::AccountingRequest;
         Self {
-            body: Body::new(code, packet.identifier(), true),
+            body: Body::new(code, packet.identifier(), message_authenticator),
+            message_authenticator,
             request_authenticator: *packet.authenticator(),
             proxy_state,
         }
@@ -237,7 +244,9 @@ impl ReplyBuilder {
     pub fn finish(mut self, secret: &Secret) -> Result<Vec<u8>, PacketTooLong> {
         self.body.bytes.extend_from_slice(&self.proxy_state);
         self.body.set_length()?;
-        self.body.set_message_authenticator(&self.request_authenticator, secret);
+        if self.message_authenticator {
+            self.body.set_message_authenticator(&self.request_authenticator, secret);
+        }
         let authenticator = response_authenticator(&self.body.bytes, &self.request_authenticator, secret);
         self.body.set_authenticator(&authenticator);
         Ok(self.body.bytes)

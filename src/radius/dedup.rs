@@ -34,7 +34,7 @@ pub enum Seen {
     InProgress,
     /// It has been answered with this.
     Answered(Arc<[u8]>),
-    /// Nothing, and there is no room to remember it.
+    /// Nothing, and there is no room to remember it: serve it all the same.
     Full,
 }
 
@@ -89,9 +89,10 @@ impl DuplicateCache {
                     return entry.reply.clone().map_or(Seen::InProgress, Seen::Answered);
                 }
                 Some(_) => {}
-                None if shard.order.len() >= self.capacity_per_shard => return Seen::Full,
+                None if shard.entries.len() >= self.capacity_per_shard => return Seen::Full,
                 None => {}
             }
+            shard.compact(self.capacity_per_shard);
             shard.entries.insert(key, Entry { authenticator: *authenticator, reply: None, since: now });
             shard.order.push_back((now, key));
             Seen::New
@@ -105,8 +106,10 @@ impl DuplicateCache {
             let Some(entry) = shard.entries.get_mut(&key) else { return };
             if entry.authenticator == *authenticator {
                 entry.reply = Some(reply);
-                entry.since = now;
-                shard.order.push_back((now, key));
+                if entry.since != now {
+                    entry.since = now;
+                    shard.order.push_back((now, key));
+                }
             }
         });
     }
@@ -140,9 +143,20 @@ impl DuplicateCache {
 }
 
 impl Shard {
+    /// Drops places in the queue whose requests were replaced or forgotten, when
+    /// they have come to be most of it.
+    fn compact(&mut self, capacity: usize) {
+        if self.order.len() > capacity.saturating_mul(2) {
+            let entries = &self.entries;
+            self.order.retain(|(since, key)| entries.get(key).is_some_and(|entry| entry.since == *since));
+        }
+    }
+
     fn expire(&mut self, now: Timestamp, life: Duration) {
         while let Some((since, key)) = self.order.front().copied() {
-            if now.since(since) < life {
+            // What lies in the future was put there before the clock was set
+            // back.
+            if now.since(since) < life && since <= now + life {
                 break;
             }
             self.order.pop_front();

@@ -43,6 +43,17 @@ const STANDARD: &[(&str, &str)] = &[
     ("rfc8559", include_str!("../../dictionaries/rfc8559.dict")),
     ("vendor.aruba", include_str!("../../dictionaries/vendor.aruba.dict")),
     ("vendor.cisco", include_str!("../../dictionaries/vendor.cisco.dict")),
+    ("vendor.aerohive", include_str!("../../dictionaries/vendor.aerohive.dict")),
+    ("vendor.airespace", include_str!("../../dictionaries/vendor.airespace.dict")),
+    ("vendor.arista", include_str!("../../dictionaries/vendor.arista.dict")),
+    ("vendor.extreme", include_str!("../../dictionaries/vendor.extreme.dict")),
+    ("vendor.fortinet", include_str!("../../dictionaries/vendor.fortinet.dict")),
+    ("vendor.h3c", include_str!("../../dictionaries/vendor.h3c.dict")),
+    ("vendor.hp", include_str!("../../dictionaries/vendor.hp.dict")),
+    ("vendor.huawei", include_str!("../../dictionaries/vendor.huawei.dict")),
+    ("vendor.juniper", include_str!("../../dictionaries/vendor.juniper.dict")),
+    ("vendor.mikrotik", include_str!("../../dictionaries/vendor.mikrotik.dict")),
+    ("vendor.ruckus", include_str!("../../dictionaries/vendor.ruckus.dict")),
     ("vendor.microsoft", include_str!("../../dictionaries/vendor.microsoft.dict")),
 ];
 
@@ -209,7 +220,10 @@ impl Dictionary {
             ["ATTRIBUTE", name, number, data_type] => self.attribute(name, number, data_type, "", *vendor),
             ["ATTRIBUTE", name, number, data_type, flag] => self.attribute(name, number, data_type, flag, *vendor),
             ["VALUE", attribute, name, number] => self.value(attribute, name, number),
-            _ => Err("expected VENDOR name number, ATTRIBUTE name number type [flag], or VALUE attribute name number".into()),
+            _ => {
+                Err("expected VENDOR name number, ATTRIBUTE name number type [flag], or VALUE attribute name number"
+                    .into())
+            }
         }
     }
 
@@ -279,7 +293,7 @@ impl Dictionary {
         for Attribute { kind, value, .. } in packet.attributes() {
             if kind == attr::VENDOR_SPECIFIC {
                 self.describe_vendor(value, &mut out);
-            } else if kind < attr::EXTENDED_1 || kind > attr::LONG_EXTENDED_2 {
+            } else if !(attr::EXTENDED_1..=attr::LONG_EXTENDED_2).contains(&kind) {
                 out.push(self.print(AttributeId { vendor: 0, kind, extended: 0 }, value));
             }
         }
@@ -392,7 +406,9 @@ mod tests {
         let dictionary = Dictionary::parse(STANDARD).unwrap();
         assert!(dictionary.len() > 160, "{}", dictionary.len());
         assert_eq!(dictionary.by_name("message-authenticator").unwrap().id.kind, attr::MESSAGE_AUTHENTICATOR);
-        for (name, kind) in [("EAP-Message", attr::EAP_MESSAGE), ("Class", attr::CLASS), ("EAP-Key-Name", attr::EAP_KEY_NAME)] {
+        for (name, kind) in
+            [("EAP-Message", attr::EAP_MESSAGE), ("Class", attr::CLASS), ("EAP-Key-Name", attr::EAP_KEY_NAME)]
+        {
             assert_eq!(dictionary.by_name(name).unwrap().id.kind, kind);
         }
     }

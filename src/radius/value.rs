@@ -121,7 +121,9 @@ impl DataType {
             }
             DataType::String | DataType::Concat => {
                 let text = std::str::from_utf8(value).ok()?;
-                let readable = !text.is_empty() && !text.starts_with("0x") && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+                let readable = !text.is_empty()
+                    && !text.starts_with("0x")
+                    && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
                 readable.then(|| text.to_owned())?
             }
             _ => return None,
@@ -147,18 +149,16 @@ impl DataType {
             DataType::Integer64 => {
                 text.parse::<u64>().map_err(|_| bad("a number from 0 to 18446744073709551615"))?.to_be_bytes().to_vec()
             }
-            DataType::Ipv4Addr => {
-                text.parse::<Ipv4Addr>().map_err(|_| bad("an IPv4 address"))?.octets().to_vec()
-            }
-            DataType::Ipv6Addr => {
-                text.parse::<Ipv6Addr>().map_err(|_| bad("an IPv6 address"))?.octets().to_vec()
-            }
+            DataType::Ipv4Addr => text.parse::<Ipv4Addr>().map_err(|_| bad("an IPv4 address"))?.octets().to_vec(),
+            DataType::Ipv6Addr => text.parse::<Ipv6Addr>().map_err(|_| bad("an IPv6 address"))?.octets().to_vec(),
             DataType::Ipv4Prefix => {
-                let (address, length) = prefix::<Ipv4Addr>(text, 32).ok_or_else(|| bad("an IPv4 prefix such as 192.0.2.0/24"))?;
+                let (address, length) =
+                    prefix::<Ipv4Addr>(text, 32).ok_or_else(|| bad("an IPv4 prefix such as 192.0.2.0/24"))?;
                 [&[0, length][..], &address.octets()].concat()
             }
             DataType::Ipv6Prefix => {
-                let (address, length) = prefix::<Ipv6Addr>(text, 128).ok_or_else(|| bad("an IPv6 prefix such as 2001:db8::/32"))?;
+                let (address, length) =
+                    prefix::<Ipv6Addr>(text, 128).ok_or_else(|| bad("an IPv6 prefix such as 2001:db8::/32"))?;
                 [&[0, length][..], &address.octets()].concat()
             }
             DataType::Ifid => {
@@ -180,15 +180,19 @@ fn prefix<A: std::str::FromStr>(text: &str, max: u8) -> Option<(A, u8)> {
     Some((address.parse().ok()?, length))
 }
 
-/// `0x` and two digits for each octet.
-pub fn hex(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(2 + octets.len() * 2);
-    out.push_str("0x");
+/// Two hex digits for each octet.
+pub fn digits(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len() * 2);
     for octet in octets {
         // Writing to a string cannot fail.
         let _ = write!(out, "{octet:02x}");
     }
     out
+}
+
+/// The same behind `0x`.
+pub fn hex(octets: &[u8]) -> String {
+    format!("0x{}", digits(octets))
 }
 
 /// The octets that pairs of hex digits spell.
@@ -205,9 +209,20 @@ mod tests {
     use proptest::prelude::*;
 
     const ALL: [DataType; 14] = [
-        DataType::Integer, DataType::Time, DataType::Text, DataType::String, DataType::Concat, DataType::Ifid,
-        DataType::Ipv4Addr, DataType::Ipv6Addr, DataType::Ipv6Prefix, DataType::Ipv4Prefix, DataType::Integer64,
-        DataType::Byte, DataType::Short, DataType::Tlv,
+        DataType::Integer,
+        DataType::Time,
+        DataType::Text,
+        DataType::String,
+        DataType::Concat,
+        DataType::Ifid,
+        DataType::Ipv4Addr,
+        DataType::Ipv6Addr,
+        DataType::Ipv6Prefix,
+        DataType::Ipv4Prefix,
+        DataType::Integer64,
+        DataType::Byte,
+        DataType::Short,
+        DataType::Tlv,
     ];
 
     proptest! {

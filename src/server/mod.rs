@@ -1,1 +1,239 @@
-//! (being written)
+//! The composition root: from a configuration file to a running server.
+
+mod radius;
+pub mod reload;
+
+use crate::access::{Engine, Service};
+use crate::api::{self, ApiState};
+use crate::config::build::{Built, Faults, build};
+use crate::config::token::api_token;
+use crate::config::{Config, Source};
+use crate::jobs;
+use crate::store::Store;
+use crate::store::writer::Writer;
+use crate::telemetry::Metrics;
+use crate::transport::clock::Clock;
+use crate::transport::udp::Listener;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// The database, within `data_dir`.
+pub const DATABASE: &str = "cordon.db";
+/// How long requests in progress may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(Faults),
+    /// An address cannot be listened on.
+    #[error(
+        "cannot listen on {address} ({what}): {error}\n  -> is another RADIUS server running? `ss -lunp` tells who has the port"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What for.
+        what: &'static str,
+        /// As the system says.
+        error: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database {}: {message}", .path.display())]
+    Store {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// Anything else of the system.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens for authentication.
+    pub auth: Vec<SocketAddr>,
+    /// Where it listens for accounting.
+    pub acct: Vec<SocketAddr>,
+    /// Where the API is.
+    pub http: SocketAddr,
+    /// What has been recorded.
+    pub store: Store,
+    stop: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+    writer: Writer,
+}
+
+/// Reads a configuration and what it names. What should be known about it
+/// before clients notice is among its warnings.
+///
+/// # Errors
+/// All that is wrong.
+pub fn load(file: &Path, previous: Option<&Built>) -> Result<(Config, Source, Built), Faults> {
+    let (config, source) = Config::load(file)?;
+    let now = Clock::start().now();
+    let mut built = build(&config, &source, previous, now)?;
+    built.warnings.extend(built.snapshot.trust.warnings(now));
+    Ok((config, source, built))
+}
+
+/// The same, whatever the policy's tests say: for the commands that ask why.
+///
+/// # Errors
+/// All else that is wrong.
+pub fn load_untested(file: &Path) -> Result<(Config, Source, Built), Faults> {
+    let (mut config, source) = Config::load(file)?;
+    let tests = config.policy.tests.take();
+    let built = build(&config, &source, None, Clock::start().now())?;
+    config.policy.tests = tests;
+    Ok((config, source, built))
+}
+
+/// Starts everything. Returns when requests are served.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(file: &Path) -> Result<Running, StartError> {
+    let (config, source, built) = load(file, None).map_err(StartError::Config)?;
+    for warning in &built.warnings {
+        tracing::warn!("{warning}");
+    }
+    let token = api_token(&config, &source).map_err(|e| StartError::Config(e.into()))?;
+    let data_dir = source.resolve(&config.server.data_dir);
+    std::fs::create_dir_all(&data_dir)?;
+    let path = data_dir.join(DATABASE);
+    let store =
+        Store::open(&path).await.map_err(|e| StartError::Store { path: path.clone(), message: e.to_string() })?;
+    let metrics = Arc::new(Metrics::new());
+    let clock = Arc::new(Clock::start());
+    let writer = Writer::start(store.clone(), metrics.clone());
+    mirror(&store, &built).await.map_err(|message| StartError::Store { path, message })?;
+
+    let engine = Arc::new(Engine::new(
+        built.snapshot.clone(),
+        metrics.clone(),
+        Duration::from_secs(config.server.conversation_timeout_secs.max(1)),
+        Duration::from_millis(config.server.reject_delay_ms),
+    ));
+    let (listeners, auth, acct) = bind(&config)?;
+    let http_listener = TcpListener::bind(config.http.listen.get_ref()).await.map_err(|error| StartError::Listen {
+        address: *config.http.listen.get_ref(),
+        what: "the API",
+        error,
+    })?;
+    let http = http_listener.local_addr()?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let shared = radius::Shared {
+        engine: engine.clone(),
+        writer: writer.clone(),
+        clock: clock.clone(),
+        runtime: tokio::runtime::Handle::current(),
+        delayed: Arc::new(Semaphore::new(radius::MAX_DELAYED)),
+    };
+    let per_listener = match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        n => n,
+    };
+    let mut workers = Vec::new();
+    for (number, (listener, service)) in listeners.into_iter().enumerate() {
+        let number = u16::try_from(number).unwrap_or(u16::MAX);
+        let requests = radius::Requests { shared: shared.clone(), service, number };
+        let handle = move |datagram: &[u8], path| requests.handle(datagram, path);
+        workers.extend(listener.serve(per_listener, handle, &stop)?);
+    }
+    let state = ApiState::new(store.clone(), token, metrics.clone(), ready(&writer, &stop));
+    let app = api::router(state);
+    tokio::spawn(async move {
+        if let Err(e) = axum::serve(http_listener, app).await {
+            tracing::error!(error = %e, "the API has stopped");
+        }
+    });
+    tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
+    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), built);
+    tokio::spawn(reloader.run());
+    Ok(Running { auth, acct, http, store, stop, workers, writer })
+}
+
+/// The listeners, and the addresses for authentication and for accounting.
+type Bound = (Vec<(Listener, Service)>, Vec<SocketAddr>, Vec<SocketAddr>);
+
+fn bind(config: &Config) -> Result<Bound, StartError> {
+    let mut listeners = Vec::new();
+    let mut bound = [Vec::new(), Vec::new()];
+    let services = [
+        (Service::Authentication, "authentication", &config.server.auth),
+        (Service::Accounting, "accounting", &config.server.acct),
+    ];
+    for ((service, what, addresses), bound) in services.into_iter().zip(&mut bound) {
+        for address in addresses {
+            let failed = |error| StartError::Listen { address: *address, what, error };
+            let listener = Listener::bind(*address).map_err(failed)?;
+            bound.push(listener.local_addr().map_err(failed)?);
+            listeners.push((listener, service));
+        }
+    }
+    let [auth, acct] = bound;
+    Ok((listeners, auth, acct))
+}
+
+fn ready(writer: &Writer, stop: &Arc<AtomicBool>) -> api::ReadyCheck {
+    let (writer, stop) = (writer.clone(), stop.clone());
+    Arc::new(move || {
+        let mut problems = Vec::new();
+        if !writer.healthy() {
+            problems.push("records cannot be stored: see the log for the database's error".to_owned());
+        }
+        if stop.load(Ordering::Relaxed) {
+            problems.push("the server is stopping".to_owned());
+        }
+        problems
+    })
+}
+
+/// Keeps the database's copy of who is known, for those who join tables.
+async fn mirror(store: &Store, built: &Built) -> Result<(), String> {
+    store.mirror_inventory(built.snapshot.nas.all(), built.snapshot.identities.all()).await.map_err(|e| e.to_string())
+}
+
+impl Running {
+    /// What a script needs to find the server: `auth=`, `acct=` and `http=`
+    /// lines.
+    pub fn ready_text(&self) -> String {
+        let mut out = String::new();
+        for (name, addresses) in [("auth", &self.auth), ("acct", &self.acct), ("http", &vec![self.http])] {
+            for address in addresses {
+                // Writing to a string cannot fail.
+                let _ = writeln!(out, "{name}={address}");
+            }
+        }
+        out
+    }
+
+    /// Takes no more requests, finishes those in progress, and makes all
+    /// records durable.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let workers = self.workers;
+        let joined = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                // A worker that panicked has said so already.
+                let _ = worker.join();
+            }
+        });
+        let _ = tokio::time::timeout(DRAIN, joined).await;
+        let _ = tokio::time::timeout(DRAIN, self.writer.drain()).await;
+    }
+}

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The metric's name, without the common prefix and the suffix of counters.
 const NAME: &str = "radius_discarded";
@@ -18,6 +19,10 @@ const UNKNOWN: &str = "unknown";
 
 /// The NAS label once [`MAX_NAS`] is reached.
 const OTHER: &str = "other";
+
+/// How long the log says nothing more about the same NAS and reason: a flood must
+/// not fill the disk.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// How many NAS are counted by name. Names come from the configuration, so this
 /// only guards against a very long run with ever new names; 10,000 rows take
@@ -83,9 +88,18 @@ discards! {
     InvalidEap "invalid_eap"
         "The EAP packet inside the request is broken or does not belong to the step the login is at."
         "A few are normal on a lossy path. If one NAS does it constantly, update it."
+    ConversationUnknown "conversation_unknown"
+        "The request continues a login that this server does not know: it is over, timed out, began on another server, or belongs to another NAS."
+        "A few are normal after a restart. If there are many, the NAS spreads one login over several servers: make it stay with one."
+    ConversationEvicted "conversation_evicted"
+        "The oldest login in progress made room for a newer one, because this NAS had used up its conversations."
+        "Somebody behind this NAS begins logins without going on. Find the port by the decisions with the reason conversation_timed_out. If the load is legitimate, raise max_conversations for this NAS."
+    ReplyTooLong "reply_too_long"
+        "The reply would have been longer than RADIUS can carry (4,096 octets), or a value longer than its attribute."
+        "Shorten the profile that was granted, or the Proxy-State that the proxies add."
     InvalidAccounting "invalid_accounting"
         "The accounting request lacks what identifies the session, or holds values that cannot be."
-        "The log says which attribute. Update the NAS, or switch the missing attribute on there; it will repeat the request until it is accepted."
+        "With RUST_LOG=cordon=debug the log says which attribute. Update the NAS, or switch the missing attribute on there; it will repeat the request until it is accepted."
     Overloaded "overloaded"
         "More requests arrived than could be queued."
         "Find out who is flooding, from the counts by NAS. If the load is legitimate, give this server more cores and workers."
@@ -126,6 +140,8 @@ struct Tally {
     count: u64,
     last_source: IpAddr,
     last_at: Timestamp,
+    /// When the log last had a line about it.
+    noted_at: Timestamp,
 }
 
 /// One tally for each reason, in the order of [`Discard::ALL`].
@@ -136,7 +152,9 @@ type Tallies = [Option<Tally>; Discard::ALL.len()];
 pub(super) struct Discards(Mutex<BTreeMap<String, Tallies>>);
 
 impl Discards {
-    pub(super) fn count(&self, nas: Option<&str>, reason: Discard, source: IpAddr, now: Timestamp) {
+    /// Counts one. Whether it deserves a line in the log: the first does, and
+    /// then one each [`QUIET`].
+    pub(super) fn count(&self, nas: Option<&str>, reason: Discard, source: IpAddr, now: Timestamp) -> bool {
         let mut rows = self.lock();
         let mut name = nas.unwrap_or(UNKNOWN);
         if rows.len() >= MAX_NAS && !rows.contains_key(name) {
@@ -145,40 +163,25 @@ impl Discards {
         if !rows.contains_key(name) {
             rows.insert(name.to_owned(), [None; Discard::ALL.len()]);
         }
-        if let Some(slot) = rows
-            .get_mut(name)
-            .and_then(|tallies| tallies.get_mut(reason as usize))
-        {
-            let count = slot.map_or(0, |t| t.count).saturating_add(1);
-            *slot = Some(Tally {
-                count,
-                last_source: source,
-                last_at: now,
-            });
-        }
+        let Some(slot) = rows.get_mut(name).and_then(|tallies| tallies.get_mut(reason as usize)) else { return false };
+        let noted = slot.map(|t| t.noted_at).filter(|at| now.since(*at) < QUIET);
+        let count = slot.map_or(0, |t| t.count).saturating_add(1);
+        *slot = Some(Tally { count, last_source: source, last_at: now, noted_at: noted.unwrap_or(now) });
+        noted.is_none()
     }
 
     pub(super) fn rows(&self) -> Vec<DiscardRow> {
         let rows = self.lock();
         let each = rows.iter().flat_map(|(nas, tallies)| {
-            Discard::ALL
-                .iter()
-                .zip(tallies)
-                .filter_map(move |(&reason, tally)| {
-                    tally.map(
-                        |Tally {
-                             count,
-                             last_source,
-                             last_at,
-                         }| DiscardRow {
-                            nas: nas.clone(),
-                            reason,
-                            count,
-                            last_source,
-                            last_at,
-                        },
-                    )
+            Discard::ALL.iter().zip(tallies).filter_map(move |(&reason, tally)| {
+                tally.map(|Tally { count, last_source, last_at, .. }| DiscardRow {
+                    nas: nas.clone(),
+                    reason,
+                    count,
+                    last_source,
+                    last_at,
                 })
+            })
         });
         each.collect()
     }
@@ -217,21 +220,13 @@ mod tests {
     fn counts_by_nas_and_reason_and_keeps_the_last_source() {
         let d = Discards::default();
         let later = Timestamp::from_unix_secs(2);
-        d.count(
-            None,
-            Discard::UnknownNas,
-            IpAddr::from([192, 0, 2, 1]),
-            Timestamp::from_unix_secs(1),
-        );
+        d.count(None, Discard::UnknownNas, IpAddr::from([192, 0, 2, 1]), Timestamp::from_unix_secs(1));
         d.count(None, Discard::UnknownNas, SOURCE, later);
         d.count(Some("sw1"), Discard::WrongSecret, SOURCE, later);
         let rows = d.rows();
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].nas.as_str(), rows[0].count), ("sw1", 1));
-        assert_eq!(
-            (rows[1].nas.as_str(), rows[1].count, rows[1].last_source),
-            ("unknown", 2, SOURCE)
-        );
+        assert_eq!((rows[1].nas.as_str(), rows[1].count, rows[1].last_source), ("unknown", 2, SOURCE));
         assert_eq!(rows[1].last_at, later);
     }
 
@@ -239,20 +234,12 @@ mod tests {
     fn the_table_is_bounded() {
         let d = Discards::default();
         for i in 0..MAX_NAS + 50 {
-            d.count(
-                Some(&format!("nas{i}")),
-                Discard::Malformed,
-                SOURCE,
-                Timestamp::default(),
-            );
+            d.count(Some(&format!("nas{i}")), Discard::Malformed, SOURCE, Timestamp::default());
         }
         let rows = d.rows();
         assert_eq!(rows.len(), MAX_NAS + 1);
         assert_eq!(rows.iter().find(|r| r.nas == OTHER).unwrap().count, 50);
-        assert_eq!(
-            rows.iter().map(|r| r.count).sum::<u64>(),
-            MAX_NAS as u64 + 50
-        );
+        assert_eq!(rows.iter().map(|r| r.count).sum::<u64>(), MAX_NAS as u64 + 50);
     }
 
     #[test]

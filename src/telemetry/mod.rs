@@ -105,64 +105,29 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         r.register_collector(Box::new(Arc::clone(&self.discards)));
-        r.register(
-            "decisions",
-            "Attempts that were decided",
-            self.decisions.clone(),
-        );
-        r.register(
-            "radius_replies",
-            "Replies that were sent, without repeated ones",
-            self.replies.clone(),
-        );
+        r.register("decisions", "Attempts that were decided", self.decisions.clone());
+        r.register("radius_replies", "Replies that were sent, without repeated ones", self.replies.clone());
         r.register(
             "radius_duplicates",
             "Retransmissions that were answered with the same reply",
             self.duplicates.clone(),
         );
-        r.register(
-            "conversations",
-            "EAP conversations in progress",
-            self.conversations.clone(),
-        );
-        r.register(
-            "accounting_records",
-            "Accounting-Requests that were accepted for storing",
-            self.accounting.clone(),
-        );
-        r.register_with_unit(
-            "radius_handle",
-            "Own work for one request",
-            Unit::Seconds,
-            self.handle.clone(),
-        );
-        r.register(
-            "store_writer_depth",
-            "Records that wait to be committed",
-            self.writer_depth.clone(),
-        );
-        r.register(
-            "store_writer_batch_records",
-            "Records in one commit",
-            self.writer_batch.clone(),
-        );
-        r.register_with_unit(
-            "store_writer_commit",
-            "Time of one commit",
-            Unit::Seconds,
-            self.writer_commit.clone(),
-        );
-        r.register(
-            "store_writer_failures",
-            "Batches that could not be committed",
-            self.writer_failures.clone(),
-        );
+        r.register("conversations", "EAP conversations in progress", self.conversations.clone());
+        r.register("accounting_records", "Accounting-Requests that were accepted for storing", self.accounting.clone());
+        r.register_with_unit("radius_handle", "Own work for one request", Unit::Seconds, self.handle.clone());
+        r.register("store_writer_depth", "Records that wait to be committed", self.writer_depth.clone());
+        r.register("store_writer_batch_records", "Records in one commit", self.writer_batch.clone());
+        r.register_with_unit("store_writer_commit", "Time of one commit", Unit::Seconds, self.writer_commit.clone());
+        r.register("store_writer_failures", "Batches that could not be committed", self.writer_failures.clone());
     }
 
     /// Counts a datagram that was dropped without an answer. `nas` is a name
     /// from the configuration, or `None` when the source is not a known NAS.
     pub fn discarded(&self, nas: Option<&str>, reason: Discard, source: IpAddr, now: Timestamp) {
-        self.discards.count(nas, reason, source, now);
+        if self.discards.count(nas, reason, source, now) {
+            let nas = nas.unwrap_or("unknown");
+            tracing::warn!(nas, %source, reason = reason.code(), "no answer: {} {}", reason.cause(), reason.remedy());
+        }
     }
 
     /// What was discarded so far, ordered by NAS and reason; only what happened at least once.
@@ -172,18 +137,8 @@ impl Metrics {
 
     /// Counts a decision; `outcome` and `reason` are codes of the closed lists in `audit`.
     pub fn decided(&self, outcome: &'static str, reason: &'static str, method: &str) {
-        let method = METHODS
-            .iter()
-            .copied()
-            .find(|m| *m == method)
-            .unwrap_or("other");
-        self.decisions
-            .get_or_create(&DecisionLabels {
-                outcome,
-                reason,
-                method,
-            })
-            .inc();
+        let method = METHODS.iter().copied().find(|m| *m == method).unwrap_or("other");
+        self.decisions.get_or_create(&DecisionLabels { outcome, reason, method }).inc();
     }
 
     /// Counts a reply by the name of its packet code, such as "Access-Accept".
@@ -209,9 +164,7 @@ impl Metrics {
     /// Records how long this server worked on one request of a `kind` such as
     /// "eap-tls", "mab" or "accounting", without waiting for peer or disk.
     pub fn handled(&self, kind: &'static str, time: Duration) {
-        self.handle
-            .get_or_create(&KindLabel { kind })
-            .observe(time.as_secs_f64());
+        self.handle.get_or_create(&KindLabel { kind }).observe(time.as_secs_f64());
     }
 
     /// Records one commit of the store's writer.
@@ -262,12 +215,7 @@ mod tests {
     #[test]
     fn everything_counted_is_shown() {
         let m = Metrics::new();
-        m.discarded(
-            Some("sw1"),
-            Discard::WrongSecret,
-            IpAddr::from([192, 0, 2, 1]),
-            Timestamp::from_unix_secs(1),
-        );
+        m.discarded(Some("sw1"), Discard::WrongSecret, IpAddr::from([192, 0, 2, 1]), Timestamp::from_unix_secs(1));
         m.decided("accept", "accepted", "eap-tls");
         m.decided("reject", "mac_unknown", "a method \"nobody\" knows");
         m.replied("Access-Accept");

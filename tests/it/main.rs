@@ -1,1 +1,24 @@
+//! All integration tests, in one binary. Peers are real ones from Debian's
+//! packages; `scripts/install-deps.sh` installs them.
 
+// Unwrapping is a fair way for a test to fail, and real peers live in real time.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+mod support;
+
+mod cli;
+mod demo;
+mod durable;
+mod eap_tls;
+mod hostile;
+mod layering;
+mod mab;
+mod policy;
+mod radius;
+mod radius_rs;
+mod reload;
+mod repository;
+mod simulation;
+mod store;
+mod vendors;
+mod wired;

@@ -23,8 +23,9 @@ pub enum FragmentError {
     /// No flags octet, or the length flag without the length.
     #[error("the EAP-TLS packet ends within its header")]
     Truncated,
-    /// The announced length is beyond [`MAX_MESSAGE_LEN`].
-    #[error("a TLS message of {0} octets was announced; at most {MAX_MESSAGE_LEN} are taken")]
+    /// The announced length is beyond what is taken at this step:
+    /// [`MAX_HELLO_LEN`] or [`MAX_MESSAGE_LEN`].
+    #[error("a TLS flight of {0} octets was announced, which is too long here")]
     TooLong(u32),
     /// More data than was announced, or another length in a later fragment.
     #[error("the fragments do not add up to the announced length")]
@@ -82,11 +83,16 @@ pub fn acknowledgement() -> Vec<u8> {
     vec![0]
 }
 
+/// The longest first flight, in octets. A ClientHello with a post-quantum key
+/// share takes about 1,600; who sends it has proven nothing yet.
+pub const MAX_HELLO_LEN: usize = 16_384;
+
 /// Puts a flight together from its fragments. Holds at most
 /// [`MAX_MESSAGE_LEN`] octets, and only what has really arrived: an announced
 /// length reserves no memory.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Reassembler {
+    limit: usize,
     announced: Option<u32>,
     buffer: Vec<u8>,
 }
@@ -100,7 +106,18 @@ pub enum Reassembled {
     Complete(Vec<u8>),
 }
 
+impl Default for Reassembler {
+    fn default() -> Self {
+        Self::with_limit(MAX_MESSAGE_LEN)
+    }
+}
+
 impl Reassembler {
+    /// Holds at most `limit` octets.
+    pub fn with_limit(limit: usize) -> Self {
+        Self { limit, announced: None, buffer: Vec::new() }
+    }
+
     /// Takes the next fragment.
     ///
     /// # Errors
@@ -113,7 +130,7 @@ impl Reassembler {
             return Err(FragmentError::EmptyFragment);
         }
         if let Some(length) = fragment.message_length {
-            if length as usize > MAX_MESSAGE_LEN {
+            if length as usize > self.limit {
                 return Err(FragmentError::TooLong(length));
             }
             if self.announced.is_some_and(|before| before != length) {
@@ -121,7 +138,7 @@ impl Reassembler {
             }
             self.announced = Some(length);
         }
-        let limit = self.announced.map_or(MAX_MESSAGE_LEN, |n| n as usize);
+        let limit = self.announced.map_or(self.limit, |n| n as usize);
         let have = self.buffer.len() + fragment.data.len();
         if have > limit {
             return Err(FragmentError::LengthMismatch);

@@ -2,7 +2,7 @@
 //! handshake and its success a question to the outside.
 
 use super::adapter::{ServerTls, ServerTlsConfig};
-use super::fragment::{self, Fragmenter, Reassembled, Reassembler, TlsData};
+use super::fragment::{self, Fragmenter, MAX_HELLO_LEN, Reassembled, Reassembler, TlsData};
 use super::{Established, Keys, TlsFailure};
 use crate::time::Timestamp;
 
@@ -91,7 +91,7 @@ impl Finished {
 impl Method {
     /// The method, and the data of the packet that opens it.
     pub fn start(config: ServerTlsConfig) -> (Method, Vec<u8>) {
-        (Method { state: State::Started(config, Reassembler::default()) }, fragment::start())
+        (Method { state: State::Started(config, Reassembler::with_limit(MAX_HELLO_LEN)) }, fragment::start())
     }
 
     /// Whether the peer has not yet sent a whole ClientHello.
@@ -197,11 +197,7 @@ fn process(mut tls: Box<ServerTls>, flight: &[u8], max_len: usize, now: Timestam
         let alert = tls.output();
         // The alert is delivered before EAP-Failure (RFC 5216, section 2.1.3),
         // so that the supplicant can say what was wrong.
-        return if alert.is_empty() {
-            Step::Fail(failure.into())
-        } else {
-            send(alert, After::Fail(failure), max_len)
-        };
+        return if alert.is_empty() { Step::Fail(failure.into()) } else { send(alert, After::Fail(failure), max_len) };
     }
     if tls.is_finished() {
         return match tls.established() {

@@ -1,23 +1,28 @@
-//! rustls, driven over whole flights in memory. The only file that knows its
-//! connection types: an upgrade of rustls touches this one.
+//! rustls, driven over whole flights in memory. Only this folder knows its
+//! connection types: an upgrade of rustls touches nothing else. Here is the
+//! server's side, and what both sides share.
+
+mod client;
+
+pub use client::{ClientTls, ClientTlsConfig, KeyExchange};
 
 use super::{Established, Keys, TlsFailure};
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::{
+    NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions,
+};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, ConnectionCommon, DigitallySignedStruct, DistinguishedName,
-    Error, HandshakeKind, PeerIncompatible, ProtocolVersion, ServerConfig, ServerConnection, SideData,
-    SignatureScheme, SupportedProtocolVersion,
+    CertificateError, ConnectionCommon, DigitallySignedStruct, DistinguishedName, Error, HandshakeKind,
+    PeerIncompatible, ProtocolVersion, ServerConfig, ServerConnection, SideData, SignatureScheme,
+    SupportedProtocolVersion,
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use std::fmt;
-use std::io::Read;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,8 +42,9 @@ const PROTECTED_SUCCESS: u8 = 0;
 /// Where the 32 octets of random begin in the first record of a hello: record
 /// header 5, handshake header 4, version 2.
 const HELLO_RANDOM: std::ops::Range<usize> = 11..43;
-/// Sessions the supplicant's side remembers. It talks to one server.
-const CLIENT_SESSIONS: usize = 16;
+/// TLS 1.2 sessions that the server remembers by id. One holds the client's
+/// chain, about 2 KiB, so this is about 32 MiB; the oldest make room.
+const SERVER_SESSIONS: usize = 16_384;
 
 /// Decides about the peer's certificates while the handshake runs, so that the
 /// TLS alert can name the fault. Called again by nobody here: what was verified
@@ -61,7 +67,17 @@ pub struct ServerTlsConfig {
     versions: Vec<&'static SupportedProtocolVersion>,
     identity: Arc<dyn ResolvesServerCert>,
     verifier: Arc<dyn ChainVerifier>,
-    ticketer: Option<Arc<dyn ProducesTickets>>,
+    resumption: Option<Resuming>,
+}
+
+/// What sessions resume by.
+#[derive(Clone)]
+struct Resuming {
+    /// Stateless tickets.
+    ticketer: Arc<dyn ProducesTickets>,
+    /// TLS 1.2 sessions by id, for supplicants that take no tickets there:
+    /// wpa_supplicant does not unless it is told to.
+    sessions: Arc<dyn StoresServerSessions>,
 }
 
 /// The TLS versions to speak.
@@ -91,8 +107,9 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 impl ServerTlsConfig {
     /// Speaks TLS from `min` to `max` with this certificate and key. With
-    /// `resumption`, sessions resume by stateless tickets whose keys live and
-    /// die with this value: replacing the trusted CAs makes all tickets void.
+    /// `resumption`, sessions resume by stateless tickets, or in TLS 1.2 by id,
+    /// whose keys live and die with this value: replacing the trusted CAs makes
+    /// all of them void.
     ///
     /// # Errors
     /// When the ticket keys cannot be made (no randomness).
@@ -103,20 +120,33 @@ impl ServerTlsConfig {
         max: TlsVersion,
         resumption: bool,
     ) -> Result<Self, Error> {
-        let ticketer = if resumption { Some(rustls::crypto::aws_lc_rs::Ticketer::new()?) } else { None };
+        let resumption = if resumption {
+            let ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+            Some(Resuming { ticketer, sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS) })
+        } else {
+            None
+        };
         Ok(Self {
             provider: provider(),
             versions: versions(min, max),
             identity: Arc::new(SingleCertAndKey::from(certified_key)),
             verifier,
-            ticketer,
+            resumption,
         })
+    }
+}
+
+impl ServerTlsConfig {
+    /// The same with another verifier: tickets that were issued stay good, as
+    /// far as it agrees.
+    pub fn with_verifier(&self, verifier: Arc<dyn ChainVerifier>) -> Self {
+        Self { verifier, ..self.clone() }
     }
 }
 
 impl fmt::Debug for ServerTlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerTlsConfig").field("resumption", &self.ticketer.is_some()).finish_non_exhaustive()
+        f.debug_struct("ServerTlsConfig").field("resumption", &self.resumption.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -152,8 +182,7 @@ impl ClientCertVerifier for PeerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let chain: Vec<_> =
-            std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
+        let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
         let now = Timestamp::from_unix_secs(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let verdict = self.verifier.verify_chain(&chain, now);
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = chain;
@@ -212,12 +241,12 @@ impl ServerTls {
             .with_cert_resolver(config.identity.clone());
         tls.session_storage = Arc::new(NoServerSessionStorage {});
         tls.max_early_data_size = 0;
-        tls.send_tls13_tickets = usize::from(config.ticketer.is_some());
-        if let Some(ticketer) = &config.ticketer {
+        tls.send_tls13_tickets = usize::from(config.resumption.is_some());
+        if let Some(Resuming { ticketer, sessions }) = &config.resumption {
             tls.ticketer = ticketer.clone();
+            tls.session_storage = sessions.clone();
         }
-        let mut connection =
-            ServerConnection::new(Arc::new(tls)).map_err(|e| TlsFailure::Protocol(e.to_string()))?;
+        let mut connection = ServerConnection::new(Arc::new(tls)).map_err(|e| TlsFailure::Protocol(e.to_string()))?;
         // Flights are bounded by the reassembler and by our own certificates.
         connection.set_buffer_limit(None);
         Ok(Self { connection, time, presented, client_random: [0; 32], server_random: [0; 32] })
@@ -286,195 +315,6 @@ impl ServerTls {
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls").field("finished", &self.is_finished()).finish_non_exhaustive()
-    }
-}
-
-/// The supplicant's side of TLS; keeps tickets for resumption while it lives.
-#[derive(Clone)]
-pub struct ClientTlsConfig {
-    config: Arc<ClientConfig>,
-    time: Arc<StepTime>,
-}
-
-impl ClientTlsConfig {
-    /// Trusts servers whose chain ends in one of `roots`, and shows `identity`
-    /// if there is one.
-    ///
-    /// # Errors
-    /// When a root is no certificate, or key and certificate do not fit.
-    pub fn new(
-        roots: &[CertificateDer<'static>],
-        identity: Option<CertifiedKey>,
-        min: TlsVersion,
-        max: TlsVersion,
-        resumption: bool,
-    ) -> Result<Self, Error> {
-        let provider = provider();
-        let time = Arc::new(StepTime(AtomicI64::new(0)));
-        let verifier = ServerChainVerifier { roots: roots.to_vec(), provider: provider.clone() };
-        let builder = ClientConfig::builder_with_details(provider, time.clone())
-            .with_protocol_versions(&versions(min, max))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match identity {
-            Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
-            None => builder.with_no_client_auth(),
-        };
-        config.resumption = if resumption {
-            Resumption::store(Arc::new(ClientSessionMemoryCache::new(CLIENT_SESSIONS)))
-        } else {
-            Resumption::disabled()
-        };
-        config.enable_sni = false;
-        Ok(Self { config: Arc::new(config), time })
-    }
-}
-
-impl fmt::Debug for ClientTlsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientTlsConfig")
-    }
-}
-
-/// The server's chain must end in one of our roots and be meant for servers.
-/// EAP knows no host name to compare.
-#[derive(Debug)]
-struct ServerChainVerifier {
-    roots: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for ServerChainVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let refuse = |e: webpki::Error| {
-            Error::InvalidCertificate(match e {
-                webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
-                webpki::Error::CertExpired { .. } => CertificateError::Expired,
-                webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
-                webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-                _ => CertificateError::BadEncoding,
-            })
-        };
-        let anchors: Vec<_> =
-            self.roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<_, _>>().map_err(refuse)?;
-        webpki::EndEntityCert::try_from(end_entity)
-            .and_then(|cert| {
-                cert.verify_for_usage(
-                    self.provider.signature_verification_algorithms.all,
-                    &anchors,
-                    intermediates,
-                    now,
-                    webpki::KeyUsage::server_auth(),
-                    None,
-                    None,
-                )
-                .map(|_| ServerCertVerified::assertion())
-            })
-            .map_err(refuse)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// The supplicant's end of one handshake.
-pub struct ClientTls {
-    connection: ClientConnection,
-    time: Arc<StepTime>,
-    client_random: [u8; 32],
-    server_random: [u8; 32],
-}
-
-impl ClientTls {
-    /// Begins: the ClientHello is ready in [`ClientTls::output`].
-    ///
-    /// # Errors
-    /// When rustls finds the configuration unusable.
-    pub fn new(config: &ClientTlsConfig, now: Timestamp) -> Result<Self, TlsFailure> {
-        config.time.0.store(now.unix_secs(), Ordering::Relaxed);
-        let name = ServerName::try_from("radius").map_err(|e| TlsFailure::Protocol(e.to_string()))?;
-        let mut connection =
-            ClientConnection::new(config.config.clone(), name).map_err(|e| TlsFailure::Protocol(e.to_string()))?;
-        connection.set_buffer_limit(None);
-        Ok(Self { connection, time: config.time.clone(), client_random: [0; 32], server_random: [0; 32] })
-    }
-
-    /// Takes a whole flight of the server.
-    ///
-    /// # Errors
-    /// The failure that ends the handshake; the alert is in the output.
-    pub fn advance(&mut self, flight: &[u8], now: Timestamp) -> Result<(), TlsFailure> {
-        self.time.0.store(now.unix_secs(), Ordering::Relaxed);
-        if self.server_random == [0; 32] {
-            self.server_random = hello_random(flight);
-        }
-        feed(&mut self.connection, flight).map_err(general_failure)
-    }
-
-    /// What is to be sent.
-    pub fn output(&mut self) -> Vec<u8> {
-        let out = drain(&mut self.connection);
-        if self.client_random == [0; 32] {
-            self.client_random = hello_random(&out);
-        }
-        out
-    }
-
-    /// Whether the handshake is complete on this side.
-    pub fn is_finished(&self) -> bool {
-        !self.connection.is_handshaking()
-    }
-
-    /// Whether TLS 1.3 was negotiated.
-    pub fn is_tls13(&self) -> bool {
-        self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3)
-    }
-
-    /// Whether the server's protected success indication has arrived.
-    pub fn committed(&mut self) -> bool {
-        let mut octet = [0xff; 1];
-        matches!(self.connection.reader().read(&mut octet), Ok(1)) && octet == [PROTECTED_SUCCESS]
-    }
-
-    /// What the finished handshake established.
-    ///
-    /// # Errors
-    /// When it is not finished, or the exporter refuses.
-    pub fn established(&self) -> Result<Established, TlsFailure> {
-        let keys = export_keys(&self.connection, &self.client_random, &self.server_random)?;
-        Ok(describe(&self.connection, keys))
-    }
-}
-
-impl fmt::Debug for ClientTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientTls").field("finished", &self.is_finished()).finish_non_exhaustive()
     }
 }
 
@@ -551,18 +391,10 @@ fn describe<S: SideData>(connection: &ConnectionCommon<S>, keys: Keys) -> Establ
     let tls13 = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
     Established {
         version: if tls13 { "1.3" } else { "1.2" },
-        cipher_suite: connection
-            .negotiated_cipher_suite()
-            .map(|s| format!("{:?}", s.suite()))
-            .unwrap_or_default(),
+        cipher_suite: connection.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite())).unwrap_or_default(),
         key_exchange: connection.negotiated_key_exchange_group().map(|g| format!("{:?}", g.name())),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        peer_chain: connection
-            .peer_certificates()
-            .unwrap_or_default()
-            .iter()
-            .map(|c| c.clone().into_owned())
-            .collect(),
+        peer_chain: connection.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect(),
         keys,
     }
 }

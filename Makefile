@@ -1,0 +1,49 @@
+# Everything starts here: `make help`.
+
+DATA ?= demo-data
+SECONDS_EACH ?= 600
+
+.DEFAULT_GOAL := help
+.PHONY: help deps run test unit check fmt bench fuzz requirements clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install what building and testing need (Debian; asks sudo if need be)
+	@sh scripts/install-deps.sh test
+
+run: ## Build and run the demo: a CA, clients, a policy, logins; stays up
+	@sh scripts/install-deps.sh build
+	cargo run --release -- demo --data $(DATA)
+
+test: deps check ## All tests, with real peers, and a short run of each fuzz target
+	cargo test
+	sh fuzz/run.sh 10
+	sh scripts/requirements.sh
+
+unit: ## The tests that need no peer
+	cargo test --lib
+
+check: ## Format, lints, licences and advisories of dependencies
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	sh scripts/deny.sh
+
+fmt: ## Put the code in its form
+	cargo fmt
+
+bench: ## CPU per operation, beside FreeRADIUS and the in-memory floor
+	@sh scripts/install-deps.sh test
+	cargo build --release --bins --benches
+	sh scripts/bench.sh
+
+fuzz: ## Each fuzz target for SECONDS_EACH seconds (default 600)
+	@sh scripts/install-deps.sh build
+	sh fuzz/run.sh $(SECONDS_EACH)
+
+requirements: ## Which requirements are shown, by which test
+	@sh scripts/requirements.sh
+
+clean: ## Remove what was built, and the demo's data
+	cargo clean
+	rm -rf demo-data fuzz/target

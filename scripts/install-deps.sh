@@ -1,0 +1,41 @@
+#!/bin/sh
+# Installs what is missing on Debian or Ubuntu. `build` is what the program
+# needs to be built and run; `test` adds the peers that the tests talk to.
+set -eu
+
+build="cargo:cargo cc:gcc cmake:cmake make:make"
+peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
+radclient:freeradius-utils tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
+python3:python3 openssl:openssl git:git pkill:procps"
+
+wanted="$build"
+[ "${1:-build}" = test ] && wanted="$build $peers"
+
+# Debian keeps some programs where a user's PATH does not look.
+PATH="$PATH:/usr/sbin:/sbin"
+missing=""
+for pair in $wanted; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+done
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "missing:$missing. Install them with your system's package manager." >&2
+    exit 1
+fi
+as_root=""
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -q >/dev/null
+# FreeRADIUS, hostapd and wpa_supplicant are started by the tests alone.
+[ -e /usr/sbin/policy-rc.d ] || policy=none
+if [ "${policy:-}" = none ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null
+    $as_root chmod +x /usr/sbin/policy-rc.d
+fi
+status=0
+# shellcheck disable=SC2086
+$as_root apt-get install -q -y --no-install-recommends $missing >/dev/null || status=$?
+[ "${policy:-}" = none ] && $as_root rm -f /usr/sbin/policy-rc.d
+exit $status

@@ -1,0 +1,104 @@
+//! The facts of a recorded decision, put together again, so that another policy
+//! can be asked what it would have said.
+
+use crate::audit::decision::Decision;
+use crate::inventory::identity::{Identity, IdentityStatus};
+use crate::inventory::mac::MacAddress;
+use crate::pki::certificate::CertificateFacts;
+use crate::policy::facts::{AuthMethod, Facts, Principal};
+use crate::time::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The recorded facts by name.
+struct Recorded<'a>(HashMap<&'a str, &'a Value>);
+
+impl Recorded<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name)?.as_str().map(str::to_owned)
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).and_then(|v| v.as_array()).into_iter().flatten();
+        list.filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.0.get(name)?.as_i64()
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        serde_json::from_value((*self.0.get(name)?).clone()).ok()
+    }
+}
+
+/// The facts that the policy was asked with. `None` when it was not asked:
+/// the login failed before, or nobody waited for its end.
+pub fn facts_of(decision: &Decision) -> Option<Facts> {
+    let recorded = Recorded(decision.facts.iter().map(|f| (f.name.as_ref(), &f.value)).collect());
+    let method = match decision.method.as_str() {
+        "eap-tls" => AuthMethod::EapTls,
+        "mab" => AuthMethod::Mab,
+        _ => return None,
+    };
+    // The policy is asked at a time of day, and nothing else notes it.
+    let local_hour = recorded.number("time.hour")?;
+    let principal = match (&decision.identity, method) {
+        (Some(identity), _) => Principal::Identity(Arc::new(Identity {
+            id: identity.id,
+            name: identity.name.clone(),
+            kind: identity.kind.parse().ok()?,
+            groups: recorded.texts("identity.groups"),
+            owner: recorded.text("identity.owner"),
+            purpose: recorded.text("identity.purpose"),
+            status: IdentityStatus::Active,
+            expires: None,
+            credentials: Vec::new(),
+        })),
+        (None, AuthMethod::EapTls) => Principal::UnknownCertificate,
+        (None, AuthMethod::Mab) => Principal::UnknownMac,
+    };
+    Some(Facts {
+        principal,
+        method,
+        certificate: certificate(&recorded).map(Arc::new),
+        certificate_ca: recorded.text("certificate.ca"),
+        mac: decision.mac.as_deref().and_then(|mac| MacAddress::parse(mac).ok()),
+        outer_identity: decision.outer_identity.clone(),
+        nas_name: decision.nas_name.clone(),
+        nas_groups: recorded.texts("nas.groups"),
+        site: recorded.text("nas.site"),
+        nas_address: decision.nas_address,
+        nas_port_type: recorded.text("nas.port_type"),
+        nas_port_id: decision.nas_port.clone(),
+        ssid: recorded.text("nas.ssid"),
+        called_station: decision.called_station.clone(),
+        at: decision.at,
+        local_hour,
+        local_minute: recorded.number("time.minute").unwrap_or(0),
+        weekday: recorded.number("time.weekday").unwrap_or(1),
+        tls_version: recorded.text("tls.version"),
+        resumed: recorded.0.get("tls.resumed").and_then(|v| v.as_bool()).unwrap_or(false),
+    })
+}
+
+fn certificate(recorded: &Recorded<'_>) -> Option<CertificateFacts> {
+    Some(CertificateFacts {
+        subject: recorded.text("certificate.subject")?,
+        common_name: recorded.text("certificate.common_name"),
+        issuer: recorded.text("certificate.issuer")?,
+        serial: recorded.text("certificate.serial")?,
+        fingerprint: recorded.text("certificate.fingerprint")?,
+        key_fingerprint: recorded.text("certificate.key_fingerprint")?,
+        not_before: recorded.time("certificate.not_before")?,
+        not_after: recorded.time("certificate.not_after")?,
+        san_dns: recorded.texts("certificate.san_dns"),
+        san_email: recorded.texts("certificate.san_email"),
+        san_uri: recorded.texts("certificate.san_uri"),
+        san_upn: recorded.texts("certificate.san_upn"),
+        san_ip: recorded.texts("certificate.san_ip"),
+        sid: recorded.text("certificate.sid"),
+        key_type: recorded.text("certificate.key_type").unwrap_or_default(),
+    })
+}

@@ -1,0 +1,50 @@
+//! How the server itself is doing.
+
+use super::ApiState;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+/// The process lives.
+pub(super) async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Logins can be served; if not, why.
+pub(super) async fn readyz(State(state): State<ApiState>) -> impl IntoResponse {
+    let problems = (state.ready)();
+    if problems.is_empty() {
+        (StatusCode::OK, Json(json!({ "status": "ready" })))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not_ready", "problems": problems })))
+    }
+}
+
+/// Datagrams that got no answer, by NAS and reason, in words.
+pub(super) async fn discards(State(state): State<ApiState>) -> Json<Value> {
+    let items: Vec<Value> = state
+        .metrics
+        .discards()
+        .iter()
+        .map(|row| {
+            json!({
+                "nas": row.nas,
+                "reason": row.reason.code(),
+                "cause": row.reason.cause(),
+                "remedy": row.reason.remedy(),
+                "count": row.count,
+                "last_at": row.last_at,
+                "last_source": row.last_source,
+            })
+        })
+        .collect();
+    Json(json!({ "items": items }))
+}
+
+/// The text format that Prometheus and OpenMetrics readers take.
+pub(super) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
+    const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, TYPE)], state.metrics.encode())
+}

@@ -1,0 +1,569 @@
+//! From the configuration to what the server runs on.
+
+mod inventory;
+
+use super::{CaSection, Config, ConfigError, OnCrlProblem, ProfileSection, Source, TerminationActionValue, VlanValue};
+use crate::access::Snapshot;
+use crate::access::SpelledProfiles;
+use crate::eap::packet::TYPED_HEADER_LEN;
+use crate::eap::tls::adapter::{ServerTlsConfig, TlsVersion, provider};
+use crate::eap::tls::fragment::MAX_OVERHEAD;
+use crate::enforcement::nas_profile::{NasProfileError, NasProfiles};
+use crate::enforcement::profile::{Profile, Redirect, TerminationAction, Vlan};
+use crate::enforcement::spelling::spell;
+use crate::inventory::nas::NasRegistry;
+use crate::pki::certificate::server_faults;
+use crate::pki::pem;
+use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
+use crate::pki::verifier::ClientVerifier;
+use crate::policy::engine::{DEFAULT_POLICY, Policy};
+use crate::policy::lint::{Surroundings, lint};
+use crate::policy::suite::{PolicyTests, World};
+use crate::radius::dictionary::Dictionary;
+use crate::time::Timestamp;
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateRevocationListDer, PrivateKeyDer};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use toml::Spanned;
+
+/// Octets of EAP-TLS payload in a packet: below the least, a handshake takes
+/// more rounds than NASes allow; above the most, the RADIUS packet nears its
+/// 4,096 octets.
+const FRAGMENT_SIZES: std::ops::RangeInclusive<usize> = 100..=3000;
+/// What errors call the policy of a configuration that names none.
+const BUILT_IN_POLICY: &str = "the built-in default policy";
+/// VLAN ids that IEEE 802.1Q has.
+const VLAN_IDS: std::ops::RangeInclusive<i64> = 1..=4094;
+
+/// What a configuration amounts to.
+#[derive(Debug)]
+pub struct Built {
+    /// What decisions are made by.
+    pub snapshot: Snapshot,
+    /// What a rule can grant.
+    pub profiles: Vec<Profile>,
+    /// All files that were read, to be watched.
+    pub files: Vec<PathBuf>,
+    /// What is unwise but no error.
+    pub warnings: Vec<String>,
+    /// The revocation lists of each CRL file, for when it cannot be read later.
+    crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
+    /// Tells whether tickets of an earlier configuration are still good: the
+    /// server's certificate, the trusted CAs and the TLS settings.
+    tls_fingerprint: Vec<u8>,
+}
+
+/// What is wrong with a configuration, and the files to watch for its mending.
+#[derive(Debug)]
+pub struct Faults {
+    /// All that is wrong.
+    pub errors: Vec<ConfigError>,
+    /// All files that were read or looked for.
+    pub files: Vec<PathBuf>,
+}
+
+impl From<ConfigError> for Faults {
+    fn from(error: ConfigError) -> Self {
+        Self { files: vec![error.file.clone()], errors: vec![error] }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.errors.iter().enumerate() {
+            write!(f, "{}{error}", if number > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+struct Builder<'a> {
+    source: &'a Source,
+    previous: Option<&'a Built>,
+    profile_names: HashSet<String>,
+    nas_profiles: NasProfiles,
+    crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
+    files: Vec<PathBuf>,
+    warnings: Vec<String>,
+    errors: Vec<ConfigError>,
+}
+
+/// Reads the files that a configuration names and checks its meaning. With
+/// `previous`, TLS tickets stay good as long as what they stand on is the same.
+///
+/// # Errors
+/// All that is wrong.
+pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Timestamp) -> Result<Built, Faults> {
+    let mut builder = Builder {
+        source,
+        previous,
+        profile_names: HashSet::new(),
+        nas_profiles: NasProfiles::new([])?,
+        crls: HashMap::new(),
+        files: vec![source.file.clone()],
+        warnings: Vec::new(),
+        errors: Vec::new(),
+    };
+    builder.own_nas_profiles(config);
+    let profiles: Vec<Profile> = config.profile.iter().filter_map(|p| builder.profile(p)).collect();
+    let policy = builder.policy(config, &profiles);
+    let nas = builder.registry(config);
+    let identities = builder.identities(config);
+    let cas: Vec<CaSettings> = config.ca.iter().filter_map(|ca| builder.ca(ca)).collect();
+    if policy.as_ref().is_some_and(Policy::is_empty) {
+        builder.warnings.push("the policy has no rule: nobody is let in".into());
+    }
+    if config.nas.is_empty() {
+        builder.warnings.push("no [[nas]] is configured: nobody may ask".into());
+    }
+    if config.ca.is_empty() {
+        builder.warnings.push("no [[ca]] is configured: no certificate will be accepted".into());
+    }
+    let trusted: Vec<u8> = cas.iter().flat_map(|ca| &ca.certificates).flat_map(|c| c.to_vec()).collect();
+    let trust = match TrustStore::new(cas, 0) {
+        Ok(trust) => Some(Arc::new(trust)),
+        Err(e) => {
+            builder.errors.push(source.error(0..0, e.to_string(), "correct the [[ca]] section"));
+            None
+        }
+    };
+    let tls = trust.as_ref().and_then(|trust| builder.tls(config, trust, &trusted, previous, now));
+    let timezone = builder.timezone(config);
+    let max_eap_len = builder.max_eap_len(config);
+    builder.http(config);
+    if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
+        let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
+        builder.lint(config, policy, &around);
+        builder.policy_tests(config, policy, &World { identities, nas, timezone, now });
+    }
+    let spelled = builder.spelled(config, &profiles, nas.as_ref(), policy.as_ref());
+    let Builder { files, warnings, errors, crls, .. } = builder;
+    match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
+        (
+            Some(policy),
+            Some(nas),
+            Some(identities),
+            Some(trust),
+            Some((tls, tls_fingerprint)),
+            Some(timezone),
+            true,
+        ) => {
+            let policy = Arc::new(policy);
+            let snapshot = Snapshot { nas, identities, policy, spelled, trust, tls, max_eap_len, timezone };
+            Ok(Built { snapshot, profiles, files, warnings, crls, tls_fingerprint })
+        }
+        _ => Err(Faults { errors, files }),
+    }
+}
+
+impl From<NasProfileError> for Faults {
+    fn from(error: NasProfileError) -> Self {
+        let remedy = "this is a bug in Cordon".into();
+        let file = PathBuf::from("the packaged NAS profiles");
+        Self::from(ConfigError { file, line: None, message: error.to_string(), remedy })
+    }
+}
+
+impl Builder<'_> {
+    /// Adds the NAS profiles of the configured directory.
+    fn own_nas_profiles(&mut self, config: &Config) {
+        let Some(dir) = &config.server.nas_profiles else { return };
+        let resolved = self.source.resolve(dir.get_ref());
+        self.files.push(resolved.clone());
+        let entries = match std::fs::read_dir(&resolved) {
+            Ok(entries) => entries,
+            Err(e) => {
+                let message = format!("the directory {} cannot be read: {e}", resolved.display());
+                return self.wrong(dir.span(), message, "paths are relative to the configuration file");
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+        paths.sort();
+        let mut own = Vec::new();
+        for path in paths {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match std::fs::read_to_string(&path) {
+                Ok(text) => own.push((name, text)),
+                Err(e) => self.wrong(dir.span(), format!("{}: {e}", path.display()), "save it as UTF-8 text"),
+            }
+            self.files.push(path);
+        }
+        match NasProfiles::new(own.iter().map(|(name, text)| (name.as_str(), text.as_str()))) {
+            Ok(profiles) => self.nas_profiles = profiles,
+            Err(e) => self.wrong(dir.span(), e.to_string(), "docs/vendors.md explains the form"),
+        }
+    }
+
+    /// What is wrong with rules that are well-formed. That the built-in policy
+    /// has rules that are of no use here is nobody's fault.
+    fn lint(&mut self, config: &Config, policy: &Policy, around: &Surroundings<'_>) {
+        let own = config.policy.file.as_ref().map(|path| self.source.resolve(path.get_ref()));
+        let file = own.clone().unwrap_or(BUILT_IN_POLICY.into());
+        for finding in lint(policy, around) {
+            let fatal = finding.error;
+            let error = ConfigError::of_finding(&file, policy, finding);
+            if fatal {
+                self.errors.push(error);
+            } else if own.is_some() {
+                self.warnings.push(error.to_string());
+            }
+        }
+    }
+
+    /// Runs the policy's tests; one that fails is an error.
+    fn policy_tests(&mut self, config: &Config, policy: &Policy, world: &World<'_>) {
+        let Some(path) = &config.policy.tests else { return };
+        let Some(bytes) = self.read(path, "the policy's tests") else { return };
+        let source =
+            Source { file: self.source.resolve(path.get_ref()), text: String::from_utf8_lossy(&bytes).into_owned() };
+        let remedy = "`cordon policy explain` tells which rules match and which do not; correct the policy or the test";
+        match toml::from_str::<PolicyTests>(&source.text) {
+            Ok(tests) => {
+                for result in tests.run(policy, world) {
+                    if let Some(failure) = result.failure {
+                        let message = format!("the policy test {:?} fails: {failure}", result.name);
+                        self.errors.push(source.error(result.span, message, remedy));
+                    }
+                }
+            }
+            Err(e) => {
+                let message = e.message().trim().replace('\n', " ");
+                let remedy = "see policies/README.md for the form of tests";
+                self.errors.push(source.error(e.span().unwrap_or(0..0), message, remedy));
+            }
+        }
+    }
+
+    /// Each profile in the words of each kind of gear that there is. A rule that
+    /// could grant what its NAS cannot be told is an error now, so that it is no
+    /// surprise at night.
+    fn spelled(
+        &mut self,
+        config: &Config,
+        profiles: &[Profile],
+        nas: Option<&NasRegistry>,
+        policy: Option<&Policy>,
+    ) -> HashMap<String, SpelledProfiles> {
+        let mut all: HashMap<String, SpelledProfiles> = HashMap::new();
+        let (Some(registry), Some(policy)) = (nas, policy) else { return all };
+        for nas in registry.all() {
+            let Some(kind) = self.nas_profiles.get(&nas.vendor).cloned() else { continue };
+            let words = all
+                .entry(nas.vendor.clone())
+                .or_insert_with(|| profiles.iter().map(|p| (p.name.clone(), spell(p, &kind).map(Arc::new))).collect());
+            if words.values().all(Result::is_ok) {
+                continue;
+            }
+            for (rule, profile) in policy.grants_at(&nas.name, &nas.groups, nas.site.as_deref()) {
+                if let Some(Err(e)) = words.get(profile) {
+                    let section = config.nas.iter().find(|section| *section.name.get_ref() == nas.name);
+                    let message =
+                        format!("the rule {rule:?} can grant the profile {profile:?} at {}, but {e}", nas.name);
+                    let remedy = "narrow the rule to a Site or NasGroup whose gear can be told, or change the profile";
+                    self.errors.push(self.source.error(section.map_or(0..0, |s| s.name.span()), message, remedy));
+                }
+            }
+        }
+        all
+    }
+
+    fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(self.source.error(span, message, remedy));
+    }
+
+    fn read(&mut self, path: &Spanned<PathBuf>, what: &str) -> Option<Vec<u8>> {
+        let resolved = self.source.resolve(path.get_ref());
+        self.files.push(resolved.clone());
+        match std::fs::read(&resolved) {
+            Ok(bytes) => Some(bytes),
+            Err(e) => {
+                let message = format!("{what} {} cannot be read: {e}", resolved.display());
+                self.wrong(path.span(), message, "paths are relative to the configuration file");
+                None
+            }
+        }
+    }
+
+    fn profile(&mut self, section: &ProfileSection) -> Option<Profile> {
+        let name = section.name.get_ref().clone();
+        if !self.profile_names.insert(name.clone()) {
+            self.wrong(section.name.span(), format!("two profiles are called {name:?}"), "give each its own name");
+        }
+        let vlan = match &section.vlan {
+            None => None,
+            Some(value) => match value.get_ref() {
+                VlanValue::Id(id) if VLAN_IDS.contains(id) => Some(Vlan::Id(u16::try_from(*id).ok()?)),
+                VlanValue::Id(id) => {
+                    self.wrong(value.span(), format!("VLAN {id} does not exist"), "use 1 to 4094, or a name in quotes");
+                    None
+                }
+                VlanValue::Name(vlan) if (1..=253).contains(&vlan.len()) => Some(Vlan::Name(vlan.clone())),
+                VlanValue::Name(_) => {
+                    self.wrong(
+                        value.span(),
+                        "a VLAN's name has 1 to 253 octets",
+                        "give the name that the switch knows",
+                    );
+                    None
+                }
+            },
+        };
+        if section.filter_id.as_ref().is_some_and(|f| !(1..=253).contains(&f.len())) {
+            self.wrong(
+                section.name.span(),
+                format!("filter_id of {name} has not 1 to 253 octets"),
+                "give the name that the NAS knows",
+            );
+        }
+        let mut attributes = Vec::new();
+        for line in &section.attributes {
+            let encoded =
+                line.get_ref().split_once('=').map(|(n, v)| Dictionary::standard().encode(n.trim(), v.trim()));
+            match encoded {
+                Some(Ok(octets)) => attributes.extend(octets),
+                Some(Err(e)) => self.wrong(
+                    line.span(),
+                    e.to_string(),
+                    "see dictionaries/ for names; 0x and hex digits give any value",
+                ),
+                None => self.wrong(line.span(), format!("{:?} has no =", line.get_ref()), "write \"Name = value\""),
+            }
+        }
+        let mut tagged_vlans = Vec::new();
+        for id in &section.tagged_vlans {
+            match u16::try_from(*id.get_ref()) {
+                Ok(vlan) if VLAN_IDS.contains(id.get_ref()) => tagged_vlans.push(vlan),
+                _ => self.wrong(id.span(), format!("VLAN {} does not exist", id.get_ref()), "use 1 to 4094"),
+            }
+        }
+        let mut acl = Vec::new();
+        for rule in &section.acl {
+            match rule.get_ref().parse() {
+                Ok(rule) => acl.push(rule),
+                Err(e) => {
+                    let e: crate::enforcement::acl::AclError = e;
+                    self.wrong(rule.span(), e.to_string(), "see docs/configuration.md for access rules");
+                }
+            }
+        }
+        if let Some(tag) = section.security_group.as_ref().filter(|tag| *tag.get_ref() == 0) {
+            self.wrong(tag.span(), "the security group tag 0 means unknown", "use 1 to 65535");
+        }
+        let seconds = |secs: Option<u32>| secs.map(|s| Duration::from_secs(s.into()));
+        Some(Profile {
+            name,
+            tagged_vlans,
+            voice: section.voice,
+            acl,
+            role: section.role.clone(),
+            security_group: section.security_group.as_ref().map(|tag| *tag.get_ref()),
+            redirect: section.redirect.clone().map(|r| Redirect { url: r.url, acl: r.acl }),
+            idle_timeout: seconds(section.idle_timeout_secs),
+            vlan,
+            filter_id: section.filter_id.clone(),
+            session_timeout: seconds(section.session_timeout_secs),
+            termination_action: section.termination_action.map(|action| match action {
+                TerminationActionValue::Reauthenticate => TerminationAction::RadiusRequest,
+                TerminationActionValue::Disconnect => TerminationAction::Default,
+            }),
+            raw: section.attributes.iter().map(|a| a.get_ref().clone()).collect(),
+            attributes,
+        })
+    }
+
+    fn policy(&mut self, config: &Config, profiles: &[Profile]) -> Option<Policy> {
+        let (text, file) = match &config.policy.file {
+            None => (DEFAULT_POLICY.to_owned(), PathBuf::from(BUILT_IN_POLICY)),
+            Some(path) => {
+                let bytes = self.read(path, "the policy")?;
+                let file = self.source.resolve(path.get_ref());
+                match String::from_utf8(bytes) {
+                    Ok(text) => (text, file),
+                    Err(_) => {
+                        self.wrong(path.span(), "the policy is not UTF-8 text", "save it as UTF-8");
+                        return None;
+                    }
+                }
+            }
+        };
+        match Policy::compile(&text, &profiles.iter().map(|p| p.name.as_str()).collect::<Vec<_>>()) {
+            Ok(policy) => Some(policy),
+            Err(errors) => {
+                self.errors.extend(errors.into_iter().map(|e| ConfigError::in_policy(&file, e)));
+                None
+            }
+        }
+    }
+
+    fn ca(&mut self, section: &CaSection) -> Option<CaSettings> {
+        let bundle = self.read(&section.file, "the CA file")?;
+        let certificates = match pem::certificates(&bundle) {
+            Ok(certificates) => certificates,
+            Err(e) => {
+                self.wrong(
+                    section.file.span(),
+                    format!("the CA file of {}: {e}", section.name),
+                    "give PEM certificates",
+                );
+                return None;
+            }
+        };
+        let mut crls = Vec::new();
+        for path in &section.crl {
+            let resolved = self.source.resolve(path.get_ref());
+            self.files.push(resolved.clone());
+            let lists = match std::fs::read(&resolved) {
+                Ok(bytes) => match pem::crls(&bytes) {
+                    Ok(lists) => lists,
+                    Err(e) => {
+                        let message = format!("the CRL of {}: {e}", section.name);
+                        self.wrong(path.span(), message, "give a CRL in PEM or DER");
+                        continue;
+                    }
+                },
+                // A missing CRL is what crl_missing is about, not a reason not to
+                // start. One that was there before stays in force: who was
+                // revoked does not come back because a file is away.
+                Err(e) => {
+                    let known = self.previous.and_then(|p| p.crls.get(&resolved)).cloned();
+                    let what = if known.is_some() { "; the list that was read before stays in force" } else { "" };
+                    self.warnings.push(format!(
+                        "the CRL {} of {} cannot be read: {e}{what}",
+                        resolved.display(),
+                        section.name
+                    ));
+                    known.unwrap_or_default()
+                }
+            };
+            crls.extend(lists.iter().cloned());
+            self.crls.insert(resolved, lists);
+        }
+        let policy = |on| match on {
+            OnCrlProblem::Fail => CrlPolicy::Fail,
+            OnCrlProblem::Warn => CrlPolicy::Warn,
+        };
+        Some(CaSettings {
+            name: section.name.clone(),
+            certificates,
+            crls,
+            crl_check: section.crl_check.unwrap_or(!section.crl.is_empty()),
+            crl_missing: policy(section.crl_missing),
+            crl_outdated: policy(section.crl_outdated),
+        })
+    }
+
+    fn tls(
+        &mut self,
+        config: &Config,
+        trust: &Arc<TrustStore>,
+        trusted: &[u8],
+        previous: Option<&Built>,
+        now: Timestamp,
+    ) -> Option<(ServerTlsConfig, Vec<u8>)> {
+        let section = &config.tls;
+        let certificate = self.read(&section.certificate, "the server's certificate");
+        let key = self.read(&section.key, "the server's key");
+        let (certificate, key) = (certificate?, key?);
+        let min = self.version(&section.min_version)?;
+        let max = self.version(&section.max_version)?;
+        if min > max {
+            self.wrong(section.min_version.span(), "min_version is above max_version", "exchange them");
+            return None;
+        }
+        let leaf = pem::certificates(&certificate).ok().and_then(|chain| chain.into_iter().next());
+        if let Some(Ok(faults)) = leaf.map(|leaf| server_faults(&leaf, now)) {
+            self.warnings.extend(faults);
+        }
+        let settings = format!("{min:?}{max:?}{}", section.resumption);
+        let fingerprint =
+            digest(&SHA256, &[&certificate, &key, trusted, settings.as_bytes()].concat()).as_ref().to_vec();
+        let verifier = Arc::new(ClientVerifier::new(trust.clone()));
+        if let Some(previous) = previous.filter(|p| p.tls_fingerprint == fingerprint) {
+            return Some((previous.snapshot.tls.with_verifier(verifier), fingerprint));
+        }
+        let certified_key = match certified_key(&certificate, &key) {
+            Ok(key) => key,
+            Err(message) => {
+                self.wrong(section.certificate.span(), message, "`cordon ca issue --server` makes a pair that fits");
+                return None;
+            }
+        };
+        match ServerTlsConfig::new(certified_key, verifier, min, max, section.resumption) {
+            Ok(tls) => Some((tls, fingerprint)),
+            Err(e) => {
+                self.wrong(section.certificate.span(), e.to_string(), "the system gives no random numbers");
+                None
+            }
+        }
+    }
+
+    fn version(&mut self, text: &Spanned<String>) -> Option<TlsVersion> {
+        match text.get_ref().as_str() {
+            "1.2" => Some(TlsVersion::V12),
+            "1.3" => Some(TlsVersion::V13),
+            other => {
+                self.wrong(text.span(), format!("TLS version {other:?} is not spoken here"), "use \"1.2\" or \"1.3\"");
+                None
+            }
+        }
+    }
+
+    fn timezone(&mut self, config: &Config) -> Option<jiff::tz::TimeZone> {
+        let Some(name) = &config.policy.timezone else { return Some(jiff::tz::TimeZone::UTC) };
+        match jiff::tz::TimeZone::get(name.get_ref()) {
+            Ok(zone) => Some(zone),
+            Err(_) => {
+                self.wrong(
+                    name.span(),
+                    format!("no time zone is called {:?}", name.get_ref()),
+                    "use an IANA name such as \"Europe/Rome\"",
+                );
+                None
+            }
+        }
+    }
+
+    fn max_eap_len(&mut self, config: &Config) -> usize {
+        let size = &config.tls.fragment_size;
+        if !FRAGMENT_SIZES.contains(size.get_ref()) {
+            let (least, most) = (FRAGMENT_SIZES.start(), FRAGMENT_SIZES.end());
+            self.wrong(
+                size.span(),
+                format!("fragment_size is not from {least} to {most}"),
+                "leave it out: 1020 suits most networks",
+            );
+        }
+        size.get_ref() + MAX_OVERHEAD + TYPED_HEADER_LEN
+    }
+
+    fn http(&mut self, config: &Config) {
+        let listen = &config.http.listen;
+        if !listen.get_ref().ip().is_loopback() {
+            self.wrong(
+                listen.span(),
+                format!("http.listen is {}, and the API is plain HTTP", listen.get_ref()),
+                "listen on 127.0.0.1 or [::1], and put a TLS proxy in front",
+            );
+        }
+    }
+}
+
+/// A certificate chain with its key, checked to fit each other.
+///
+/// # Errors
+/// In plain words.
+pub fn certified_key(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, String> {
+    let chain = pem::certificates(certificate).map_err(|e| format!("the certificate: {e}"))?;
+    let key: PrivateKeyDer<'static> = pem::private_key(key).map_err(|e| format!("the key: {e}"))?;
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|e| match e {
+        rustls::Error::InconsistentKeys(_) => "the key does not belong to the certificate".to_owned(),
+        other => other.to_string(),
+    })
+}

@@ -1,0 +1,53 @@
+//! Files that are written whole or not at all.
+
+use crate::radius::value::digits;
+use crate::random::random;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Who may read a file that is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readers {
+    /// Everybody.
+    All,
+    /// Its owner alone: it holds a secret.
+    Owner,
+}
+
+/// Writes a file that is seen whole or not at all, and is on the disk when this
+/// returns.
+///
+/// # Errors
+/// As the system says; then what was there before is there still.
+pub fn write_whole(path: &Path, text: &str, readers: Readers) -> io::Result<()> {
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    let mode = match readers {
+        Readers::All => 0o644,
+        Readers::Owner => 0o600,
+    };
+    // What an earlier try left has the mode that it had.
+    let _ = fs::remove_file(&part);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&part, path)
+}
+
+/// The secret in this file, without white space around it. A file that is not
+/// there is made with `N` random octets in hex.
+///
+/// # Errors
+/// As the system says.
+pub fn secret_file<const N: usize>(path: &Path) -> io::Result<String> {
+    match fs::read_to_string(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let octets = random::<N>().ok_or_else(|| io::Error::other("the system gives no random numbers"))?;
+            let secret = digits(&octets);
+            write_whole(path, &format!("{secret}\n"), Readers::Owner)?;
+            Ok(secret)
+        }
+        read => read.map(|text| text.trim().to_owned()),
+    }
+}

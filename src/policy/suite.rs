@@ -1,0 +1,225 @@
+//! Tests that live with a policy: given these facts, this is expected. A policy
+//! whose tests fail does not come into force.
+
+use super::engine::{Outcome, Policy};
+use super::facts::{AuthMethod, Facts, Principal};
+use crate::inventory::identity::IdentityIndex;
+use crate::inventory::mac::MacAddress;
+use crate::inventory::nas::NasRegistry;
+use crate::pki::certificate::CertificateFacts;
+use crate::time::Timestamp;
+use serde::Deserialize;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use toml::Spanned;
+
+/// What `expect` says for a rejection.
+const DENY: &str = "deny";
+/// The kinds of ports that rules know by name.
+const PORT_TYPES: [&str; 3] = ["ethernet", "wireless", "virtual"];
+/// How long the certificates of tests are valid, unless they say otherwise.
+const DAYS_LEFT: i64 = 90;
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyTests {
+    /// The tests.
+    #[serde(default)]
+    pub test: Vec<PolicyTest>,
+}
+
+/// One test.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyTest {
+    /// What it shows.
+    pub name: Spanned<String>,
+    /// The facts.
+    #[serde(default)]
+    pub given: Given,
+    /// The profile that is expected, or `deny`.
+    pub expect: Spanned<String>,
+}
+
+/// Facts as people write them; what is not said takes its ordinary value.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Given {
+    /// The name of an identity; without one, a stranger.
+    pub identity: Option<String>,
+    /// `eap-tls` (unless said otherwise) or `mab`.
+    pub method: Option<String>,
+    /// The name of a NAS; without one, the first.
+    pub nas: Option<String>,
+    /// When, RFC 3339; without it, now.
+    pub at: Option<String>,
+    /// The endpoint's MAC address.
+    pub mac: Option<String>,
+    /// The wireless network.
+    pub ssid: Option<String>,
+    /// `ethernet`, `wireless` or `virtual`.
+    pub port_type: Option<String>,
+    /// The port.
+    pub port_id: Option<String>,
+    /// The name of the CA that vouches for the certificate.
+    pub ca: Option<String>,
+    /// Days until the certificate expires.
+    pub days_left: Option<i64>,
+    /// DNS names in the certificate.
+    pub san_dns: Vec<String>,
+}
+
+/// How one test went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TestResult {
+    /// What it shows.
+    pub name: String,
+    /// Where it stands in the file.
+    pub span: Range<usize>,
+    /// What is wrong, if it failed.
+    pub failure: Option<String>,
+}
+
+/// What facts are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// Who is known.
+    pub identities: &'a IdentityIndex,
+    /// The gear.
+    pub nas: &'a NasRegistry,
+    /// The rules' hours.
+    pub timezone: &'a jiff::tz::TimeZone,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Given {
+    /// The facts that these words mean.
+    ///
+    /// # Errors
+    /// What they name that is not there.
+    pub fn facts(&self, world: &World<'_>) -> Result<Facts, String> {
+        let method = match self.method.as_deref() {
+            None | Some("eap-tls") => AuthMethod::EapTls,
+            Some("mab") => AuthMethod::Mab,
+            Some(other) => return Err(format!("{other:?} is no method: eap-tls or mab")),
+        };
+        let identity = match &self.identity {
+            None => None,
+            Some(name) => {
+                let found = world.identities.all().iter().find(|i| i.name == *name);
+                Some(found.ok_or_else(|| format!("no identity is called {name:?}"))?)
+            }
+        };
+        let nas = match &self.nas {
+            None => world.nas.all().first().ok_or("there is no NAS")?,
+            Some(name) => {
+                let found = world.nas.all().iter().find(|n| n.name == *name);
+                found.ok_or_else(|| format!("no NAS is called {name:?}"))?
+            }
+        };
+        let at = match &self.at {
+            None => world.now,
+            Some(text) => serde_json::from_value(text.as_str().into())
+                .map_err(|_| format!("{text:?} is no time: write 2026-11-24T08:30:00Z"))?,
+        };
+        let mac = match &self.mac {
+            None => None,
+            Some(text) => Some(MacAddress::parse(text).map_err(|e| e.to_string())?),
+        };
+        if let Some(other) = self.port_type.as_ref().filter(|t| !PORT_TYPES.contains(&t.as_str())) {
+            return Err(format!("{other:?} is no port type: {}", PORT_TYPES.join(", ")));
+        }
+        let local = jiff::Timestamp::from_microsecond(at.as_micros())
+            .map_err(|e| e.to_string())?
+            .to_zoned_datetime(world.timezone.clone());
+        let principal = match (identity, method) {
+            (Some(identity), _) => Principal::Identity(identity.clone()),
+            (None, AuthMethod::EapTls) => Principal::UnknownCertificate,
+            (None, AuthMethod::Mab) => Principal::UnknownMac,
+        };
+        let name = identity.map_or("stranger", |i| i.name.as_str());
+        let certificate = (method == AuthMethod::EapTls).then(|| Arc::new(self.certificate(name, at)));
+        Ok(Facts {
+            principal,
+            method,
+            certificate,
+            certificate_ca: self.ca.clone(),
+            mac: mac.or((method == AuthMethod::Mab).then(|| MacAddress::new([2, 0, 0x5e, 0, 0x53, 0]))),
+            outer_identity: None,
+            nas_name: nas.name.clone(),
+            nas_groups: nas.groups.clone(),
+            site: nas.site.clone(),
+            nas_address: nas.addresses.first().map_or([127, 0, 0, 1].into(), |prefix| prefix.address()),
+            nas_port_type: self.port_type.clone(),
+            nas_port_id: self.port_id.clone(),
+            ssid: self.ssid.clone(),
+            called_station: None,
+            at,
+            local_hour: local.hour().into(),
+            local_minute: local.minute().into(),
+            weekday: local.weekday().to_monday_one_offset().into(),
+            tls_version: (method == AuthMethod::EapTls).then(|| "1.3".to_owned()),
+            resumed: false,
+        })
+    }
+
+    fn certificate(&self, name: &str, at: Timestamp) -> CertificateFacts {
+        let day = Duration::from_secs(86_400);
+        let days = self.days_left.unwrap_or(DAYS_LEFT);
+        let left = day * u32::try_from(days.unsigned_abs()).unwrap_or(u32::MAX);
+        CertificateFacts {
+            subject: format!("CN={name}"),
+            common_name: Some(name.to_owned()),
+            issuer: "CN=policy test".into(),
+            serial: "01".into(),
+            fingerprint: "00".repeat(32),
+            key_fingerprint: "00".repeat(32),
+            not_before: at - day,
+            not_after: if days < 0 { at - left } else { at + left },
+            san_dns: self.san_dns.clone(),
+            san_email: Vec::new(),
+            san_uri: Vec::new(),
+            san_upn: Vec::new(),
+            san_ip: Vec::new(),
+            sid: None,
+            key_type: "EC-P256".into(),
+        }
+    }
+}
+
+impl PolicyTests {
+    /// Asks the policy each test.
+    pub fn run(&self, policy: &Policy, world: &World<'_>) -> Vec<TestResult> {
+        self.test
+            .iter()
+            .map(|test| TestResult {
+                name: test.name.get_ref().clone(),
+                span: test.name.span(),
+                failure: test.failure(policy, world),
+            })
+            .collect()
+    }
+}
+
+impl PolicyTest {
+    fn failure(&self, policy: &Policy, world: &World<'_>) -> Option<String> {
+        let facts = match self.given.facts(world) {
+            Ok(facts) => facts,
+            Err(e) => return Some(e),
+        };
+        let verdict = policy.evaluate(&facts);
+        let expected = self.expect.get_ref();
+        let (got, as_expected) = match &verdict.outcome {
+            Outcome::Permit { profile } => (format!("the profile {profile}"), profile == expected),
+            Outcome::Deny => ("a rejection".to_owned(), expected == DENY),
+            Outcome::NoRule => ("a rejection, since no rule permits it".to_owned(), expected == DENY),
+            Outcome::Error => (format!("an error: {}", verdict.errors.join("; ")), false),
+        };
+        let rules =
+            if verdict.policies.is_empty() { String::new() } else { format!(" by {}", verdict.policies.join(", ")) };
+        (!as_expected).then(|| format!("expected {expected}, got {got}{rules}"))
+    }
+}

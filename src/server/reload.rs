@@ -1,0 +1,135 @@
+//! Changes on disk take effect without a restart: the configuration, the
+//! policy, certificates, CAs and CRLs are watched.
+
+use super::{load, mirror};
+use crate::access::Engine;
+use crate::config::build::Built;
+use crate::store::Store;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How often files are looked at. A change is in force at most twice this
+/// later, since it is taken when it has been still for one look.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What tells that a file has changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+/// What is known of each watched file; `None` for one that is not there.
+type Stamps = HashMap<PathBuf, Option<Stamp>>;
+
+/// Watches the files of a configuration, and puts a change in force when it is
+/// sound. A mistake is logged and changes nothing.
+#[derive(Debug)]
+pub struct Reloader {
+    file: PathBuf,
+    watched: Vec<PathBuf>,
+    engine: Arc<Engine>,
+    store: Store,
+    built: Arc<Built>,
+}
+
+impl Reloader {
+    /// Watches the files that the configuration `file` amounted to when it was
+    /// `built`.
+    pub fn new(file: PathBuf, engine: Arc<Engine>, store: Store, built: Built) -> Self {
+        Self { file, watched: built.files.clone(), engine, store, built: Arc::new(built) }
+    }
+
+    /// Runs until the server ends. SIGHUP asks for a reload at once.
+    pub async fn run(mut self) {
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut in_force = self.stamps();
+        let mut last = in_force.clone();
+        loop {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                () = hung_up(&mut hangup) => true,
+            };
+            let now = self.stamps();
+            // A file that is still being written is left alone.
+            let settled = now == last;
+            last = now.clone();
+            if asked || (settled && now != in_force) {
+                self.reload().await;
+                // Files that are watched from now on count as they are; others
+                // as they were when they were read, so that no change is missed.
+                in_force = self
+                    .stamps()
+                    .into_iter()
+                    .map(|(path, new)| {
+                        let stamp = now.get(&path).cloned().unwrap_or(new);
+                        (path, stamp)
+                    })
+                    .collect();
+            }
+        }
+    }
+
+    fn stamps(&self) -> Stamps {
+        self.watched.iter().map(|path| (path.clone(), stamp(path))).collect()
+    }
+
+    async fn reload(&mut self) {
+        let (file, previous) = (self.file.clone(), self.built.clone());
+        // Reading and compiling takes a while, which nobody else should wait for.
+        let loaded = tokio::task::spawn_blocking(move || load(&file, Some(&previous))).await;
+        match loaded {
+            Ok(Ok((_, _, new))) => {
+                for warning in &new.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.watched = new.files.clone();
+                self.engine.replace(new.snapshot.clone());
+                tracing::info!(policy = new.snapshot.policy.revision(), "the changed configuration is in force");
+                let old = std::mem::replace(&mut self.built, Arc::new(new));
+                self.mirror_if_changed(&old).await;
+            }
+            Ok(Err(faults)) => {
+                for error in &faults.errors {
+                    tracing::error!("not reloaded: {error}");
+                }
+                // The mistake may be mended in a file that was not watched yet.
+                self.watched.extend(faults.files);
+                self.watched.sort();
+                self.watched.dedup();
+            }
+            Err(e) => tracing::error!(error = %e, "not reloaded: reading the configuration failed"),
+        }
+    }
+
+    /// The copy in the database is rewritten only for a reason, since records
+    /// wait meanwhile.
+    async fn mirror_if_changed(&self, old: &Built) {
+        let (old, new) = (&old.snapshot, &self.built.snapshot);
+        if old.nas.all() == new.nas.all() && old.identities.all() == new.identities.all() {
+            return;
+        }
+        if let Err(e) = mirror(&self.store, &self.built).await {
+            tracing::warn!(error = %e, "the inventory's copy in the database is out of date");
+        }
+    }
+}
+
+async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
+}

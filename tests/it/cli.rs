@@ -1,0 +1,215 @@
+//! The client commands against servers that are not ours, and what they say
+//! when something is wrong.
+
+use crate::support::pki::pki;
+use crate::support::server::{Config, SECRET, Server};
+use crate::support::{Background, cordon, succeed, text, wait_for};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// FreeRADIUS with the shared certificates, on a port that was free.
+fn freeradius(dir: &Path) -> (Background, String) {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/freeradius.sh");
+    succeed(Command::new("sh").arg(script).arg(dir).args([&port.to_string(), SECRET]).args([
+        pki().path("server-p256.pem"),
+        pki().path("server-p256.key"),
+        pki().path("corp/ca.pem"),
+    ]));
+    let log = std::fs::File::create(dir.join("log")).unwrap();
+    let mut command = Command::new("freeradius");
+    command.args(["-f", "-l", "stdout", "-d"]).arg(dir).stdout(log.try_clone().unwrap()).stderr(log);
+    let server = Background::start(&mut command);
+    let address = format!("127.0.0.1:{port}");
+    wait_for("FreeRADIUS", Duration::from_secs(20), || {
+        crate::support::radclient::radclient(address.parse().unwrap(), "status", "Message-Authenticator=0x00")
+            .contains("Received Access-Accept")
+            .then_some(())
+    });
+    (server, address)
+}
+
+fn login(server: &str, client: &str, more: &[&str]) -> Command {
+    let mut command = cordon();
+    command.args(["auth", "--server", server, "--secret", SECRET]);
+    command.arg("--cert").arg(pki().path(&format!("{client}.pem")));
+    command.arg("--key").arg(pki().path(&format!("{client}.key")));
+    command.arg("--ca").arg(pki().path("corp/ca.pem")).args(more);
+    command
+}
+
+#[test]
+fn auth_and_load_work_against_freeradius() {
+    let dir = tempfile::tempdir().unwrap();
+    let (process, address) = freeradius(dir.path());
+    for tls in ["1.2", "1.3"] {
+        let out = succeed(&mut login(&address, "p256", &["--tls", tls]));
+        assert!(out.contains("accepted after") && out.contains(&format!("TLS {tls}")), "{out}");
+    }
+    let out = login(&address, "expired", &[]).output().unwrap();
+    assert!(!out.status.success());
+    assert!(text(&out).contains("refused (Access-Reject)"), "{}", text(&out));
+
+    let client = |work: &str| {
+        let mut command = cordon();
+        command.args(["load", work, "--server", &address, "--secret", SECRET, "-n", "30", "-c", "4", "--json"]);
+        command.args(["--pid", &process.0.id().to_string()]);
+        command.arg("--cert").arg(pki().path("p256.pem")).arg("--key").arg(pki().path("p256.key"));
+        command.arg("--ca").arg(pki().path("corp/ca.pem"));
+        let report: serde_json::Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+        assert_eq!((report["done"].as_u64(), report["failed"].as_u64()), (Some(30), Some(0)), "{report}");
+        assert!(report["server_cpu_us"].as_f64().unwrap() > 0.0 || work != "eap-tls", "{report}");
+    };
+    client("eap-tls");
+    client("mab");
+}
+
+#[test]
+fn load_does_each_kind_of_work_against_cordon() {
+    let server = Server::start(&Config::default());
+    for work in ["eap-tls", "eap-tls-resumed", "mab", "accounting"] {
+        let mut command = cordon();
+        // Each kind of work finds its port by itself.
+        command.env("CORDON_AUTH", server.auth.to_string()).env("CORDON_ACCT", server.acct.to_string());
+        command.args(["load", work, "--secret", SECRET, "-n", "40", "-c", "4"]);
+        command.args(["--json", "--mac", "02-00-5E-00-00-10", "--pid", &server.pid().to_string()]);
+        command.arg("--cert").arg(pki().path("p256.pem")).arg("--key").arg(pki().path("p256.key"));
+        command.arg("--ca").arg(pki().path("corp/ca.pem"));
+        let report: serde_json::Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+        assert_eq!((report["done"].as_u64(), report["failed"].as_u64()), (Some(40), Some(0)), "{work}: {report}");
+    }
+    let out = cordon()
+        .args(["load", "mab", "--mac", "02-00-5E-00-00-FF", "-n", "4", "-c", "2", "--secret", SECRET])
+        .args(["--server", &server.auth.to_string()])
+        .output()
+        .unwrap();
+    assert!(!out.status.success() && text(&out).contains("4 of 4 failed"), "{}", text(&out));
+    let sessions = server.get("/api/v1/sessions");
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 8, "five records each");
+}
+
+#[test]
+fn auth_shows_each_step_and_offers_a_post_quantum_key_exchange() {
+    let server = Server::start(&Config::default());
+    let out = succeed(&mut login(&server.auth.to_string(), "p256", &[]));
+    for line in [
+        "-> Access-Request",
+        "<- Access-Challenge",
+        "<- Access-Accept",
+        "Tunnel-Private-Group-Id = 20",
+        "X25519MLKEM768",
+    ] {
+        assert!(out.contains(line), "no {line} in:\n{out}");
+    }
+}
+
+#[test]
+fn a_login_that_fails_says_why() {
+    let server = Server::start(&Config::default());
+    let address = server.auth.to_string();
+    let failed = |command: &mut Command, part: &str| {
+        let out = command.output().unwrap();
+        assert!(!out.status.success());
+        assert!(text(&out).contains(part), "no {part:?} in:\n{}", text(&out));
+    };
+    failed(&mut login(&address, "expired", &["--tls", "1.3"]), "CertificateExpired");
+    failed(&mut login(&address, "revoked", &["--tls", "1.2"]), "CertificateRevoked");
+    failed(login(&address, "p256", &[]).arg("--ca").arg(pki().path("other/ca.pem")), "error");
+    let mut wrong = cordon();
+    wrong.args(["auth", "--mab", "--server", &address, "--secret", "wrong", "--timeout", "200", "--tries", "1"]);
+    failed(&mut wrong, "no answer");
+    failed(cordon().args(["auth", "--mab", "--server", "nowhere", "--secret", "x"]), "--server nowhere");
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut nobody = cordon();
+    nobody.args(["auth", "--mab", "--server", &free, "--secret", "x", "--timeout", "200", "--tries", "2"]);
+    failed(&mut nobody, "nothing listens on");
+}
+
+#[test]
+fn decode_reads_hex() {
+    // RFC 2865, section 7.1, whose secret is xyzzy5461.
+    let packet = "01 00 00 38 0f 40 3f 94 73 97 80 57 bd 83 d5 cb 98 f4 22 7a 01 06 6e 65 6d 6f 02 12 0d be 70 8d \
+                  93 d4 13 ce 31 96 e4 3f 78 2a 0a ee 04 06 c0 a8 01 10 05 06 00 00 00 03";
+    let out = succeed(cordon().args(["decode", packet]));
+    for line in ["Access-Request id 0, 56 octets", "User-Name = nemo", "NAS-IP-Address = 192.168.1.16", "NAS-Port = 3"]
+    {
+        assert!(out.contains(line), "no {line} in:\n{out}");
+    }
+    for (arguments, part) in [(["decode", "zz"], "not hex"), (["decode", "01000038"], "not a RADIUS packet")] {
+        let out = cordon().args(arguments).output().unwrap();
+        assert!(!out.status.success() && text(&out).contains(part), "{}", text(&out));
+    }
+    let out = crate::support::feed(cordon().arg("decode").stdin(Stdio::piped()), packet);
+    assert!(out.contains("User-Name = nemo"), "{out}");
+}
+
+#[test]
+fn check_finds_every_mistake_with_file_line_and_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cordon.toml");
+    let good = format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\n[[ca]]\nname = \"corp\"\nfile = {:?}\n[policy]\nfile = \"p.cedar\"\n",
+        pki().path("server-p256.pem"),
+        pki().path("server-p256.key"),
+        pki().path("corp/ca.pem")
+    );
+    let check = |text: &str, policy: &str| {
+        std::fs::write(&file, text).unwrap();
+        std::fs::write(dir.path().join("p.cedar"), policy).unwrap();
+        let out = cordon().args(["check", "--config"]).arg(&file).output().unwrap();
+        (out.status.success(), crate::support::text(&out))
+    };
+    let (ok, out) = check(&good, "");
+    assert!(ok && out.contains("good"), "{out}");
+    let twice = "[[profile]]\nname = \"p\"\n";
+    for (server, part) in [("expired", "expired at"), ("p256", "not for server authentication")] {
+        let files = |kind: &str| pki().path(&format!("{server}.{kind}")).display().to_string();
+        let text = good
+            .replace(&pki().path("server-p256.pem").display().to_string(), &files("pem"))
+            .replace(&pki().path("server-p256.key").display().to_string(), &files("key"));
+        let (ok, out) = check(&text, "");
+        assert!(ok && out.contains("warning") && out.contains(part), "no {part:?} in:\n{out}");
+    }
+    assert!(check(&good, "").1.contains("the policy has no rule: nobody is let in"));
+    let profile = "[[profile]]\nname = \"p\"\nvlan = 5000\n";
+    let nas = "[[nas]]\nname = \"n\"\naddress = \"10.0.0.1/8\"\nsecret = \"short\"\n";
+    let (ok, out) = check(&format!("{good}{twice}{twice}"), "");
+    assert!(!ok && out.contains("two profiles are called"), "{out}");
+    let (ok, out) = check(&format!("{good}{profile}{nas}"), "permit (principal, action, resource);");
+    assert!(!ok);
+    for part in ["cordon.toml:11", "VLAN 5000", "cordon.toml:14", "10.0.0.0/8", "p.cedar:1", "@id", "->"] {
+        assert!(out.contains(part), "no {part:?} in:\n{out}");
+    }
+    for (text, part) in [
+        ("[tls]\ncolour = 1\n", "cordon.toml:2"),
+        ("", "[tls]"),
+        (&*good.replace("server-p256.key", "server-p384.key"), "does not belong"),
+        (&*format!("{good}[http]\nlisten = \"0.0.0.0:8080\"\n"), "127.0.0.1"),
+    ] {
+        let (ok, out) = check(text, "");
+        assert!(!ok && out.contains(part), "no {part:?} in:\n{out}");
+    }
+}
+
+#[test]
+fn the_ca_refuses_what_would_lose_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca");
+    succeed(cordon().args(["ca", "init", "--dir"]).arg(&ca));
+    let key = std::fs::metadata(ca.join("ca.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    let out = cordon().args(["ca", "init", "--dir"]).arg(&ca).output().unwrap();
+    assert!(!out.status.success() && text(&out).contains("holds a CA already"), "{}", text(&out));
+    let issue = |more: &[&str]| {
+        let mut command = cordon();
+        command.args(["ca", "issue", "--dns", "x.example", "--dir"]).arg(&ca).arg("--out").arg(dir.path().join("x"));
+        command.args(more).output().unwrap()
+    };
+    assert!(issue(&[]).status.success());
+    let out = issue(&[]);
+    assert!(!out.status.success() && text(&out).contains("x.key is there already"), "{}", text(&out));
+    assert!(issue(&["--force"]).status.success());
+    let out = cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(pki().path("p256.pem")).output().unwrap();
+    assert!(!out.status.success() && text(&out).contains("is not the CA"), "{}", text(&out));
+}

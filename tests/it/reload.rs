@@ -1,0 +1,183 @@
+//! Changes on disk are in force without a restart; mistakes change nothing.
+
+use crate::support::eapol::Eapol;
+use crate::support::pki::pki;
+use crate::support::radclient::radclient;
+use crate::support::server::{Config, Server};
+use crate::support::{cordon, succeed, wait_for};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A CA of the test's own, since others share the common one.
+fn own_ca(dir: &Path) -> PathBuf {
+    let ca = dir.join("own-ca");
+    succeed(cordon().args(["ca", "init", "--name", "Own CA", "--dir"]).arg(&ca));
+    ca
+}
+
+fn issue(ca: &Path, out: &Path, args: &[&str]) {
+    succeed(cordon().args(["ca", "issue", "--dir"]).arg(ca).arg("--out").arg(out).args(args));
+}
+
+/// A client in the shared directory, issued by the test's own CA.
+fn client(ca: &Path, name: &str) -> Eapol {
+    issue(ca, &pki().path(name), &["--dns", "p256.corp.example"]);
+    Eapol::new(name)
+}
+
+fn own_section(ca: &Path, more: &str) -> String {
+    format!("{}\n[[ca]]\nname = \"own\"\nfile = {:?}\n{more}\n", Config::default().more, ca.join("ca.pem"))
+}
+
+#[test]
+fn a_certificate_is_refused_as_soon_as_the_crl_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = own_ca(dir.path());
+    let more = own_section(&ca, &format!("crl = [{:?}]", ca.join("ca.crl")));
+    let server = Server::start(&Config { more, ..Config::default() });
+    let login = client(&ca, "own-revoked");
+    login.run(&server).assert_accepted(1);
+    succeed(cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(pki().path("own-revoked.pem")));
+    wait_for("the refusal", SOON, || (!login.run(&server).accepted).then_some(()));
+    assert_eq!(server.decision(&login.mac)["reason"], "certificate_revoked");
+}
+
+#[test]
+fn a_missing_crl_follows_the_setting_of_its_ca() {
+    for (setting, accepted) in [("fail", false), ("warn", true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = own_ca(dir.path());
+        // The CRL of another CA is there; that of this one is not.
+        let more = own_section(
+            &ca,
+            &format!("crl_check = true\ncrl_missing = {setting:?}\ncrl = [{:?}]", pki().path("other/ca.crl")),
+        );
+        let server = Server::start(&Config { more, ..Config::default() });
+        let login = client(&ca, &format!("own-missing-{setting}"));
+        assert_eq!(login.run(&server).accepted, accepted, "{setting}");
+        let decision = server.decision(&login.mac);
+        if accepted {
+            let warnings = decision["warnings"].as_array().unwrap();
+            assert!(warnings.iter().any(|w| w.as_str().unwrap().contains("Own CA")), "{decision:#}");
+        } else {
+            assert_eq!(decision["reason"], "crl_missing", "{decision:#}");
+        }
+    }
+}
+
+#[test]
+fn rules_identities_and_profiles_change_while_it_runs() {
+    let config = Config::default();
+    let server = Server::start(&config);
+    let login = Eapol::new("p256");
+    login.run(&server).assert_accepted(1);
+    assert_eq!(server.decision(&login.mac)["profile"], "corp");
+
+    // Another rule.
+    let policy = config.policy.replace("@profile(\"corp\")", "@profile(\"machines\")");
+    std::fs::write(server.path("policy.cedar"), &policy).unwrap();
+    wait_for("the new rule", SOON, || {
+        login.run(&server);
+        (server.decision(&login.mac)["profile"] == "machines").then_some(())
+    });
+
+    // A suspended identity.
+    let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    let suspended = text.replace("name = \"p256\"\n", "name = \"p256\"\nstatus = \"suspended\"\n");
+    assert_ne!(suspended, text);
+    std::fs::write(server.path("cordon.toml"), &suspended).unwrap();
+    wait_for("the suspension", SOON, || (!login.run(&server).accepted).then_some(()));
+    assert_eq!(server.decision(&login.mac)["reason"], "identity_suspended");
+    std::fs::write(server.path("cordon.toml"), &text).unwrap();
+    wait_for("its end", SOON, || login.run(&server).accepted.then_some(()));
+}
+
+#[test]
+fn a_mistake_is_told_and_changes_nothing() {
+    let server = Server::start(&Config::default());
+    let login = Eapol::new("p256");
+    login.run(&server).assert_accepted(1);
+    std::fs::write(server.path("policy.cedar"), "permit (principal, action, resource) when { context.colour };")
+        .unwrap();
+    wait_for("the message", SOON, || server.log().contains("not reloaded").then_some(()));
+    login.run(&server).assert_accepted(1);
+    let log = server.log();
+    assert!(log.contains("policy.cedar:1"), "{log}");
+}
+
+#[test]
+fn a_new_server_certificate_is_used_at_once() {
+    let server = Server::start(&Config::default());
+    // eapol_test prints the SHA-256 of each certificate that it is shown.
+    let shown = |name: &str| {
+        let text = std::fs::read(pki().path(&format!("{name}.pem"))).unwrap();
+        let leaf = cordon::pki::pem::certificates(&text).unwrap().remove(0);
+        format!("hash={}", cordon::pki::certificate::CertificateFacts::from_der(&leaf).unwrap().fingerprint)
+    };
+    let login = Eapol::new("p256").run(&server);
+    login.assert_accepted(1);
+    assert!(
+        login.text.contains(&shown("server-p256")) && !login.text.contains(&shown("server-p384")),
+        "{}",
+        login.text
+    );
+    let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    std::fs::write(server.path("cordon.toml"), text.replace("server-p256", "server-p384")).unwrap();
+    server.signal("HUP");
+    wait_for("the new certificate", SOON, || {
+        let login = Eapol::new("p256").run(&server);
+        login.assert_accepted(1);
+        login.text.contains(&shown("server-p384")).then_some(())
+    });
+}
+
+#[test]
+fn a_new_switch_may_ask_at_once() {
+    let server = Server::start(&Config { nas: String::new(), ..Config::default() });
+    let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    let more = "[[nas]]\nname = \"new\"\naddress = \"127.0.0.1\"\nsecret = \"a-secret-of-another-switch\"\n";
+    std::fs::write(server.path("cordon.toml"), format!("{text}\n{more}")).unwrap();
+    wait_for("the new switch", SOON, || {
+        let out = crate::support::radclient::radclient_with(
+            server.auth,
+            "status",
+            "Message-Authenticator=0x00",
+            "a-secret-of-another-switch",
+        );
+        out.contains("Received Access-Accept").then_some(())
+    });
+    let out = radclient(server.auth, "status", "Message-Authenticator=0x00");
+    assert!(out.contains("No reply"), "the longer prefix has the new secret: {out}");
+}
+
+#[test]
+fn a_file_that_was_missing_is_waited_for() {
+    let server = Server::start(&Config::default());
+    let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    let more = "[[ca]]\nname = \"late\"\nfile = \"late.pem\"\n";
+    std::fs::write(server.path("cordon.toml"), format!("{text}\n{more}")).unwrap();
+    wait_for("the message", SOON, || server.log().contains("late.pem cannot be read").then_some(()));
+    let dir = tempfile::tempdir().unwrap();
+    let ca = own_ca(dir.path());
+    let login = client(&ca, "own-late");
+    login.run(&server).assert_refused();
+    std::fs::copy(ca.join("ca.pem"), server.path("late.pem")).unwrap();
+    wait_for("the login", SOON, || login.run(&server).accepted.then_some(()));
+}
+
+#[test]
+fn a_crl_that_cannot_be_read_does_not_bring_the_revoked_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = own_ca(dir.path());
+    let login = client(&ca, "own-gone");
+    succeed(cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(pki().path("own-gone.pem")));
+    let more = own_section(&ca, &format!("crl_missing = \"warn\"\ncrl = [{:?}]", ca.join("ca.crl")));
+    let server = Server::start(&Config { more, ..Config::default() });
+    login.run(&server).assert_refused();
+    std::fs::remove_file(ca.join("ca.crl")).unwrap();
+    wait_for("the warning", SOON, || server.log().contains("stays in force").then_some(()));
+    login.run(&server).assert_refused();
+    assert_eq!(server.decision(&login.mac)["reason"], "certificate_revoked");
+}

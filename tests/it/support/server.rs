@@ -1,0 +1,276 @@
+//! `cordon serve` as its own process, on free ports.
+
+use super::pki::{KEYS, pki};
+use super::{cordon, read, succeed, wait_for};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// What the test NAS shares with the server.
+pub const SECRET: &str = "a-secret-of-some-length";
+/// The API's token.
+pub const TOKEN: &str = "a-token-for-the-tests";
+
+/// A configuration in pieces that a test can replace.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Lines of `[server]`, besides the addresses.
+    pub server: String,
+    /// The address that listeners bind.
+    pub listen: &'static str,
+    /// The kind of the server's key.
+    pub server_key: &'static str,
+    /// Lines of `[tls]`.
+    pub tls: String,
+    /// Lines of the `[[ca]]`, besides its file.
+    pub ca: String,
+    /// Lines of the `[[nas]]`, besides name, address and secret.
+    pub nas: String,
+    /// Further sections.
+    pub more: String,
+    /// The Cedar text.
+    pub policy: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut more = String::new();
+        let kinds = KEYS.iter().chain(&["direct"]);
+        for name in kinds {
+            writeln!(
+                more,
+                "[[identity]]\nname = \"{name}\"\nkind = \"device\"\ngroups = [\"laptops\"]\n\
+                 credentials = [{{ san_dns = \"{name}.corp.example\" }}]"
+            )
+            .unwrap();
+        }
+        more.push_str(
+            "[[identity]]\nname = \"camera\"\nkind = \"device\"\ngroups = [\"mab-allowed\"]\n\
+             credentials = [{ mac = \"02-00-5E-00-00-10\" }]\n",
+        );
+        Self {
+            server: "reject_delay_ms = 0".into(),
+            listen: "127.0.0.1",
+            server_key: "p256",
+            tls: String::new(),
+            ca: format!("crl = [{:?}, {:?}]", pki().path("corp/ca.crl"), pki().path("corp/intermediate.crl")),
+            nas: String::new(),
+            more,
+            policy: cordon::policy::engine::DEFAULT_POLICY.into(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration file.
+    pub fn text(&self) -> String {
+        let Self { server, listen, server_key, tls, ca, nas, more, .. } = self;
+        let pki = pki();
+        let (certificate, key) =
+            (pki.path(&format!("server-{server_key}.pem")), pki.path(&format!("server-{server_key}.key")));
+        let ca_file = pki.path("corp/ca.pem");
+        let addresses = if listen.contains(':') { format!("[{listen}]:0") } else { format!("{listen}:0") };
+        format!(
+            r#"
+[server]
+data_dir = "."
+auth = ["{addresses}"]
+acct = ["{addresses}"]
+workers = 2
+{server}
+[http]
+listen = "127.0.0.1:0"
+token = "{TOKEN}"
+[tls]
+certificate = {certificate:?}
+key = {key:?}
+{tls}
+[[ca]]
+name = "corp"
+file = {ca_file:?}
+{ca}
+[policy]
+file = "policy.cedar"
+[[profile]]
+name = "corp"
+vlan = 20
+session_timeout_secs = 28800
+termination_action = "reauthenticate"
+[[profile]]
+name = "iot"
+vlan = "cameras"
+filter_id = "cameras-only"
+[[profile]]
+name = "printers"
+vlan = 30
+[[profile]]
+name = "machines"
+vlan = 40
+[[profile]]
+name = "agents"
+vlan = 50
+[[profile]]
+name = "quarantine"
+vlan = 666
+[[nas]]
+name = "test"
+address = ["127.0.0.0/8", "::1", "10.77.0.0/16"]
+secret = "{SECRET}"
+{nas}
+{more}
+"#
+        )
+    }
+}
+
+/// A server that runs until the test ends.
+pub struct Server {
+    child: Child,
+    dir: TempDir,
+    netns: Option<String>,
+    /// Where it takes authentication.
+    pub auth: SocketAddr,
+    /// Where it takes accounting.
+    pub acct: SocketAddr,
+    /// Where the API is.
+    pub http: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server with this configuration.
+    #[track_caller]
+    pub fn start(config: &Config) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        Self::write(&dir, config);
+        Self::run(dir, cordon(), None)
+    }
+
+    /// Starts a server within a network namespace.
+    #[track_caller]
+    pub fn start_in(netns: &str, config: &Config) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        Self::write(&dir, config);
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", netns, env!("CARGO_BIN_EXE_cordon")]);
+        Self::run(dir, command, Some(netns.to_owned()))
+    }
+
+    fn write(dir: &TempDir, config: &Config) {
+        std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), config.text()).unwrap();
+    }
+
+    #[track_caller]
+    fn run(dir: TempDir, mut command: Command, netns: Option<String>) -> Server {
+        let ready = dir.path().join("ready");
+        let _ = std::fs::remove_file(&ready);
+        let log = std::fs::File::options().create(true).append(true).open(dir.path().join("log")).unwrap();
+        let mut child = command
+            .args(["serve", "--config"])
+            .arg(dir.path().join("cordon.toml"))
+            .arg("--ready-file")
+            .arg(&ready)
+            .env("RUST_LOG", "cordon=debug")
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let addresses = wait_for("the server's start", Duration::from_secs(20), || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server ended with {status}:\n{}", read(&dir.path().join("log")));
+            }
+            std::fs::read_to_string(&ready).ok()
+        });
+        let address = |name: &str| {
+            let line = addresses.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap().parse().unwrap()
+        };
+        Server { auth: address("auth"), acct: address("acct"), http: address("http"), child, dir, netns }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A file in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        read(&self.path("log"))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
+        succeed(Command::new("kill").args([format!("-{signal}"), self.pid().to_string()]));
+    }
+
+    /// Kills it without warning, and starts it again on the same data.
+    #[track_caller]
+    pub fn restart(mut self, signal: &str) -> Server {
+        self.signal(signal);
+        self.child.wait().unwrap();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::run(dir, cordon(), None)
+    }
+
+    /// Status and body of an API resource, asked for by curl.
+    #[track_caller]
+    pub fn get_raw(&self, path: &str, token: Option<&str>) -> (u16, String) {
+        let url = format!("http://{}{path}", self.http);
+        let mut command = match &self.netns {
+            Some(netns) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", netns, "curl"]);
+                command
+            }
+            None => Command::new("curl"),
+        };
+        command.args(["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}", &url]);
+        if let Some(token) = token {
+            command.args(["--header", &format!("Authorization: Bearer {token}")]);
+        }
+        let output = succeed(&mut command);
+        let (body, status) = output.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    /// What the API says.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.get_raw(path, Some(TOKEN));
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// The latest decision about a MAC address.
+    #[track_caller]
+    pub fn decision(&self, mac: &str) -> Value {
+        let page = self.get(&format!("/api/v1/decisions?limit=1&mac={mac}"));
+        page["items"].get(0).unwrap_or_else(|| panic!("no decision about {mac}; log:\n{}", self.log())).clone()
+    }
+
+    /// How often a reason made the server drop datagrams.
+    pub fn discarded(&self, reason: &str) -> u64 {
+        let rows = self.get("/api/v1/discards");
+        let rows = rows["items"].as_array().unwrap();
+        rows.iter().filter(|row| row["reason"] == reason).map(|row| row["count"].as_u64().unwrap()).sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What each kind of gear is told, seen by radclient: FreeRADIUS' own
+//! dictionaries name the attributes, so that a wrong number shows.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test it vendors` writes the expected replies and
+//! `docs/vendors.md` anew; read the difference before it goes in.
+
+use crate::support::radclient::radclient;
+use crate::support::server::{Config, SECRET, Server};
+use cordon::enforcement::nas_profile::{Confirmed, NasProfile, NasProfiles, Term};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Each term with a profile that wants it, and the MAC address that gets it.
+const WANTS: [(Term, &str, &str); 9] = [
+    (Term::Vlan, "vlan", "vlan = 20"),
+    (Term::VlanName, "vlan-name", "vlan = \"staff\""),
+    (Term::TaggedVlan, "tagged-vlan", "vlan = 20\ntagged_vlans = [30, 31]"),
+    (Term::Filter, "filter", "vlan = 20\nfilter_id = \"staff-only\""),
+    (
+        Term::Acl,
+        "acl",
+        "vlan = 20\nacl = [\"permit udp to 10.1.0.53 port 53\", \"permit tcp to 10.1.2.0/24 port 443\", \"deny ip to any\"]",
+    ),
+    (Term::Role, "role", "vlan = 20\nrole = \"staff\""),
+    (Term::SecurityGroup, "security-group", "vlan = 20\nsecurity_group = 16"),
+    (Term::Redirect, "redirect", "vlan = 20\nredirect = { url = \"https://help.corp.example/\", acl = \"to-help\" }"),
+    (Term::Voice, "voice", "vlan = 20\nvoice = true"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn mac(number: usize) -> String {
+    format!("02-00-5E-00-01-{number:02X}")
+}
+
+fn can(nas: &NasProfile, term: Term) -> bool {
+    nas.spellings.contains_key(&term) && nas.spellings.contains_key(&Term::Vlan)
+}
+
+/// A NAS of each kind at an address of its own, in the groups of what it can be
+/// told; a rule and an identity for each profile.
+fn config(kinds: &NasProfiles) -> Config {
+    let (mut more, mut policy) = (String::new(), String::new());
+    for (number, kind) in kinds.all().enumerate() {
+        let groups: Vec<_> =
+            WANTS.iter().filter(|(term, ..)| can(kind, *term)).map(|(_, name, _)| format!("{name:?}")).collect();
+        writeln!(
+            more,
+            "[[nas]]\nname = {:?}\naddress = \"127.0.1.{}\"\nsecret = \"{SECRET}\"\nvendor = {:?}\ngroups = [{}]",
+            kind.name,
+            number + 1,
+            kind.name,
+            groups.join(", ")
+        )
+        .unwrap();
+    }
+    for (number, (_, name, wants)) in WANTS.iter().enumerate() {
+        writeln!(more, "[[profile]]\nname = {name:?}\n{wants}").unwrap();
+        writeln!(
+            more,
+            "[[identity]]\nname = {name:?}\nkind = \"device\"\ngroups = [{name:?}]\ncredentials = [{{ mac = {:?} }}]",
+            mac(number)
+        )
+        .unwrap();
+        writeln!(
+            policy,
+            "@id({name:?}) @order(\"{}\") @profile({name:?})\npermit (principal in Group::{name:?}, \
+             action == Network::Action::\"connect\", resource in NasGroup::{name:?});",
+            number + 1
+        )
+        .unwrap();
+    }
+    Config { more, policy, listen: "127.0.0.1", ..Config::default() }
+}
+
+/// The attributes of an Access-Accept, without those that change.
+fn told(out: &str) -> String {
+    let accept = out.split("Received Access-Accept").nth(1).unwrap_or_else(|| panic!("no Access-Accept:\n{out}"));
+    let lines = accept.lines().skip(1).map(str::trim);
+    let lines = lines
+        .filter(|l| !l.is_empty() && !["Message-Authenticator", "Class", "User-Name"].iter().any(|n| l.starts_with(n)));
+    lines.fold(String::new(), |all, line| all + "  " + line + "\n")
+}
+
+#[track_caller]
+fn golden(path: &Path, text: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(expected == text, "{} does not say this any more:\n{text}", path.display());
+}
+
+#[test]
+fn pil_4_every_kind_of_gear_is_told_in_its_own_words() {
+    let kinds = NasProfiles::new([]).unwrap();
+    let server = Server::start(&config(&kinds));
+    for (number, kind) in kinds.all().enumerate() {
+        let mut said = format!("{}: {}\n", kind.name, kind.title);
+        for (who, (term, name, _)) in WANTS.iter().enumerate() {
+            if !can(kind, *term) {
+                writeln!(said, "{name}: cannot be told").unwrap();
+                continue;
+            }
+            let mac = mac(who);
+            let request = format!(
+                "Packet-Src-IP-Address=127.0.1.{}, User-Name={mac:?}, User-Password={mac:?}, Service-Type=Call-Check, \
+                 Calling-Station-Id={mac:?}, Message-Authenticator=0x00",
+                number + 1
+            );
+            let out = radclient(server.auth, "auth", &request);
+            writeln!(said, "{name}:\n{}", told(&out).trim_end()).unwrap();
+        }
+        golden(&root().join(format!("tests/golden/nas/{}.txt", kind.name)), &said);
+    }
+}
+
+#[test]
+fn a_rule_that_grants_what_its_switch_cannot_be_told_is_refused() {
+    let kinds = NasProfiles::new([]).unwrap();
+    let mut config = config(&kinds);
+    config.policy = config.policy.replace("resource in NasGroup::\"role\"", "resource");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cordon.toml"), config.text()).unwrap();
+    std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
+    let out =
+        crate::support::cordon().args(["check", "--config"]).arg(dir.path().join("cordon.toml")).output().unwrap();
+    assert!(!out.status.success());
+    let text = crate::support::text(&out);
+    assert!(text.contains("the rule \"role\" can grant the profile \"role\" at ubiquiti"), "{text}");
+    assert!(text.contains("cannot be told a role"), "{text}");
+    assert!(!text.contains("at aruba-cx"), "{text}");
+}
+
+#[test]
+fn gear_of_ones_own_is_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("acme.toml"),
+        "title = \"Acme\"\nextends = \"standard\"\n[role]\nsend = [\"Cisco-AVPair = acme-role={role}\"]\nconfirmed = \"unconfirmed\"\n",
+    )
+    .unwrap();
+    let policy = "@accept(\"network-only\") @id(\"all\") @order(\"1\") @profile(\"staff\")\n\
+                  permit (principal, action == Network::Action::\"connect\", resource);";
+    let config = Config {
+        server: format!("reject_delay_ms = 0\nnas_profiles = {:?}", dir.path()),
+        nas: "vendor = \"acme\"".into(),
+        more: "[[profile]]\nname = \"staff\"\nrole = \"staff\"\n".into(),
+        policy: policy.into(),
+        ..Config::default()
+    };
+    let server = Server::start(&config);
+    let request = "User-Name=02005e000010, User-Password=02005e000010, Service-Type=Call-Check, \
+                   Calling-Station-Id=\"02-00-5E-00-00-10\", Message-Authenticator=0x00";
+    let out = radclient(server.auth, "auth", request);
+    assert!(out.contains("Cisco-AVPair = \"acme-role=staff\""), "{out}");
+}
+
+#[test]
+fn the_table_of_vendors_is_true() {
+    let mut text = String::from(
+        "# Vendors\n\nWhat each kind of gear can be told, by the name to put in `vendor` of a `[[nas]]`. The files are in\n\
+         `nas-profiles/`; `tests/golden/nas/` shows each reply. A file of your own in the directory that `[server] nas_profiles`\n\
+         names adds a kind, or takes the place of a packaged one: copy the nearest and change it.\n\n\
+         What stands behind each: **S** an RFC, **V** the vendor's guide, **O** other software that is used with this gear\n\
+         sends it, **D** the attribute is in the vendor's list but its use was not seen, **?** general knowledge. None of it was\n\
+         tried on hardware here: try what is not **S** or **V** before you rely on it.\n\n\
+         | vendor | gear | VLAN | by name | tagged | filter | ACL | role | SGT | redirect | voice |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for kind in NasProfiles::new([]).unwrap().all() {
+        write!(text, "| `{}` | {} |", kind.name, kind.title).unwrap();
+        for term in Term::ALL {
+            let mark = kind.spellings.get(&term).map_or("-", |spelling| match spelling.confirmed {
+                Confirmed::Standard => "S",
+                Confirmed::VendorGuide => "V",
+                Confirmed::OtherSoftware => "O",
+                Confirmed::Dictionary => "D",
+                Confirmed::Unconfirmed => "?",
+            });
+            write!(text, " {mark} |").unwrap();
+        }
+        text.push('\n');
+    }
+    golden(&PathBuf::from(root()).join("docs/vendors.md"), &text);
+}
