@@ -8,6 +8,7 @@
 use cordon::access::{Answer, Arrival, Engine, Service};
 use cordon::client::Port;
 use cordon::config::build::build;
+use cordon::config::stored::Stored;
 use cordon::config::{Config, Source};
 use cordon::inventory::mac::MacAddress;
 use cordon::pki::authority::{Authority, KeyKind, Pair, Request, Usage};
@@ -165,7 +166,7 @@ fn engine(dir: &std::path::Path, rules: usize, identities: usize) -> Engine {
     }
     let source = Source { file: dir.join("cordon.toml"), text };
     let config = Config::parse(&source).unwrap();
-    let built = build(&config, &source, None, now()).unwrap_or_else(|e| panic!("{e:?}"));
+    let built = build(&config, &source, &Stored::default(), None, now()).unwrap_or_else(|e| panic!("{e:?}"));
     Engine::new(built.snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO)
 }
 

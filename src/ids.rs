@@ -77,6 +77,10 @@ id!(
     IdentityId
 );
 id!(
+    /// One change of one object of the inventory.
+    ChangeId
+);
+id!(
     /// A switch, controller or other RADIUS client.
     NasId
 );

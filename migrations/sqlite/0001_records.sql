@@ -68,28 +68,5 @@ CREATE UNIQUE INDEX session_by_key ON session (nas_name, device, acct_session_id
 CREATE INDEX session_by_mac   ON session (mac, id) WHERE mac IS NOT NULL;
 CREATE INDEX session_by_state ON session (state, id);
 
--- Who is known, as the configuration in force says: a copy for those who join
--- tables. Decisions are taken from memory.
-CREATE TABLE nas (
-    id        BLOB NOT NULL PRIMARY KEY,
-    name      TEXT NOT NULL UNIQUE,
-    addresses TEXT NOT NULL,
-    site      TEXT,
-    groups    TEXT NOT NULL
-) STRICT;
-
-CREATE TABLE identity (
-    id          BLOB NOT NULL PRIMARY KEY,
-    name        TEXT NOT NULL,
-    kind        TEXT NOT NULL,
-    status      TEXT NOT NULL,
-    owner       TEXT,
-    purpose     TEXT,
-    expires_us  INTEGER,
-    groups      TEXT NOT NULL,
-    credentials TEXT NOT NULL,
-    UNIQUE (kind, name)
-) STRICT;
-
 -- One row that is rewritten to learn whether the disk takes writes again.
 CREATE TABLE probe (one INTEGER NOT NULL PRIMARY KEY, at_us INTEGER NOT NULL) STRICT;

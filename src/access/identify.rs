@@ -21,10 +21,10 @@ pub struct Identified {
     pub barred: Option<(Reason, String)>,
 }
 
-/// By certificate.
-pub fn by_certificate(snapshot: &Snapshot, leaf: &CertificateFacts, now: Timestamp) -> Identified {
-    match snapshot.identities.by_certificate(leaf) {
-        Ok(Some((identity, credential))) => known(identity, credential.to_string(), now),
+/// By certificate, which the CA named `ca` vouches for.
+pub fn by_certificate(snapshot: &Snapshot, leaf: &CertificateFacts, ca: Option<&str>, now: Timestamp) -> Identified {
+    match snapshot.identities.by_certificate(leaf, ca) {
+        Ok(Some((identity, by))) => known(identity, by, now),
         Ok(None) => Identified { principal: Principal::UnknownCertificate, matched_by: None, barred: None },
         Err(ambiguous) => Identified {
             principal: Principal::UnknownCertificate,

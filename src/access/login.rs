@@ -11,6 +11,8 @@ use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition};
 use crate::eap::tls::{Established, Keys};
 use crate::enforcement::spelling::{Spelled, Unspeakable};
 use crate::ids::DecisionId;
+use crate::inventory::nas::NasMode;
+use crate::pki::verifier::AnyChain;
 use crate::policy::engine::Outcome as PolicyOutcome;
 use crate::radius::attribute as attr;
 use crate::radius::builder::ReplyBuilder;
@@ -45,7 +47,13 @@ impl Attempt<'_> {
             return Err(Discard::InvalidEap);
         }
         let info = RequestInfo::read(&self.request.packet(), self.nas, self.arrival.source);
-        let (eap, request) = Server::open(packet, self.snapshot.tls.clone());
+        let tls = match self.nas.mode {
+            NasMode::Enforce => self.snapshot.tls.clone(),
+            // The handshake lets everybody finish who has a key; whether the
+            // certificate is good is judged afterwards, and recorded.
+            NasMode::Observe => self.snapshot.tls.with_verifier(Arc::new(AnyChain::new(self.snapshot.trust.hints()))),
+        };
+        let (eap, request) = Server::open(packet, tls);
         let conversation = Box::new(Conversation {
             eap,
             info,
@@ -89,7 +97,7 @@ impl Attempt<'_> {
                 let established = undecided.established().clone();
                 let mut draft = self.judge(&info, &outer_identity, started, &established);
                 draft.rounds = undecided.rounds();
-                let transition = if draft.is_granted() { undecided.grant(max_len) } else { undecided.deny() };
+                let transition = if lets_in(&draft) { undecided.grant(max_len) } else { undecided.deny() };
                 match transition {
                     Transition::Continue(eap, request) => {
                         let granted = Granted { draft, established, snapshot: self.snapshot.clone() };
@@ -120,7 +128,7 @@ impl Attempt<'_> {
                     draft = self.judge(&info, &outer_identity, started, &established);
                 }
                 draft.rounds = rounds;
-                if draft.is_granted() {
+                if lets_in(&draft) {
                     self.accept(draft, &packet, &keys)
                 } else {
                     self.reject(draft, &failure(packet.get(1).copied().unwrap_or_default()))
@@ -148,7 +156,7 @@ impl Attempt<'_> {
         match self.snapshot.trust.verify(&proven.peer_chain, self.now) {
             Ok(chain) => {
                 draft.chain(&chain);
-                let identified = identify::by_certificate(self.snapshot, &chain.leaf, self.now);
+                let identified = identify::by_certificate(self.snapshot, &chain.leaf, Some(&chain.anchor), self.now);
                 self.decide_for(&mut draft, identified);
             }
             Err(error) => draft.refuse(reasons::of_chain(&error), error.to_string()),
@@ -196,7 +204,7 @@ impl Attempt<'_> {
         }
         let id = DecisionId::new(self.now);
         reply::grant(&mut reply, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
-        self.after_record(record::accepted(draft, id, self.now), reply, Duration::ZERO)
+        self.after_record(record::let_in(draft, self.snapshot, id, self.now), reply, Duration::ZERO)
     }
 
     fn reject(&self, draft: Draft, eap: &[u8]) -> Outcome {
@@ -216,6 +224,11 @@ impl Attempt<'_> {
     fn max_eap_len(&self, info: &RequestInfo) -> usize {
         info.max_eap_len.map_or(self.snapshot.max_eap_len, |framed| framed.min(self.snapshot.max_eap_len))
     }
+}
+
+/// Whether the endpoint joins: by decision, or because its NAS is only observed.
+fn lets_in(draft: &Draft) -> bool {
+    draft.is_granted() || draft.observes()
 }
 
 /// Two different salts with the top bit set (RFC 2548, section 2.4.2).

@@ -25,6 +25,7 @@ impl Attempt<'_> {
         let named = std::str::from_utf8(user_name).ok().and_then(|name| MacAddress::parse(name).ok());
         let mut draft = Draft::new(&info, "mab", self.now);
         draft.rounds = 1;
+        let mut identified = false;
         match named {
             // Somebody typing a MAC address at the login of a switch or a VPN
             // is no endpoint.
@@ -35,8 +36,8 @@ impl Attempt<'_> {
             // Only a name that is the station's own MAC address is MAB.
             Some(mac) if info.mac == Some(mac) && !mac.is_multicast() => {
                 if password_fits(&packet, user_name, &self.nas.secret) {
-                    let identified = identify::by_mac(self.snapshot, mac, self.now);
-                    self.decide_for(&mut draft, identified);
+                    identified = true;
+                    self.decide_for(&mut draft, identify::by_mac(self.snapshot, mac, self.now));
                 } else {
                     draft.refuse(
                         Reason::MacPasswordMismatch,
@@ -53,11 +54,13 @@ impl Attempt<'_> {
                 "a login by password; Cordon lets in by certificate (EAP-TLS), and by MAC address where the policy says so".into(),
             ),
         }
-        if draft.is_granted() {
+        // Whoever is nobody's MAC address is not let in for being observed either:
+        // it may be a person at the login of the NAS.
+        if draft.is_granted() || (draft.observes() && identified) {
             let id = DecisionId::new(self.now);
             let mut accept = ReplyBuilder::new(Code::AccessAccept, self.request);
             reply::grant(&mut accept, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
-            self.after_record(record::accepted(draft, id, self.now), accept, Duration::ZERO)
+            self.after_record(record::let_in(draft, self.snapshot, id, self.now), accept, Duration::ZERO)
         } else {
             let reject = ReplyBuilder::new(Code::AccessReject, self.request);
             let record = record::rejected(draft, self.snapshot, self.now);

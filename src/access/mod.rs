@@ -6,6 +6,7 @@
 //! the store, and sends the reply when it is safe.
 
 pub mod accounting;
+pub mod again;
 pub mod conversation;
 pub mod failure;
 pub mod identify;
@@ -19,8 +20,9 @@ pub mod request;
 use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
 use crate::enforcement::spelling::{Spelled, Unspeakable};
-use crate::inventory::identity::IdentityIndex;
+use crate::inventory::index::IdentityIndex;
 use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
+use crate::inventory::unknown::{UnknownNas, UnknownSources};
 use crate::pki::trust::TrustStore;
 use crate::policy::engine::Policy;
 use crate::radius::attribute as attr;
@@ -137,6 +139,7 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     reject_delay: Duration,
     serving: AtomicBool,
+    unknown: UnknownSources,
 }
 
 impl Engine {
@@ -157,6 +160,7 @@ impl Engine {
             metrics,
             reject_delay,
             serving: AtomicBool::new(true),
+            unknown: UnknownSources::default(),
         }
     }
 
@@ -174,6 +178,12 @@ impl Engine {
     /// served, so that a NAS fails over when they cannot.
     pub fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// Addresses that asked, are no NAS, and have asked again since this was last
+    /// called.
+    pub fn unknown_sources(&self) -> Vec<UnknownNas> {
+        self.unknown.changed()
     }
 
     /// Conversations in progress.
@@ -200,7 +210,7 @@ impl Engine {
     fn serve(&self, datagram: &[u8], arrival: Arrival, now: Timestamp) -> Result<Answer, (Option<String>, Discard)> {
         let snapshot = self.snapshot.load();
         let Some(nas) = snapshot.nas.lookup(arrival.source.ip()) else {
-            tracing::debug!(source = %arrival.source, "packet from an unknown NAS");
+            self.unknown.note(datagram, arrival.source.ip(), now);
             return Err((None, Discard::UnknownNas));
         };
         let discard = |reason| (Some(nas.name.clone()), reason);

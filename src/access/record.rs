@@ -14,6 +14,7 @@ use crate::eap::tls::{Established, TlsFailure};
 use crate::enforcement::spelling::Spelled;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
+use crate::inventory::nas::NasMode;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
 use crate::policy::engine::Verdict;
@@ -68,6 +69,8 @@ const ALWAYS_SAID: &[&str] = &[
     "identity.groups",
     "identity.owner",
     "identity.purpose",
+    "identity.autonomy",
+    "identity.environment",
     "identity.status",
     "tls.version",
     "tls.resumed",
@@ -82,6 +85,10 @@ const ALWAYS_SAID: &[&str] = &[
 /// into a certificate and send it as often as they like.
 const MAX_TEXT: usize = 512;
 const MAX_NAMES: usize = 16;
+
+fn texts(words: &[Arc<str>]) -> Vec<&str> {
+    words.iter().map(AsRef::as_ref).collect()
+}
 
 /// Cuts text, and lists of it, to what a record keeps.
 fn shorten(value: &mut Value) {
@@ -195,12 +202,17 @@ impl Draft {
         self.fact("identity.matched_by", json!(identified.matched_by), source::INVENTORY);
         if let Principal::Identity(identity) = &identified.principal {
             self.identity =
-                Some(IdentityRef { id: identity.id, name: identity.name.clone(), kind: identity.kind.to_string() });
+                Some(IdentityRef { id: identity.id, name: identity.name.to_string(), kind: identity.kind.to_string() });
             self.fact("identity.name", json!(identity.name), source::INVENTORY);
             self.fact("identity.kind", json!(identity.kind.to_string()), source::INVENTORY);
-            self.fact("identity.groups", json!(identity.groups), source::INVENTORY);
-            self.fact("identity.owner", json!(identity.owner), source::INVENTORY);
-            self.fact("identity.purpose", json!(identity.purpose), source::INVENTORY);
+            self.fact("identity.groups", json!(texts(&identity.groups)), source::INVENTORY);
+            self.fact("identity.owner", json!(identity.owner.as_deref()), source::INVENTORY);
+            self.fact("identity.purpose", json!(identity.purpose.as_deref()), source::INVENTORY);
+            self.fact("identity.autonomy", json!(identity.autonomy), source::INVENTORY);
+            self.fact("identity.environment", json!(identity.environment.as_deref()), source::INVENTORY);
+            for (name, value) in &identity.attributes {
+                self.fact(format!("identity.attributes.{name}"), json!(&**value), source::INVENTORY);
+            }
             self.fact("identity.status", json!(identity.status.to_string()), source::INVENTORY);
         }
     }
@@ -279,6 +291,12 @@ impl Draft {
         matches!(self.outcome, DraftOutcome::Granted(..))
     }
 
+    /// Whether the NAS is only observed, so that whatever is decided is not
+    /// carried out.
+    pub fn observes(&self) -> bool {
+        self.info.nas.mode == NasMode::Observe
+    }
+
     /// The profile it was granted.
     pub fn profile(&self) -> Option<&str> {
         match &self.outcome {
@@ -311,6 +329,7 @@ impl Draft {
         outcome: DecisionOutcome,
         reason: Reason,
         mut detail: String,
+        enforced: bool,
         now: Timestamp,
     ) -> Record {
         cut(&mut detail);
@@ -343,24 +362,34 @@ impl Draft {
             reply: self.reply,
             warnings,
             rounds,
-            class: (outcome == DecisionOutcome::Accept).then(|| class_of(id)),
+            class: (outcome == DecisionOutcome::Accept || !enforced).then(|| class_of(id)),
+            enforced,
             duration_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
         }))
     }
 }
 
-/// The record of an Access-Accept. `id` is what its Class says.
-pub fn accepted(draft: Draft, id: DecisionId, now: Timestamp) -> Record {
+/// The record of an Access-Accept. `id` is what its Class says. At a NAS that is
+/// only observed it tells what would have happened.
+pub fn let_in(draft: Draft, snapshot: &Snapshot, id: DecisionId, now: Timestamp) -> Record {
+    let enforced = !draft.observes();
+    if !draft.is_granted() {
+        return refused(draft, snapshot, id, enforced, now);
+    }
     let detail = match (draft.identity_name(), draft.profile()) {
         (Some(name), Some(profile)) => format!("{name} gets the profile {profile}"),
         (None, Some(profile)) => format!("gets the profile {profile}"),
         _ => String::new(),
     };
-    draft.finish(id, DecisionOutcome::Accept, Reason::Accepted, detail, now)
+    draft.finish(id, DecisionOutcome::Accept, Reason::Accepted, detail, enforced, now)
 }
 
 /// The record of an Access-Reject.
-pub fn rejected(mut draft: Draft, snapshot: &Snapshot, now: Timestamp) -> Record {
+pub fn rejected(draft: Draft, snapshot: &Snapshot, now: Timestamp) -> Record {
+    refused(draft, snapshot, DecisionId::new(now), true, now)
+}
+
+fn refused(mut draft: Draft, snapshot: &Snapshot, id: DecisionId, enforced: bool, now: Timestamp) -> Record {
     if draft.policy_revision.is_empty() {
         draft.policy_revision = snapshot.policy.revision().into();
     }
@@ -368,11 +397,11 @@ pub fn rejected(mut draft: Draft, snapshot: &Snapshot, now: Timestamp) -> Record
         DraftOutcome::Refused(reason, detail) => (*reason, std::mem::take(detail)),
         _ => (Reason::EapProtocolError, "the conversation ended without a decision".into()),
     };
-    draft.finish(DecisionId::new(now), DecisionOutcome::Reject, reason, detail, now)
+    draft.finish(id, DecisionOutcome::Reject, reason, detail, enforced, now)
 }
 
 /// The record of an attempt that came to no end.
 pub fn incomplete(mut draft: Draft, snapshot: &Snapshot, reason: Reason, detail: String, now: Timestamp) -> Record {
     draft.policy_revision = snapshot.policy.revision().into();
-    draft.finish(DecisionId::new(now), DecisionOutcome::Incomplete, reason, detail, now)
+    draft.finish(DecisionId::new(now), DecisionOutcome::Incomplete, reason, detail, true, now)
 }

@@ -2,13 +2,13 @@
 //! can be asked what it would have said.
 
 use crate::audit::decision::Decision;
-use crate::inventory::identity::{Identity, IdentityStatus};
+use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::policy::facts::{AuthMethod, Facts, Principal};
 use crate::time::Timestamp;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The recorded facts by name.
@@ -22,6 +22,14 @@ impl Recorded<'_> {
     fn texts(&self, name: &str) -> Vec<String> {
         let list = self.0.get(name).and_then(|v| v.as_array()).into_iter().flatten();
         list.filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    }
+
+    fn attributes(&self) -> BTreeMap<Arc<str>, Arc<str>> {
+        let all = self.0.iter();
+        all.filter_map(|(name, value)| {
+            Some((name.strip_prefix("identity.attributes.")?.into(), value.as_str()?.into()))
+        })
+        .collect()
     }
 
     fn number(&self, name: &str) -> Option<i64> {
@@ -46,15 +54,13 @@ pub fn facts_of(decision: &Decision) -> Option<Facts> {
     let local_hour = recorded.number("time.hour")?;
     let principal = match (&decision.identity, method) {
         (Some(identity), _) => Principal::Identity(Arc::new(Identity {
-            id: identity.id,
-            name: identity.name.clone(),
-            kind: identity.kind.parse().ok()?,
-            groups: recorded.texts("identity.groups"),
-            owner: recorded.text("identity.owner"),
-            purpose: recorded.text("identity.purpose"),
-            status: IdentityStatus::Active,
-            expires: None,
-            credentials: Vec::new(),
+            groups: recorded.texts("identity.groups").into_iter().map(Arc::from).collect(),
+            owner: recorded.text("identity.owner").map(Arc::from),
+            purpose: recorded.text("identity.purpose").map(Arc::from),
+            autonomy: recorded.number("identity.autonomy").and_then(|level| u8::try_from(level).ok()),
+            environment: recorded.text("identity.environment").map(Arc::from),
+            attributes: recorded.attributes(),
+            ..Identity::new(identity.id, identity.kind.parse().ok()?, &identity.name)
         })),
         (None, AuthMethod::EapTls) => Principal::UnknownCertificate,
         (None, AuthMethod::Mab) => Principal::UnknownMac,

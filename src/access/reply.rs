@@ -10,13 +10,15 @@ use crate::radius::builder::{AttributeTooLong, ReplyBuilder};
 const MAX_TEXT_LEN: usize = 253;
 
 /// Writes what `draft` was granted into the reply, and what was written into
-/// the draft's record.
+/// the draft's record. At a NAS that is only observed nothing is granted: ports
+/// stay as they are without a RADIUS server.
 ///
 /// # Errors
 /// When a value does not fit an attribute.
 pub fn grant(reply: &mut ReplyBuilder, draft: &mut Draft, id: DecisionId) -> Result<(), AttributeTooLong> {
     let mut written = Vec::new();
-    if let Some(spelled) = draft.spelled() {
+    let observed = draft.observes();
+    if let Some(spelled) = draft.spelled().filter(|_| !observed) {
         reply.push_raw(&spelled.attributes);
         written.extend(spelled.shown.iter().cloned());
     }

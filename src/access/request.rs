@@ -4,6 +4,7 @@ use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::Nas;
 use crate::radius::attribute as attr;
 use crate::radius::packet::Packet;
+pub use crate::radius::value::printable;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -63,20 +64,6 @@ impl RequestInfo {
             wants_key_name: packet.find(attr::EAP_KEY_NAME).is_some(),
         }
     }
-}
-
-/// Octets of the network as text that is safe to show and store: what is no
-/// UTF-8 or a control character is escaped.
-pub fn printable(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for c in String::from_utf8_lossy(bytes).chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// Kinds of ports that rules know (RFC 2865, section 5.41); others by number.

@@ -84,6 +84,7 @@ fn shown(decision: &Decision) -> Value {
         rounds,
         duration_us,
         class,
+        enforced,
     } = decision;
     let reply: Vec<Value> = reply.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({
@@ -110,6 +111,7 @@ fn shown(decision: &Decision) -> Value {
         "rounds": rounds,
         "duration_us": duration_us,
         "class": class,
+        "enforced": enforced,
     })
 }
 

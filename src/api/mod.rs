@@ -1,4 +1,5 @@
-//! The HTTP API, read-only so far: decisions, sessions, discards, health and
+//! The HTTP API, read-only so far: decisions, sessions, discards,
+//! unknown NASes, health and
 //! metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
 mod decisions;
@@ -53,6 +54,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::one))
         .route("/api/v1/discards", get(system::discards))
+        .route("/api/v1/nas/unknown", get(system::unknown_nas))
         .route("/metrics", get(system::metrics))
         .route_layer(from_fn_with_state(state.clone(), require_token));
     Router::new()

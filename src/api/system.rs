@@ -1,6 +1,7 @@
 //! How the server itself is doing.
 
 use super::ApiState;
+use super::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -41,6 +42,29 @@ pub(super) async fn discards(State(state): State<ApiState>) -> Json<Value> {
         })
         .collect();
     Json(json!({ "items": items }))
+}
+
+/// Who asks and is no NAS, with what its latest packet says of it.
+pub(super) async fn unknown_nas(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
+    let items: Vec<Value> = state
+        .store
+        .unknown_nas()
+        .await?
+        .iter()
+        .map(|unknown| {
+            let hints = unknown.hints();
+            json!({
+                "address": unknown.address,
+                "first_at": unknown.first,
+                "last_at": unknown.last,
+                "packets": unknown.packets,
+                "nas_identifier": hints.identifier,
+                "nas_ip_address": hints.address,
+                "vendor": hints.vendor,
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "items": items })))
 }
 
 /// The text format that Prometheus and OpenMetrics readers take.

@@ -116,6 +116,19 @@ pub struct Decision {
     pub duration_us: u64,
     /// The Class attribute that was sent (see [`class_of`]); the NAS returns it with accounting.
     pub class: Option<String>,
+    /// Whether it was carried out. If not, the NAS is only observed: the endpoint
+    /// was let in without a profile, and this is what would have happened.
+    #[serde(default = "carried_out", skip_serializing_if = "is_carried_out")]
+    pub enforced: bool,
+}
+
+fn carried_out() -> bool {
+    true
+}
+
+/// Serde's form: it asks by reference.
+fn is_carried_out(enforced: &bool) -> bool {
+    *enforced
 }
 
 /// Facts as they are stored: neighbours of one source and time share them, which

@@ -1,12 +1,18 @@
 //! The command line.
 
+mod apply;
 mod auth;
 mod ca;
 mod decode;
 mod demo;
 mod exchange;
+mod host;
+mod identity;
 mod load;
+mod nas;
 mod policy;
+mod replay;
+mod revision;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -29,7 +35,15 @@ enum Command {
     Check(serve::CheckArgs),
     /// Try everything: a CA, certificates, a policy, logins, all made for you
     Demo(demo::DemoArgs),
-    /// Test, explain and compare rules
+    /// Make the inventory and the policy what documents say
+    Apply(apply::ApplyArgs),
+    /// Write the inventory and the policy as documents
+    Export(apply::ExportArgs),
+    /// See who asks and is unknown, and adopt it
+    Nas(nas::NasArgs),
+    /// See who is known, who answers for it, and change its status
+    Identity(identity::IdentityArgs),
+    /// Check, test, explain, compare, activate and roll back rules
     Policy(policy::PolicyArgs),
     Ca(ca::CaArgs),
     /// Log in to any RADIUS server, as switch and supplicant in one
@@ -46,6 +60,10 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => serve::check(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Apply(args) => apply::apply(&args),
+        Command::Export(args) => apply::export(&args),
+        Command::Nas(args) => nas::run(&args),
+        Command::Identity(args) => identity::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Ca(args) => ca::run(args),
         Command::Auth(args) => auth::run(&args),

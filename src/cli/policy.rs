@@ -1,26 +1,22 @@
 //! `cordon policy`: what rules say, before and after they say it.
 
+use super::host::{Host, runtime};
+use super::{replay, revision};
+use crate::access::again::short;
 use crate::access::replay::facts_of;
 use crate::audit::decision::Decision;
-use crate::config::ConfigError;
 use crate::config::build::Built;
+use crate::config::{ConfigError, Source};
 use crate::ids::DecisionId;
 use crate::policy::engine::{Outcome, Policy, Verdict};
 use crate::policy::facts::Facts;
 use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{Given, PolicyTests, World};
 use crate::server;
-use crate::store::Store;
-use crate::store::read::{DecisionFilter, MAX_PAGE};
 use crate::transport::clock::Clock;
 use clap::{Args, Subcommand};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Identities that a line of `diff` names; the others are counted.
-const NAMED: usize = 5;
 
 /// Arguments of `cordon policy`.
 #[derive(Debug, Args)]
@@ -31,12 +27,91 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
+    /// Check a draft as if it came into force: syntax, rules, tests, gear
+    Check(CheckArgs),
+    /// Store a policy as a new revision, or take a known one, and put it in force
+    Activate(ActivateArgs),
+    /// Put the revision in force that was so before
+    Rollback(RollbackArgs),
+    /// List revisions, and who put which in force when
+    History(HistoryArgs),
+    /// Make a recorded decision a test of the policy
+    Pin(PinArgs),
     /// Run the policy's tests
     Test(TestArgs),
     /// Say of each rule whether it matches, and if not, on what it stops
     Explain(ExplainArgs),
     /// Say who would get another profile by a draft, from recorded decisions
     Diff(DiffArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The configuration file
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// The policy; without it, the one in force
+    draft: Option<PathBuf>,
+    /// Its tests; without them, those in force
+    #[arg(long)]
+    tests: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ActivateArgs {
+    /// The configuration file
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// The policy
+    #[arg(required_unless_present = "revision", conflicts_with = "revision")]
+    draft: Option<PathBuf>,
+    /// Its tests; without them, those in force
+    #[arg(long, conflicts_with = "revision")]
+    tests: Option<PathBuf>,
+    /// A revision that is stored already
+    #[arg(long)]
+    revision: Option<i64>,
+    /// Why, for the record
+    #[arg(short = 'm', long, default_value = "")]
+    comment: String,
+    /// Who, for the record; without it, the user of the system
+    #[arg(long)]
+    by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RollbackArgs {
+    /// The configuration file
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// Who, for the record; without it, the user of the system
+    #[arg(long)]
+    by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct HistoryArgs {
+    /// The configuration file
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// Print the text of this revision
+    #[arg(long)]
+    show: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+struct PinArgs {
+    /// The configuration file
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// The decision's id
+    decision: DecisionId,
+    /// What the test shows; without it, the decision's id
+    #[arg(long)]
+    name: Option<String>,
+    /// Who, for the record; without it, the user of the system
+    #[arg(long)]
+    by: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +180,20 @@ struct DiffArgs {
 /// In plain words; for `test`, when one fails.
 pub fn run(args: &PolicyArgs) -> Result<(), String> {
     match &args.command {
+        PolicyCommand::Check(args) => revision::check(&args.config, args.draft.as_deref(), args.tests.as_deref()),
+        PolicyCommand::Activate(args) => {
+            let by = args.by.as_deref();
+            match (&args.draft, args.revision) {
+                (Some(draft), _) => revision::activate(&args.config, draft, args.tests.as_deref(), &args.comment, by),
+                (None, Some(number)) => revision::activate_known(&args.config, number, by),
+                (None, None) => Err("name a policy, or a --revision".into()),
+            }
+        }
+        PolicyCommand::Rollback(args) => revision::rollback(&args.config, args.by.as_deref()),
+        PolicyCommand::History(args) => revision::history(&args.config, args.show),
+        PolicyCommand::Pin(args) => {
+            revision::pin(&args.config, args.decision, args.name.as_deref(), args.by.as_deref())
+        }
         PolicyCommand::Test(args) => test(args),
         PolicyCommand::Explain(args) => explain(args),
         PolicyCommand::Diff(args) => diff(args),
@@ -113,17 +202,21 @@ pub fn run(args: &PolicyArgs) -> Result<(), String> {
 
 /// A configuration, without regard to what its tests say.
 struct Loaded {
+    host: Host,
     built: Built,
-    tests: Option<PathBuf>,
-    database: PathBuf,
+    tests: Option<Source>,
 }
 
 impl Loaded {
     fn read(file: &Path) -> Result<Loaded, String> {
-        let (config, source, built) = server::load_untested(file).map_err(|faults| faults.to_string())?;
-        let tests = config.policy.tests.as_ref().map(|path| source.resolve(path.get_ref()));
-        let database = source.resolve(&config.server.data_dir).join(server::DATABASE);
-        Ok(Loaded { built, tests, database })
+        let mut host = runtime()?.block_on(Host::read(file))?;
+        let tests = match (&host.config.policy.file, &host.config.policy.tests) {
+            (_, Some(path)) => Some(text_of(&host.source.resolve(path.get_ref()))?),
+            (Some(_), None) => None,
+            (None, None) => host.stored.policy.as_ref().and_then(|policy| policy.tests.clone()),
+        };
+        let (_, _, built) = server::load_untested(file, &mut host.stored).map_err(|faults| faults.to_string())?;
+        Ok(Loaded { host, built, tests })
     }
 
     /// The policy in `draft`, held to what would keep it out of force; or the
@@ -153,23 +246,18 @@ impl Loaded {
     }
 
     fn world(&self) -> World<'_> {
-        let snapshot = &self.built.snapshot;
-        World {
-            identities: &snapshot.identities,
-            nas: &snapshot.nas,
-            timezone: &snapshot.timezone,
-            now: Clock::start().now(),
-        }
+        self.built.world(Clock::start().now())
     }
 }
 
 fn test(args: &TestArgs) -> Result<(), String> {
     let loaded = Loaded::read(&args.config)?;
     let policy = loaded.policy(args.draft.as_deref())?;
-    let file = args.tests.clone().or(loaded.tests.clone());
-    let file = file.ok_or("no tests: name them by [policy] tests or by --tests")?;
-    let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let tests: PolicyTests = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+    let source = match &args.tests {
+        Some(file) => text_of(file)?,
+        None => loaded.tests.clone().ok_or("no tests: name them by [policy] tests or by --tests")?,
+    };
+    let tests: PolicyTests = toml::from_str(&source.text).map_err(|e| format!("{}: {e}", source.file.display()))?;
     let results = tests.run(&policy, &loaded.world());
     let mut failed = 0;
     for result in &results {
@@ -188,7 +276,7 @@ fn explain(args: &ExplainArgs) -> Result<(), String> {
     let loaded = Loaded::read(&args.config)?;
     let policy = loaded.policy(args.draft.as_deref())?;
     let facts = match args.decision {
-        Some(id) => recorded(&loaded.database, id)?,
+        Some(id) => recorded(&loaded.host, id)?,
         None => Given {
             identity: args.identity.clone(),
             method: args.method.clone(),
@@ -224,83 +312,33 @@ fn by(verdict: &Verdict) -> String {
     if verdict.policies.is_empty() { "no rule".into() } else { verdict.policies.join(", ") }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())
+pub(super) fn text_of(file: &Path) -> Result<Source, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Ok(Source { file: file.to_owned(), text })
 }
 
-fn recorded(database: &Path, id: DecisionId) -> Result<Facts, String> {
-    let decision = runtime()?.block_on(async {
-        let store = open(database).await?;
-        store.decision(id).await.map_err(|e| e.to_string())
-    })?;
-    let decision = decision.ok_or(format!("there is no decision {id} in {}", database.display()))?;
+pub(super) async fn decision(host: &Host, id: DecisionId) -> Result<Decision, String> {
+    let found = host.open().await?.decision(id).await.map_err(|e| e.to_string())?;
+    found.ok_or(format!("there is no decision {id} in {}", host.data_dir.display()))
+}
+
+fn recorded(host: &Host, id: DecisionId) -> Result<Facts, String> {
+    let decision = runtime()?.block_on(decision(host, id))?;
     facts_of(&decision).ok_or(format!("the policy was not asked about {id}: {}", decision.reason.cause()))
-}
-
-async fn open(database: &Path) -> Result<Store, String> {
-    if !database.exists() {
-        return Err(format!("{}: there is no database yet; nothing was decided", database.display()));
-    }
-    Store::open(database).await.map_err(|e| format!("{}: {e}", database.display()))
-}
-
-/// What becomes of a group of decisions, old and new.
-type Change = (String, String);
-
-#[derive(Default)]
-struct Flow {
-    decisions: u64,
-    who: BTreeSet<String>,
 }
 
 fn diff(args: &DiffArgs) -> Result<(), String> {
     let loaded = Loaded::read(&args.config)?;
     let (current, draft) = (loaded.policy(None)?, loaded.policy(Some(&args.draft))?);
-    let since = Clock::start().now() - Duration::from_secs(u64::from(args.days) * 86_400);
-    let filter = DecisionFilter { since: Some(since), ..DecisionFilter::default() };
-    let (mut asked, mut flows) = (0_u64, BTreeMap::<Change, Flow>::new());
-    runtime()?.block_on(async {
-        let store = open(&loaded.database).await?;
-        let mut cursor = None;
-        loop {
-            let page = store.decisions(&filter, cursor, MAX_PAGE).await.map_err(|e| e.to_string())?;
-            for decision in &page.items {
-                let Some(facts) = facts_of(decision) else { continue };
-                asked += 1;
-                let change = (short(&current.evaluate(&facts)), short(&draft.evaluate(&facts)));
-                if change.0 != change.1 {
-                    let flow = flows.entry(change).or_default();
-                    flow.decisions += 1;
-                    flow.who.insert(who(decision));
-                }
-            }
-            cursor = match page.next {
-                Some(next) => Some(next),
-                None => return Ok::<_, String>(()),
-            };
-        }
+    let ask = move |decision: &Decision| {
+        let facts = facts_of(decision)?;
+        Some((short(&current.evaluate(&facts).outcome), short(&draft.evaluate(&facts).outcome)))
+    };
+    let replayed = runtime()?.block_on(async {
+        let store = loaded.host.open().await?;
+        replay::replay(&store, args.days, ask).await
     })?;
-    println!("{asked} decisions of the last {} days were asked again", args.days);
-    if flows.is_empty() {
-        println!("nobody would get another profile");
-    }
-    for ((old, new), flow) in &flows {
-        let named: Vec<_> = flow.who.iter().take(NAMED).map(String::as_str).collect();
-        let more = flow.who.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        println!("{old} -> {new}: {} decisions, {}: {}{more}", flow.decisions, flow.who.len(), named.join(", "));
-    }
+    println!("{} decisions of the last {} days were asked again", replayed.flows.asked, args.days);
+    replay::show(&replayed.flows);
     Ok(())
-}
-
-fn short(verdict: &Verdict) -> String {
-    match &verdict.outcome {
-        Outcome::Permit { profile } => profile.clone(),
-        _ => "denied".into(),
-    }
-}
-
-fn who(decision: &Decision) -> String {
-    let identity = decision.identity.as_ref().map(|i| i.name.clone());
-    identity.or_else(|| decision.mac.clone()).or_else(|| decision.outer_identity.clone()).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! `cordon serve` and `cordon check`.
 
+use super::host::{Host, runtime};
 use crate::config::files::{Readers, write_whole};
 use crate::server;
 use clap::Args;
@@ -77,7 +78,8 @@ pub async fn stopped() {
 /// # Errors
 /// All that is wrong with it.
 pub fn check(args: &CheckArgs) -> Result<(), String> {
-    let (_, _, built) = server::load(&args.config, None).map_err(|faults| faults.to_string())?;
+    let host = runtime()?.block_on(Host::read(&args.config))?;
+    let built = host.build()?;
     for warning in &built.warnings {
         println!("warning: {warning}");
     }

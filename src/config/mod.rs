@@ -4,13 +4,20 @@
 //! runs on and checks the meaning. Each error names the file, the line, what is
 //! wrong and what to do.
 
+pub mod apply;
 pub mod build;
+pub mod document;
 pub mod files;
+pub mod stored;
 pub mod token;
 
+use crate::inventory::nas::NasMode;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
+use crate::secret::Secret;
+use document::{BindingSection, GroupSection, SiteSection};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -41,6 +48,15 @@ pub struct Config {
     /// The switches and controllers that may ask.
     #[serde(default)]
     pub nas: Vec<NasSection>,
+    /// Places.
+    #[serde(default)]
+    pub site: Vec<SiteSection>,
+    /// Groups of identities.
+    #[serde(default)]
+    pub group: Vec<GroupSection>,
+    /// How certificates name identities.
+    #[serde(default)]
+    pub binding: Vec<BindingSection>,
     /// Who is known.
     #[serde(default)]
     pub identity: Vec<IdentitySection>,
@@ -266,6 +282,9 @@ pub struct NasSection {
     pub secret: Option<Spanned<String>>,
     /// A file with the shared secret.
     pub secret_file: Option<Spanned<PathBuf>>,
+    /// The shared secret that the database keeps for it.
+    #[serde(skip)]
+    pub kept_secret: Option<Secret>,
     /// What kind of gear it is: the name of a NAS profile.
     pub vendor: Option<Spanned<String>>,
     /// Whether requests must carry Message-Authenticator.
@@ -278,6 +297,9 @@ pub struct NasSection {
     pub groups: Vec<String>,
     /// EAP conversations that it may have open at once.
     pub max_conversations: Option<Spanned<usize>>,
+    /// Whether decisions about its endpoints are carried out.
+    #[serde(default)]
+    pub mode: NasMode,
 }
 
 /// When Message-Authenticator is demanded.
@@ -330,6 +352,13 @@ pub struct IdentitySection {
     pub owner: Option<String>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// How far an agent may act by itself, 0 to 5.
+    pub autonomy: Option<Spanned<u8>>,
+    /// Where it works, such as `production`.
+    pub environment: Option<String>,
+    /// Anything else that is known of it.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
     /// requested, approved, active (the default), suspended or retired.
     pub status: Option<Spanned<String>>,
     /// When it ceases to be valid (RFC 3339).
@@ -347,6 +376,8 @@ pub struct CredentialSection {
     pub san_dns: Option<String>,
     /// A URI in the certificate, such as a SPIFFE id.
     pub san_uri: Option<String>,
+    /// An IP address in the certificate.
+    pub san_ip: Option<String>,
     /// An email address in the certificate.
     pub san_email: Option<String>,
     /// A User Principal Name in the certificate.

@@ -1,10 +1,9 @@
-//! Identities and the credentials by which they are recognised.
+//! Who and what may be let in: kinds, and the life of an identity.
 
-use super::mac::MacAddress;
+use super::credential::Credential;
 use crate::ids::IdentityId;
-use crate::pki::certificate::CertificateFacts;
 use crate::time::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -88,316 +87,196 @@ named_enum! {
     }
 }
 
+impl IdentityStatus {
+    /// What may come next. Who is retired stays so: a name that comes back is
+    /// somebody else.
+    pub const fn next(self) -> &'static [IdentityStatus] {
+        use IdentityStatus::{Active, Approved, Requested, Retired, Suspended};
+        match self {
+            Requested => &[Approved, Retired],
+            Approved => &[Active, Suspended, Retired],
+            Active => &[Suspended, Retired],
+            Suspended => &[Active, Retired],
+            Retired => &[],
+        }
+    }
+
+    /// Checks a change.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`], which says what would be allowed.
+    pub fn change_to(self, next: IdentityStatus) -> Result<(), IllegalTransition> {
+        let legal = self == next || self.next().contains(&next);
+        if legal { Ok(()) } else { Err(IllegalTransition { from: self, to: next }) }
+    }
+}
+
+/// A change of status that the life of an identity does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IllegalTransition {
+    /// What it is.
+    pub from: IdentityStatus,
+    /// What it was to become.
+    pub to: IdentityStatus,
+}
+
+impl std::error::Error for IllegalTransition {}
+
+impl fmt::Display for IllegalTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let allowed: Vec<_> = self.from.next().iter().map(|s| s.as_str()).collect();
+        let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(" or ") };
+        write!(f, "{} cannot become {}; from {} follows {allowed}", self.from, self.to, self.from)
+    }
+}
+
+/// Text that many identities share, kept once.
+#[derive(Debug, Default)]
+pub struct Interner {
+    words: HashSet<Arc<str>>,
+    lists: HashSet<Arc<[Arc<str>]>>,
+}
+
+impl Interner {
+    /// The shared copy of a word.
+    pub fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(text) {
+            return known.clone();
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(word.clone());
+        word
+    }
+
+    /// The shared copy of a list.
+    pub fn list<'a>(&mut self, items: impl IntoIterator<Item = &'a str>) -> Arc<[Arc<str>]> {
+        let list: Arc<[Arc<str>]> = items.into_iter().map(|item| self.word(item)).collect();
+        if let Some(known) = self.lists.get(&list) {
+            return known.clone();
+        }
+        self.lists.insert(list.clone());
+        list
+    }
+}
+
 /// Someone or something that may be let in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// Its id.
     pub id: IdentityId,
     /// The name that decisions show.
-    pub name: String,
+    pub name: Box<str>,
     /// What it is.
     pub kind: IdentityKind,
     /// Groups it belongs to.
-    pub groups: Vec<String>,
-    /// The human who answers for it.
-    pub owner: Option<String>,
+    pub groups: Arc<[Arc<str>]>,
+    /// The name of the user who answers for it.
+    pub owner: Option<Arc<str>>,
     /// What it is for.
-    pub purpose: Option<String>,
+    pub purpose: Option<Arc<str>>,
+    /// How far it may act by itself, 0 (not at all) to [`MAX_AUTONOMY`].
+    pub autonomy: Option<u8>,
+    /// Where it works, such as `production`.
+    pub environment: Option<Arc<str>>,
+    /// Anything else that is known of it.
+    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
     /// Where it is in its life.
     pub status: IdentityStatus,
     /// When it ceases to be valid.
     pub expires: Option<Timestamp>,
     /// By what it is recognised.
-    pub credentials: Vec<Credential>,
+    pub credentials: Box<[Credential]>,
 }
 
-/// What binds a certificate or a MAC address to an identity. Each field of a
-/// certificate is compared with itself only, never combined with others.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Credential {
-    /// Issuer and serial number, as [`CertificateFacts`] writes them.
-    IssuerSerial {
-        /// The issuer's name.
-        issuer: String,
-        /// In lower-case hex, without leading zero octets.
-        serial: String,
-    },
-    /// SHA-256 of the public key, in lower-case hex.
-    KeyFingerprint(String),
-    /// SHA-256 of the certificate, in lower-case hex.
-    Fingerprint(String),
-    /// A Microsoft security identifier.
-    Sid(String),
-    /// A URI, letter by letter.
-    SanUri(String),
-    /// A User Principal Name, whatever its case.
-    SanUpn(String),
-    /// An email address, whatever its case.
-    SanEmail(String),
-    /// A DNS name, whatever its case.
-    SanDns(String),
-    /// The subject's common name, letter by letter. Weak: any CA may repeat it.
-    CommonName(String),
-    /// A MAC address.
-    Mac(MacAddress),
+/// The highest autonomy level of an agent: acts without anybody watching.
+pub const MAX_AUTONOMY: u8 = 5;
+
+/// Why nobody answers for an identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Orphaned {
+    /// It names no owner.
+    NoOwner,
+    /// No user has the owner's name.
+    UnknownOwner,
+    /// The owner is suspended, retired, expired or not there yet.
+    OwnerGone(IdentityStatus),
 }
 
-impl Credential {
-    /// The same credential as look-ups spell it: without case where case does
-    /// not count, hex in lower case and without separators.
-    fn normalized(&self) -> Credential {
-        let hex = |s: &str| s.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
-        match self {
-            Credential::IssuerSerial { issuer, serial } => {
-                let digits = hex(serial);
-                let even = if digits.len().is_multiple_of(2) { digits } else { format!("0{digits}") };
-                let mut serial = even.as_str();
-                while let Some(rest) = serial.strip_prefix("00").filter(|rest| !rest.is_empty()) {
-                    serial = rest;
-                }
-                Credential::IssuerSerial { issuer: issuer.clone(), serial: serial.to_owned() }
-            }
-            Credential::KeyFingerprint(f) => Credential::KeyFingerprint(hex(f)),
-            Credential::Fingerprint(f) => Credential::Fingerprint(hex(f)),
-            Credential::SanUpn(n) => Credential::SanUpn(n.to_lowercase()),
-            Credential::SanEmail(n) => Credential::SanEmail(n.to_lowercase()),
-            Credential::SanDns(n) => Credential::SanDns(n.trim_end_matches('.').to_lowercase()),
-            other => other.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Credential {
+impl fmt::Display for Orphaned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Credential::IssuerSerial { issuer, serial } => write!(f, "issuer {issuer}, serial {serial}"),
-            Credential::KeyFingerprint(v) => write!(f, "key fingerprint {v}"),
-            Credential::Fingerprint(v) => write!(f, "certificate fingerprint {v}"),
-            Credential::Sid(v) => write!(f, "SID {v}"),
-            Credential::SanUri(v) => write!(f, "SAN URI {v}"),
-            Credential::SanUpn(v) => write!(f, "SAN UPN {v}"),
-            Credential::SanEmail(v) => write!(f, "SAN email {v}"),
-            Credential::SanDns(v) => write!(f, "SAN DNS {v}"),
-            Credential::CommonName(v) => write!(f, "common name {v}"),
-            Credential::Mac(v) => write!(f, "MAC {v}"),
+            Orphaned::NoOwner => f.write_str("it has no owner"),
+            Orphaned::UnknownOwner => f.write_str("no user has its owner's name"),
+            Orphaned::OwnerGone(IdentityStatus::Active) => f.write_str("its owner has expired"),
+            Orphaned::OwnerGone(status) => write!(f, "its owner is {status}"),
         }
     }
 }
 
-/// Identities that cannot be told apart.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// The same credential twice.
-    #[error("{credential} is bound to {first} and to {second}")]
-    DuplicateCredential {
-        /// The credential.
-        credential: Credential,
-        /// The one that has it.
-        first: String,
-        /// The one that wants it too.
-        second: String,
-    },
-    /// The same name twice within a kind.
-    #[error("two identities of kind {kind} are called {name}")]
-    DuplicateName {
-        /// The kind.
-        kind: IdentityKind,
-        /// The name.
-        name: String,
-    },
-}
-
-/// A certificate that two identities lay claim to.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the certificate is bound to {first} by its {first_by} and to {second} by its {second_by}")]
-pub struct Ambiguous {
-    /// One of them.
-    pub first: String,
-    /// By what.
-    pub first_by: Credential,
-    /// Another.
-    pub second: String,
-    /// By what.
-    pub second_by: Credential,
-}
-
-/// All identities, found by credential.
-#[derive(Clone, Debug, Default)]
-pub struct IdentityIndex {
-    all: Vec<Arc<Identity>>,
-    by_credential: HashMap<Credential, Arc<Identity>>,
-}
-
-impl IdentityIndex {
-    /// An index of these.
-    ///
-    /// # Errors
-    /// When a credential is bound twice; both identities are named.
-    pub fn new(all: Vec<Identity>) -> Result<IdentityIndex, IdentityError> {
-        let mut index = IdentityIndex::default();
-        let mut names = HashMap::new();
-        for identity in all.into_iter().map(Arc::new) {
-            let Identity { kind, ref name, .. } = *identity;
-            if names.insert((kind, name.clone()), ()).is_some() {
-                return Err(IdentityError::DuplicateName { kind, name: name.clone() });
-            }
-            for credential in &identity.credentials {
-                if let Some(other) = index.by_credential.insert(credential.normalized(), identity.clone())
-                    && other.id != identity.id
-                {
-                    return Err(IdentityError::DuplicateCredential {
-                        credential: credential.clone(),
-                        first: other.name.clone(),
-                        second: name.clone(),
-                    });
-                }
-            }
-            index.all.push(identity);
+impl Identity {
+    /// One that is active and of which nothing else is known.
+    pub fn new(id: IdentityId, kind: IdentityKind, name: &str) -> Identity {
+        Identity {
+            id,
+            name: name.into(),
+            kind,
+            groups: Arc::default(),
+            owner: None,
+            purpose: None,
+            autonomy: None,
+            environment: None,
+            attributes: BTreeMap::new(),
+            status: IdentityStatus::Active,
+            expires: None,
+            credentials: Box::default(),
         }
-        Ok(index)
     }
 
-    /// Whose certificate this is, and by which binding: the strongest that
-    /// matches.
-    ///
-    /// # Errors
-    /// When bindings of different identities match it.
-    pub fn by_certificate(
-        &self,
-        facts: &CertificateFacts,
-    ) -> Result<Option<(&Arc<Identity>, Credential)>, Box<Ambiguous>> {
-        let mut found: Option<(&Arc<Identity>, Credential)> = None;
-        for candidate in candidates(facts) {
-            let Some(identity) = self.by_credential.get(&candidate.normalized()) else { continue };
-            match &found {
-                None => found = Some((identity, candidate)),
-                Some((first, _)) if first.id == identity.id => {}
-                Some((first, first_by)) => {
-                    return Err(Box::new(Ambiguous {
-                        first: first.name.clone(),
-                        first_by: first_by.clone(),
-                        second: identity.name.clone(),
-                        second_by: candidate,
-                    }));
-                }
-            }
-        }
-        Ok(found)
+    /// Whether it may log in at `now`, as far as its life goes.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.status == IdentityStatus::Active && self.expires.is_none_or(|at| at > now)
     }
-
-    /// Whose MAC address this is.
-    pub fn by_mac(&self, mac: MacAddress) -> Option<&Arc<Identity>> {
-        self.by_credential.get(&Credential::Mac(mac))
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &[Arc<Identity>] {
-        &self.all
-    }
-}
-
-/// Everything in a certificate that a binding may name, strongest first.
-fn candidates(facts: &CertificateFacts) -> impl Iterator<Item = Credential> + '_ {
-    let exact = [
-        Credential::IssuerSerial { issuer: facts.issuer.clone(), serial: facts.serial.clone() },
-        Credential::KeyFingerprint(facts.key_fingerprint.clone()),
-        Credential::Fingerprint(facts.fingerprint.clone()),
-    ];
-    exact
-        .into_iter()
-        .chain(facts.sid.iter().cloned().map(Credential::Sid))
-        .chain(facts.san_uri.iter().cloned().map(Credential::SanUri))
-        .chain(facts.san_upn.iter().cloned().map(Credential::SanUpn))
-        .chain(facts.san_email.iter().cloned().map(Credential::SanEmail))
-        .chain(facts.san_dns.iter().cloned().map(Credential::SanDns))
-        .chain(facts.common_name.iter().cloned().map(Credential::CommonName))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn identity(name: &str, credentials: Vec<Credential>) -> Identity {
-        Identity {
-            id: IdentityId::new(Timestamp::default()),
-            name: name.into(),
-            kind: IdentityKind::Device,
-            groups: Vec::new(),
-            owner: None,
-            purpose: None,
-            status: IdentityStatus::Active,
-            expires: None,
-            credentials,
-        }
-    }
-
-    fn certificate() -> CertificateFacts {
-        CertificateFacts {
-            subject: "CN=laptop-1".into(),
-            common_name: Some("laptop-1".into()),
-            issuer: "CN=Corp CA".into(),
-            serial: "0a1b".into(),
-            fingerprint: "aa".repeat(32),
-            key_fingerprint: "bb".repeat(32),
-            not_before: Timestamp::default(),
-            not_after: Timestamp::default(),
-            san_dns: vec!["Laptop-1.Example".into()],
-            san_email: Vec::new(),
-            san_uri: vec!["spiffe://example/laptop-1".into()],
-            san_upn: Vec::new(),
-            san_ip: Vec::new(),
-            sid: None,
-            key_type: "EC-P256".into(),
-        }
-    }
-
-    #[test]
-    fn each_field_binds_by_itself() {
-        for credential in [
-            Credential::SanDns("laptop-1.example.".into()),
-            Credential::SanUri("spiffe://example/laptop-1".into()),
-            Credential::CommonName("laptop-1".into()),
-            Credential::IssuerSerial { issuer: "CN=Corp CA".into(), serial: "A:1B".into() },
-            Credential::IssuerSerial { issuer: "CN=Corp CA".into(), serial: "00:0a:1b".into() },
-            Credential::Fingerprint(["AA"; 32].join(":")),
-            Credential::KeyFingerprint("BB".repeat(32)),
-        ] {
-            let index = IdentityIndex::new(vec![identity("laptop-1", vec![credential.clone()])]).unwrap();
-            let found = index.by_certificate(&certificate()).unwrap();
-            assert_eq!(found.map(|(i, _)| i.name.as_str()), Some("laptop-1"), "{credential}");
-        }
-        for credential in [
-            Credential::SanUri("spiffe://example/LAPTOP-1".into()),
-            Credential::SanEmail("laptop-1.example".into()),
-            Credential::SanDns("laptop-1".into()),
-            Credential::CommonName("laptop-1.example".into()),
-        ] {
-            let index = IdentityIndex::new(vec![identity("other", vec![credential.clone()])]).unwrap();
-            assert_eq!(index.by_certificate(&certificate()).unwrap(), None, "{credential}");
-        }
-    }
-
-    #[test]
-    fn lay_1_a_credential_has_one_identity() {
-        let same = || vec![Credential::SanDns("laptop-1.example".into())];
-        let error = IdentityIndex::new(vec![identity("one", same()), identity("two", same())]).unwrap_err();
-        assert_eq!(error.to_string(), "SAN DNS laptop-1.example is bound to one and to two");
-    }
-
-    #[test]
-    fn a_certificate_that_two_claim_is_nobodys() {
-        let index = IdentityIndex::new(vec![
-            identity("one", vec![Credential::SanDns("laptop-1.example".into())]),
-            identity("two", vec![Credential::CommonName("laptop-1".into())]),
-        ])
-        .unwrap();
-        let error = index.by_certificate(&certificate()).unwrap_err();
-        assert_eq!((error.first.as_str(), error.second.as_str()), ("one", "two"));
-    }
-
     #[test]
     fn unknown_words_are_told_what_there_is() {
         let error = "robot".parse::<IdentityKind>().unwrap_err();
         assert!(error.to_string().contains("agent"), "{error}");
+    }
+
+    #[test]
+    fn what_4_a_life_goes_one_way() {
+        use IdentityStatus::{Active, Approved, Requested, Retired, Suspended};
+        let legal = [
+            (Requested, Approved),
+            (Requested, Retired),
+            (Approved, Active),
+            (Approved, Suspended),
+            (Approved, Retired),
+            (Active, Suspended),
+            (Active, Retired),
+            (Suspended, Active),
+            (Suspended, Retired),
+        ];
+        for from in IdentityStatus::ALL {
+            for to in IdentityStatus::ALL {
+                let expected = from == to || legal.contains(&(*from, *to));
+                assert_eq!(from.change_to(*to).is_ok(), expected, "{from} to {to}");
+            }
+        }
+        let error = Requested.change_to(Active).unwrap_err().to_string();
+        assert_eq!(error, "requested cannot become active; from requested follows approved or retired");
+    }
+
+    #[test]
+    fn shared_text_is_kept_once() {
+        let mut interner = Interner::default();
+        let (one, two) = (interner.list(["a", "b"]), interner.list(["a", "b"]));
+        assert!(Arc::ptr_eq(&one, &two));
+        assert!(Arc::ptr_eq(&one[0], &interner.word("a")));
     }
 }

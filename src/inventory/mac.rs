@@ -10,7 +10,8 @@ const MULTICAST: u8 = 0x01;
 const LOCALLY_ADMINISTERED: u8 = 0x02;
 
 /// An endpoint's address on the link.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MacAddress([u8; LEN]);
 
 /// The text spells no MAC address.
@@ -88,6 +89,20 @@ fn octets(parts: &[&str]) -> Option<[u8; LEN]> {
         *octet = plain.then(|| u8::from_str_radix(part, 16).ok())??;
     }
     Some(out)
+}
+
+impl TryFrom<String> for MacAddress {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<Self, MacError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<MacAddress> for String {
+    fn from(mac: MacAddress) -> String {
+        mac.to_string()
+    }
 }
 
 /// As RFC 3580, section 3.21, writes it: 02-00-5E-00-00-01.

@@ -23,6 +23,18 @@ pub enum MessageAuthenticatorMode {
     Off,
 }
 
+/// What decisions about a NAS's endpoints lead to.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NasMode {
+    /// They are carried out.
+    #[default]
+    Enforce,
+    /// Everybody is let in as if there were no RADIUS server; what would have
+    /// happened is recorded.
+    Observe,
+}
+
 /// A RADIUS client, known by where its packets come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nas {
@@ -44,6 +56,8 @@ pub struct Nas {
     pub groups: Vec<String>,
     /// EAP conversations that it may have open at once.
     pub max_conversations: usize,
+    /// Whether decisions are carried out.
+    pub mode: NasMode,
 }
 
 /// An address and how many of its leading bits count.
@@ -226,6 +240,7 @@ mod tests {
             site: None,
             groups: Vec::new(),
             max_conversations: DEFAULT_MAX_CONVERSATIONS,
+            mode: NasMode::Enforce,
         }
     }
 

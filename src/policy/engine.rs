@@ -170,8 +170,7 @@ impl Policy {
             .map_err(|e| one(0, e.to_string(), "give each rule its own @id"))?;
         let by_id = (0..).zip(&rules).map(|(i, r)| (r.policy.id().clone(), i)).collect();
         let index = Index::of(&rules);
-        let revision: String =
-            digest(&SHA256, text.as_bytes()).as_ref().iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let revision = digest_of(text);
         Ok(Policy {
             rules,
             by_id,
@@ -299,6 +298,11 @@ impl Policy {
     }
 }
 
+/// Names a policy's text: the first 12 hex digits of its SHA-256.
+pub fn digest_of(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
 impl Index {
     fn of(rules: &[Rule]) -> Index {
         let mut index = Index::default();
@@ -378,8 +382,11 @@ impl Names {
                 let mut attributes = HashMap::from([("name".to_owned(), string(&identity.name))]);
                 attributes.extend(identity.owner.as_deref().map(|o| ("owner".to_owned(), string(o))));
                 attributes.extend(identity.purpose.as_deref().map(|p| ("purpose".to_owned(), string(p))));
-                Entity::new(principal.clone(), attributes, self.groups(facts).into_iter().collect())
-                    .map_err(|e| e.to_string())?
+                attributes.extend(identity.environment.as_deref().map(|e| ("environment".to_owned(), string(e))));
+                attributes.extend(identity.autonomy.map(|level| ("autonomy".to_owned(), long(level.into()))));
+                let groups = self.groups(facts);
+                let tags = identity.attributes.iter().map(|(name, value)| (name.to_string(), string(value)));
+                Entity::new_with_tags(principal.clone(), attributes, groups, tags).map_err(|e| e.to_string())?
             }
             _ => Entity::new_no_attrs(principal.clone(), HashSet::new()),
         };

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::IdentityId;
-use crate::inventory::identity::{Identity, IdentityStatus};
+use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::time::Timestamp;
@@ -10,15 +10,9 @@ const PROFILES: [&str; 6] = ["corp", "machines", "agents", "printers", "iot", "q
 
 fn identity(kind: IdentityKind, name: &str, groups: &[&str]) -> Principal {
     Principal::Identity(Arc::new(Identity {
-        id: IdentityId::new(Timestamp::default()),
-        name: name.into(),
-        kind,
-        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        groups: groups.iter().map(|g| Arc::from(*g)).collect(),
         owner: Some("alice".into()),
-        purpose: None,
-        status: IdentityStatus::Active,
-        expires: None,
-        credentials: Vec::new(),
+        ..Identity::new(IdentityId::new(Timestamp::default()), kind, name)
     }))
 }
 

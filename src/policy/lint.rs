@@ -101,7 +101,7 @@ impl<'a> Known<'a> {
     fn new(around: &Surroundings<'a>) -> Self {
         let Surroundings { identities, nas, profiles } = *around;
         Self {
-            groups: identities.iter().flat_map(|i| &i.groups).map(String::as_str).collect(),
+            groups: identities.iter().flat_map(|i| i.groups.iter()).map(AsRef::as_ref).collect(),
             agents: identities.iter().filter(|i| i.kind == IdentityKind::Agent).map(AsRef::as_ref).collect(),
             nas: nas.iter().map(|n| n.name.as_str()).collect(),
             nas_groups: nas.iter().flat_map(|n| &n.groups).map(String::as_str).collect(),
@@ -154,8 +154,8 @@ fn scope_names_agent(scope: &PrincipalConstraint, agent: &Identity) -> bool {
     let is = |uid: &EntityUid| {
         let id = uid.id().unescaped();
         match uid.type_name().to_string().as_str() {
-            "Group" => agent.groups.iter().any(|group| group == id),
-            "Agent" => agent.name == id,
+            "Group" => agent.groups.iter().any(|group| **group == *id),
+            "Agent" => *agent.name == *id,
             _ => false,
         }
     };
@@ -256,8 +256,7 @@ impl Used {
 mod tests {
     use super::*;
     use crate::ids::{IdentityId, NasId};
-    use crate::inventory::identity::IdentityStatus;
-    use crate::inventory::nas::MessageAuthenticatorMode;
+    use crate::inventory::nas::{MessageAuthenticatorMode, NasMode};
     use crate::secret::Secret;
 
     fn findings(text: &str) -> Vec<(String, bool, String)> {
@@ -266,15 +265,9 @@ mod tests {
             Profile { name: "narrow".into(), role: Some("agents".into()), ..Profile::default() },
         ];
         let agent = Identity {
-            id: IdentityId::of_name("a"),
-            name: "summariser".into(),
-            kind: IdentityKind::Agent,
-            groups: vec!["agents".into()],
+            groups: ["agents".into()].into(),
             owner: Some("ben".into()),
-            purpose: None,
-            status: IdentityStatus::Active,
-            expires: None,
-            credentials: vec![],
+            ..Identity::new(IdentityId::of_name("a"), IdentityKind::Agent, "summariser")
         };
         let nas = Nas {
             id: NasId::of_name("n"),
@@ -286,6 +279,7 @@ mod tests {
             site: Some("hq".into()),
             groups: vec!["access".into()],
             max_conversations: 1,
+            mode: NasMode::Enforce,
         };
         let policy = Policy::compile(text, &["flat", "narrow"]).unwrap();
         let (identities, nas) = ([Arc::new(agent)], [Arc::new(nas)]);

@@ -3,23 +3,26 @@
 
 use super::engine::{Outcome, Policy};
 use super::facts::{AuthMethod, Facts, Principal};
-use crate::inventory::identity::IdentityIndex;
+use crate::inventory::index::IdentityIndex;
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::CertificateFacts;
 use crate::time::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 
 /// What `expect` says for a rejection.
-const DENY: &str = "deny";
+pub const DENY: &str = "deny";
 /// The kinds of ports that rules know by name.
 const PORT_TYPES: [&str; 3] = ["ethernet", "wireless", "virtual"];
 /// How long the certificates of tests are valid, unless they say otherwise.
 const DAYS_LEFT: i64 = 90;
+
+/// Seconds of a day.
+const DAY_SECS: i64 = 86_400;
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -44,30 +47,41 @@ pub struct PolicyTest {
 }
 
 /// Facts as people write them; what is not said takes its ordinary value.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
     /// The name of an identity; without one, a stranger.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
     /// `eap-tls` (unless said otherwise) or `mab`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The name of a NAS; without one, the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nas: Option<String>,
     /// When, RFC 3339; without it, now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// The endpoint's MAC address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
     /// The wireless network.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ssid: Option<String>,
     /// `ethernet`, `wireless` or `virtual`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_type: Option<String>,
     /// The port.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port_id: Option<String>,
     /// The name of the CA that vouches for the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
     /// Days until the certificate expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
     /// DNS names in the certificate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub san_dns: Vec<String>,
 }
 
@@ -96,6 +110,28 @@ pub struct World<'a> {
 }
 
 impl Given {
+    /// What of these facts a test can say.
+    pub fn of(facts: &Facts) -> Given {
+        let identity = match &facts.principal {
+            Principal::Identity(identity) => Some(identity.name.to_string()),
+            Principal::UnknownCertificate | Principal::UnknownMac => None,
+        };
+        let certificate = facts.certificate.as_deref();
+        Given {
+            identity,
+            method: Some(facts.method.as_str().to_owned()),
+            nas: Some(facts.nas_name.clone()),
+            at: Some(facts.at.to_string()),
+            mac: facts.mac.map(|mac| mac.to_string()),
+            ssid: facts.ssid.clone(),
+            port_type: facts.nas_port_type.clone(),
+            port_id: facts.nas_port_id.clone(),
+            ca: facts.certificate_ca.clone(),
+            days_left: certificate.map(|c| (c.not_after.unix_secs() - facts.at.unix_secs()).div_euclid(DAY_SECS)),
+            san_dns: certificate.map(|c| c.san_dns.clone()).unwrap_or_default(),
+        }
+    }
+
     /// The facts that these words mean.
     ///
     /// # Errors
@@ -109,7 +145,7 @@ impl Given {
         let identity = match &self.identity {
             None => None,
             Some(name) => {
-                let found = world.identities.all().iter().find(|i| i.name == *name);
+                let found = world.identities.all().iter().find(|i| *i.name == **name);
                 Some(found.ok_or_else(|| format!("no identity is called {name:?}"))?)
             }
         };
@@ -140,7 +176,7 @@ impl Given {
             (None, AuthMethod::EapTls) => Principal::UnknownCertificate,
             (None, AuthMethod::Mab) => Principal::UnknownMac,
         };
-        let name = identity.map_or("stranger", |i| i.name.as_str());
+        let name = identity.map_or("stranger", |i| &*i.name);
         let certificate = (method == AuthMethod::EapTls).then(|| Arc::new(self.certificate(name, at)));
         Ok(Facts {
             principal,
@@ -167,7 +203,7 @@ impl Given {
     }
 
     fn certificate(&self, name: &str, at: Timestamp) -> CertificateFacts {
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_secs(DAY_SECS.unsigned_abs());
         let days = self.days_left.unwrap_or(DAYS_LEFT);
         let left = day * u32::try_from(days.unsigned_abs()).unwrap_or(u32::MAX);
         CertificateFacts {
@@ -205,6 +241,18 @@ impl PolicyTests {
 }
 
 impl PolicyTest {
+    /// A test as it is written in the file.
+    ///
+    /// # Errors
+    /// When a text cannot be written as TOML.
+    pub fn text(name: &str, given: &Given, expect: &str) -> Result<String, toml::ser::Error> {
+        let mut test = toml::Table::new();
+        test.insert("name".into(), name.into());
+        test.insert("expect".into(), expect.into());
+        test.insert("given".into(), toml::Value::try_from(given)?);
+        toml::to_string(&toml::Table::from_iter([("test".to_owned(), vec![toml::Value::Table(test)].into())]))
+    }
+
     fn failure(&self, policy: &Policy, world: &World<'_>) -> Option<String> {
         let facts = match self.given.facts(world) {
             Ok(facts) => facts,

@@ -6,8 +6,10 @@ pub mod reload;
 use crate::access::{Engine, Service};
 use crate::api::{self, ApiState};
 use crate::config::build::{Built, Faults, build};
+use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
+use crate::inventory::seal::Seal;
 use crate::jobs;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -81,22 +83,26 @@ pub struct Running {
 ///
 /// # Errors
 /// All that is wrong.
-pub fn load(file: &Path, previous: Option<&Built>) -> Result<(Config, Source, Built), Faults> {
+pub fn load(file: &Path, stored: &Stored, previous: Option<&Built>) -> Result<(Config, Source, Built), Faults> {
     let (config, source) = Config::load(file)?;
     let now = Clock::start().now();
-    let mut built = build(&config, &source, previous, now)?;
+    let mut built = build(&config, &source, stored, previous, now)?;
     built.warnings.extend(built.snapshot.trust.warnings(now));
     Ok((config, source, built))
 }
 
-/// The same, whatever the policy's tests say: for the commands that ask why.
+/// The same, whatever the policy's tests say, which `stored` loses: for the
+/// commands that ask why.
 ///
 /// # Errors
 /// All else that is wrong.
-pub fn load_untested(file: &Path) -> Result<(Config, Source, Built), Faults> {
+pub fn load_untested(file: &Path, stored: &mut Stored) -> Result<(Config, Source, Built), Faults> {
     let (mut config, source) = Config::load(file)?;
     let tests = config.policy.tests.take();
-    let built = build(&config, &source, None, Clock::start().now())?;
+    if let Some(policy) = &mut stored.policy {
+        policy.tests = None;
+    }
+    let built = build(&config, &source, stored, None, Clock::start().now())?;
     config.policy.tests = tests;
     Ok((config, source, built))
 }
@@ -106,20 +112,22 @@ pub fn load_untested(file: &Path) -> Result<(Config, Source, Built), Faults> {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(file: &Path) -> Result<Running, StartError> {
-    let (config, source, built) = load(file, None).map_err(StartError::Config)?;
+    let (config, source) = Config::load(file).map_err(|e| StartError::Config(e.into()))?;
+    let data_dir = source.resolve(&config.server.data_dir);
+    std::fs::create_dir_all(&data_dir)?;
+    let path = data_dir.join(DATABASE);
+    let unusable = |message: String| StartError::Store { path: path.clone(), message };
+    let store = Store::open(&path).await.map_err(|e| unusable(e.to_string()))?;
+    let seal = Arc::new(seal(&data_dir).map_err(|e| unusable(e.to_string()))?);
+    let stored = inventory(&store, &seal).await.map_err(unusable)?;
+    let (config, source, built) = load(file, &stored, None).map_err(StartError::Config)?;
     for warning in &built.warnings {
         tracing::warn!("{warning}");
     }
     let token = api_token(&config, &source).map_err(|e| StartError::Config(e.into()))?;
-    let data_dir = source.resolve(&config.server.data_dir);
-    std::fs::create_dir_all(&data_dir)?;
-    let path = data_dir.join(DATABASE);
-    let store =
-        Store::open(&path).await.map_err(|e| StartError::Store { path: path.clone(), message: e.to_string() })?;
     let metrics = Arc::new(Metrics::new());
     let clock = Arc::new(Clock::start());
     let writer = Writer::start(store.clone(), metrics.clone());
-    mirror(&store, &built).await.map_err(|message| StartError::Store { path, message })?;
 
     let engine = Arc::new(Engine::new(
         built.snapshot.clone(),
@@ -162,7 +170,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         }
     });
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
-    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), built);
+    tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
+    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), seal, stored, built);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })
 }
@@ -203,9 +212,13 @@ fn ready(writer: &Writer, stop: &Arc<AtomicBool>) -> api::ReadyCheck {
     })
 }
 
-/// Keeps the database's copy of who is known, for those who join tables.
-async fn mirror(store: &Store, built: &Built) -> Result<(), String> {
-    store.mirror_inventory(built.snapshot.nas.all(), built.snapshot.identities.all()).await.map_err(|e| e.to_string())
+/// What the database holds of the inventory.
+///
+/// # Errors
+/// In words, when it cannot be read or its secrets do not open.
+pub async fn inventory(store: &Store, seal: &Seal) -> Result<Stored, String> {
+    let rows = store.inventory().await.map_err(|e| e.to_string())?;
+    Stored::of_rows(rows, seal).map_err(|e| e.to_string())
 }
 
 impl Running {

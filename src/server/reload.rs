@@ -1,9 +1,12 @@
-//! Changes on disk take effect without a restart: the configuration, the
-//! policy, certificates, CAs and CRLs are watched.
+//! Changes take effect without a restart: the configuration, the policy,
+//! certificates, CAs and CRLs are watched, and so is what is applied to the
+//! database.
 
-use super::{load, mirror};
+use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
+use crate::config::stored::Stored;
+use crate::inventory::seal::Seal;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,14 +37,24 @@ pub struct Reloader {
     watched: Vec<PathBuf>,
     engine: Arc<Engine>,
     store: Store,
+    seal: Arc<Seal>,
+    stored: Arc<Stored>,
     built: Arc<Built>,
 }
 
 impl Reloader {
     /// Watches the files that the configuration `file` amounted to when it was
     /// `built`.
-    pub fn new(file: PathBuf, engine: Arc<Engine>, store: Store, built: Built) -> Self {
-        Self { file, watched: built.files.clone(), engine, store, built: Arc::new(built) }
+    pub fn new(
+        file: PathBuf,
+        engine: Arc<Engine>,
+        store: Store,
+        seal: Arc<Seal>,
+        stored: Stored,
+        built: Built,
+    ) -> Self {
+        let watched = built.files.clone();
+        Self { file, watched, engine, store, seal, stored: Arc::new(stored), built: Arc::new(built) }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -58,7 +71,8 @@ impl Reloader {
             // A file that is still being written is left alone.
             let settled = now == last;
             last = now.clone();
-            if asked || (settled && now != in_force) {
+            let applied = self.read_applied().await;
+            if asked || applied || (settled && now != in_force) {
                 self.reload().await;
                 // Files that are watched from now on count as they are; others
                 // as they were when they were read, so that no change is missed.
@@ -74,14 +88,34 @@ impl Reloader {
         }
     }
 
+    /// Reads the inventory of the database, if it is another than before.
+    async fn read_applied(&mut self) -> bool {
+        match self.store.generation().await {
+            Ok(generation) if generation == self.stored.generation => return false,
+            Ok(_) => {}
+            // The writer tells of a database that is away.
+            Err(_) => return false,
+        }
+        match inventory(&self.store, &self.seal).await {
+            Ok(stored) => {
+                self.stored = Arc::new(stored);
+                true
+            }
+            Err(error) => {
+                tracing::error!("what was applied is not in force: {error}");
+                false
+            }
+        }
+    }
+
     fn stamps(&self) -> Stamps {
         self.watched.iter().map(|path| (path.clone(), stamp(path))).collect()
     }
 
     async fn reload(&mut self) {
-        let (file, previous) = (self.file.clone(), self.built.clone());
+        let (file, stored, previous) = (self.file.clone(), self.stored.clone(), self.built.clone());
         // Reading and compiling takes a while, which nobody else should wait for.
-        let loaded = tokio::task::spawn_blocking(move || load(&file, Some(&previous))).await;
+        let loaded = tokio::task::spawn_blocking(move || load(&file, &stored, Some(&previous))).await;
         match loaded {
             Ok(Ok((_, _, new))) => {
                 for warning in &new.warnings {
@@ -90,8 +124,7 @@ impl Reloader {
                 self.watched = new.files.clone();
                 self.engine.replace(new.snapshot.clone());
                 tracing::info!(policy = new.snapshot.policy.revision(), "the changed configuration is in force");
-                let old = std::mem::replace(&mut self.built, Arc::new(new));
-                self.mirror_if_changed(&old).await;
+                self.built = Arc::new(new);
             }
             Ok(Err(faults)) => {
                 for error in &faults.errors {
@@ -103,18 +136,6 @@ impl Reloader {
                 self.watched.dedup();
             }
             Err(e) => tracing::error!(error = %e, "not reloaded: reading the configuration failed"),
-        }
-    }
-
-    /// The copy in the database is rewritten only for a reason, since records
-    /// wait meanwhile.
-    async fn mirror_if_changed(&self, old: &Built) {
-        let (old, new) = (&old.snapshot, &self.built.snapshot);
-        if old.nas.all() == new.nas.all() && old.identities.all() == new.identities.all() {
-            return;
-        }
-        if let Err(e) = mirror(&self.store, &self.built).await {
-            tracing::warn!(error = %e, "the inventory's copy in the database is out of date");
         }
     }
 }

@@ -3,9 +3,10 @@
 //! One connection writes, in group commits ([`writer`]); a few others read. No
 //! decision waits for a read: the path of a request knows memory only.
 
-mod inventory;
+pub mod inventory;
 pub mod read;
 mod records;
+pub mod unknown;
 pub mod writer;
 
 use sqlx::SqlitePool;
@@ -90,11 +91,21 @@ impl Store {
             .foreign_keys(true);
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&write).await.map_err(|e| StoreError::Migration(Arc::new(e)))?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.read_only(true))
-            .await?;
+        let read = readers(options).await?;
         Ok(Store { write, read })
     }
+
+    /// Opens the database to read it, as it is: that of a running server, too.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn open_to_read(path: &Path) -> Result<Store, StoreError> {
+        let read = readers(SqliteConnectOptions::new().filename(path).busy_timeout(BUSY)).await?;
+        Ok(Store { write: read.clone(), read })
+    }
+}
+
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
+    pool.connect_with(options.read_only(true)).await
 }

@@ -100,6 +100,30 @@ impl Store {
         Ok(page(items, limit, |d| d.id))
     }
 
+    /// The bodies of decisions made at `since` or later, newest first, after the
+    /// one named `after`; and where to go on. They are parsed elsewhere, so that
+    /// a hundred thousand are read in the time that they take.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn decision_bodies(
+        &self,
+        since: Timestamp,
+        after: Option<DecisionId>,
+        limit: u32,
+    ) -> Result<(Vec<String>, Option<DecisionId>), StoreError> {
+        // An id begins with its time, so that the primary key finds the first.
+        let after = after.map_or([0xff; 16], |id| *id.as_bytes());
+        let query = sqlx::query("SELECT id, body FROM decision WHERE id < ? AND at_us >= ? ORDER BY id DESC LIMIT ?");
+        let query = query.bind(after.to_vec()).bind(since.as_micros()).bind(i64::from(limit));
+        let rows = query.fetch_all(&self.read).await?;
+        let last = rows.last().filter(|_| rows.len() == limit as usize);
+        let next = last.map(|row| row.try_get::<&[u8], _>("id")).transpose()?;
+        let next = next.and_then(|id| <[u8; 16]>::try_from(id).ok()).map(DecisionId::from_bytes);
+        let bodies = rows.iter().map(|row| row.try_get("body")).collect::<Result<_, _>>()?;
+        Ok((bodies, next))
+    }
+
     /// The decision of this id, if there is one.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::support::pki::pki;
 use cordon::access::{Answer, Arrival, Engine, RequestToken, Service, Snapshot};
 use cordon::client::{Ending, Login, LoginStep, Port};
 use cordon::config::build::{build, certified_key};
+use cordon::config::stored::Stored;
 use cordon::config::{Config, Source};
 use cordon::eap::packet::{EapCode, EapType, typed};
 use cordon::eap::tls::adapter::{ClientTlsConfig, KeyExchange, TlsVersion};
@@ -92,7 +93,7 @@ credentials = [{{ san_dns = "p256.corp.example" }}]
     );
     let source = Source { file: "cordon.toml".into(), text };
     let config = Config::parse(&source).unwrap();
-    build(&config, &source, None, now()).unwrap_or_else(|e| panic!("{e:?}")).snapshot
+    build(&config, &source, &Stored::default(), None, now()).unwrap_or_else(|e| panic!("{e:?}")).snapshot
 }
 
 fn engine(more: &str) -> Arc<Engine> {

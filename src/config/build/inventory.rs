@@ -1,30 +1,111 @@
 //! Who may ask, and who is known.
 
 use super::Builder;
-use crate::config::{Config, CredentialSection, IdentitySection, MessageAuthenticatorValue, NasSection};
+use crate::config::document::{BindingSection, Sections};
+use crate::config::{CredentialSection, IdentitySection, MessageAuthenticatorValue, NasSection, Source};
 use crate::enforcement::nas_profile;
 use crate::ids::{IdentityId, NasId};
-use crate::inventory::identity::{Credential, Identity, IdentityIndex, IdentityStatus};
+use crate::inventory::credential::{Binding, BindingField, Credential};
+use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus, Interner, MAX_AUTONOMY, UnknownName};
+use crate::inventory::index::{IdentityError, IdentityIndex};
 use crate::inventory::mac::MacAddress;
-use crate::inventory::nas::{DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry};
+use crate::inventory::nas::{DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry, RegistryError};
 use crate::secret::Secret;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// A shared secret shorter than this, in octets, is warned about: RFC 2865,
 /// section 3, asks for 16.
 const GOOD_SECRET_LEN: usize = 16;
+/// The longest name of an identity or of an attribute, in octets: what fits
+/// User-Name.
+const MAX_NAME_LEN: usize = 253;
+/// Free attributes of one identity, and the octets of a value: each is part of
+/// every decision about it.
+const MAX_ATTRIBUTES: usize = 64;
+/// See [`MAX_ATTRIBUTES`].
+const MAX_ATTRIBUTE_LEN: usize = 1024;
 
-impl Builder<'_> {
-    pub(super) fn registry(&mut self, config: &Config) -> Option<NasRegistry> {
-        let all = config.nas.iter().filter_map(|n| self.nas(n)).collect();
+impl<'a> Builder<'a> {
+    /// All gear, of all documents.
+    pub(super) fn registry(&mut self, documents: &[(&'a Source, Sections<'a>)]) -> Option<NasRegistry> {
+        let mut all = Vec::new();
+        let mut places = HashMap::new();
+        for (source, sections) in documents {
+            self.source = source;
+            for section in sections.nas {
+                places.insert(section.name.get_ref().as_str(), (*source, section.name.span()));
+                all.extend(self.nas(section));
+            }
+        }
         match NasRegistry::new(all) {
-            Ok(registry) => Some(registry),
+            Ok(registry) => {
+                self.nas_places = places;
+                Some(registry)
+            }
             Err(e) => {
-                let span = config.nas.last().map_or(0..0, |n| n.name.span());
-                self.wrong(span, e.to_string(), "an address and a name belong to one [[nas]] only");
+                let (RegistryError::DuplicateAddress { second: name, .. } | RegistryError::DuplicateName(name)) = &e;
+                self.wrong_at(
+                    places.get(name.as_str()),
+                    e.to_string(),
+                    "an address and a name belong to one [[nas]] only",
+                );
                 None
             }
         }
+    }
+
+    /// An error at the place of an object, or in the file at hand when that is
+    /// not known.
+    fn wrong_at(&mut self, place: Option<&(&'a Source, Range<usize>)>, message: String, remedy: &str) {
+        let (source, span) = place.cloned().unwrap_or((self.source, 0..0));
+        self.errors.push(source.error(span, message, remedy));
+    }
+
+    /// Sites and groups, once some are declared, are all that there are: a
+    /// misspelt one is a mistake.
+    pub(super) fn declared(&mut self, documents: &[(&'a Source, Sections<'a>)]) {
+        let sites = self.declarations(documents, "site", |s| s.site.iter().map(|site| &site.name).collect());
+        let groups = self.declarations(documents, "group", |s| s.group.iter().map(|group| &group.name).collect());
+        for (source, sections) in documents {
+            self.source = source;
+            for nas in sections.nas.iter().filter(|_| !sites.is_empty()) {
+                if let Some(site) = nas.site.as_deref().filter(|site| !sites.contains(*site)) {
+                    let message =
+                        format!("the NAS {} stands at the site {site:?}, which is not declared", nas.name.get_ref());
+                    self.wrong(nas.name.span(), message, "add a [[site]] of that name, or correct the spelling");
+                }
+            }
+            for identity in sections.identity.iter().filter(|_| !groups.is_empty()) {
+                for group in identity.groups.iter().filter(|group| !groups.contains(group.as_str())) {
+                    let message =
+                        format!("{} is in the group {group:?}, which is not declared", identity.name.get_ref());
+                    self.wrong(identity.name.span(), message, "add a [[group]] of that name, or correct the spelling");
+                }
+            }
+        }
+    }
+
+    fn declarations(
+        &mut self,
+        documents: &[(&'a Source, Sections<'a>)],
+        what: &str,
+        names: impl Fn(&Sections<'a>) -> Vec<&'a Spanned<String>>,
+    ) -> HashSet<&'a str> {
+        let mut all = HashSet::new();
+        for (source, sections) in documents {
+            self.source = source;
+            for name in names(sections) {
+                if !all.insert(name.get_ref().as_str()) {
+                    let message = format!("two {what}s are called {:?}", name.get_ref());
+                    self.wrong(name.span(), message, "remove one of them");
+                }
+            }
+        }
+        all
     }
 
     fn nas(&mut self, section: &NasSection) -> Option<Nas> {
@@ -42,6 +123,9 @@ impl Builder<'_> {
         let secret = match (&section.secret, &section.secret_file) {
             (Some(secret), None) => secret.get_ref().clone().into_bytes(),
             (None, Some(file)) => self.read(file, "the secret")?.trim_ascii_end().to_vec(),
+            (None, None) if section.kept_secret.is_some() => {
+                section.kept_secret.as_ref().map(|secret| secret.expose().to_vec()).unwrap_or_default()
+            }
             (None, None) => {
                 self.wrong(
                     section.name.span(),
@@ -100,37 +184,111 @@ impl Builder<'_> {
             site: section.site.clone(),
             groups: section.groups.clone(),
             max_conversations,
+            mode: section.mode,
         })
     }
 
-    pub(super) fn identities(&mut self, config: &Config) -> Option<IdentityIndex> {
-        let all = config.identity.iter().filter_map(|i| self.identity(i)).collect();
-        match IdentityIndex::new(all) {
+    /// All identities, of all documents, and those of the database.
+    pub(super) fn identities(
+        &mut self,
+        documents: &[(&'a Source, Sections<'a>)],
+        stored: &[Arc<Identity>],
+    ) -> Option<IdentityIndex> {
+        let mut interner = Interner::default();
+        let (mut all, mut bindings) = (stored.to_vec(), Vec::new());
+        let mut places = HashMap::new();
+        for (source, sections) in documents {
+            self.source = source;
+            for section in sections.identity {
+                places.insert(section.name.get_ref().as_str(), (*source, section.name.span()));
+                all.extend(self.identity(section, &mut interner).map(Arc::new));
+            }
+            for section in sections.binding {
+                bindings.extend(self.binding(section));
+            }
+        }
+        match IdentityIndex::new(all, bindings) {
             Ok(index) => Some(index),
             Err(e) => {
-                let span = config.identity.last().map_or(0..0, |i| i.name.span());
-                self.wrong(span, e.to_string(), "a credential belongs to one identity only");
+                let (name, remedy) = match &e {
+                    IdentityError::DuplicateCredential { second, .. } => {
+                        (second, "a credential belongs to one identity only")
+                    }
+                    IdentityError::DuplicateName { name, .. } => {
+                        (name, "give one of them another name, or remove it; case does not tell names apart")
+                    }
+                };
+                self.wrong_at(places.get(name.as_str()), e.to_string(), remedy);
                 None
             }
         }
     }
 
-    fn identity(&mut self, section: &IdentitySection) -> Option<Identity> {
+    fn binding(&mut self, section: &BindingSection) -> Option<Binding> {
         let name = section.name.get_ref().clone();
-        let kind = match section.kind.get_ref().parse() {
-            Ok(kind) => kind,
-            Err(e) => {
-                let e: crate::inventory::identity::UnknownName = e;
-                self.wrong(section.kind.span(), e.to_string(), "give the kind of the identity");
-                return None;
-            }
+        let kind = self.kind(&section.kind)?;
+        let fields = [
+            (BindingField::SanDns, &section.san_dns),
+            (BindingField::SanUri, &section.san_uri),
+            (BindingField::SanEmail, &section.san_email),
+            (BindingField::SanUpn, &section.san_upn),
+            (BindingField::CommonName, &section.common_name),
+        ];
+        let mut given = fields.into_iter().filter_map(|(field, pattern)| Some((field, pattern.as_deref()?)));
+        let (Some((field, pattern)), None) = (given.next(), given.next()) else {
+            let message = format!("the binding {name} must look at exactly one field of the certificate");
+            self.wrong(
+                section.name.span(),
+                message,
+                "give one of san_dns, san_uri, san_email, san_upn and common_name",
+            );
+            return None;
         };
+        match Binding::new(name, field, pattern, kind, section.ca.clone()) {
+            Ok(binding) => Some(binding),
+            Err(message) => {
+                self.wrong(section.name.span(), message, "write it like san_dns = \"{name}.corp.example\"");
+                None
+            }
+        }
+    }
+
+    fn kind(&mut self, text: &Spanned<String>) -> Option<IdentityKind> {
+        match text.get_ref().parse() {
+            Ok(kind) => Some(kind),
+            Err(e) => {
+                let e: UnknownName = e;
+                self.wrong(text.span(), e.to_string(), "give the kind of the identity");
+                None
+            }
+        }
+    }
+
+    fn identity(&mut self, section: &IdentitySection, interner: &mut Interner) -> Option<Identity> {
+        let name = section.name.get_ref();
+        if name.is_empty() || name.len() > MAX_NAME_LEN {
+            let message = format!("the name of an identity has 1 to {MAX_NAME_LEN} octets");
+            self.wrong(section.name.span(), message, "shorten it");
+            return None;
+        }
+        let kind = self.kind(&section.kind)?;
+        if let Some(level) = section.autonomy.as_ref().filter(|level| *level.get_ref() > MAX_AUTONOMY) {
+            let message = format!("the autonomy level {} is above {MAX_AUTONOMY}", level.get_ref());
+            self.wrong(level.span(), message, "0 acts only when told to, 5 acts without anybody watching");
+        }
+        let too_long = |(key, value): (&String, &String)| key.len() > MAX_NAME_LEN || value.len() > MAX_ATTRIBUTE_LEN;
+        if section.attributes.len() > MAX_ATTRIBUTES || section.attributes.iter().any(too_long) {
+            let message = format!(
+                "{name} has more than {MAX_ATTRIBUTES} attributes, or one that is longer than {MAX_ATTRIBUTE_LEN} octets"
+            );
+            self.wrong(section.name.span(), message, "keep what rules and people need");
+        }
         let status = match &section.status {
             None => IdentityStatus::Active,
             Some(text) => match text.get_ref().parse() {
                 Ok(status) => status,
                 Err(e) => {
-                    let e: crate::inventory::identity::UnknownName = e;
+                    let e: UnknownName = e;
                     self.wrong(text.span(), e.to_string(), "only an active identity may log in");
                     return None;
                 }
@@ -151,13 +309,17 @@ impl Builder<'_> {
             },
         };
         let credentials = section.credentials.iter().filter_map(|c| self.credential(c)).collect();
+        let attributes = section.attributes.iter();
         Some(Identity {
             id: IdentityId::of_name(&format!("identity:{kind}:{name}")),
-            name,
+            name: name.as_str().into(),
             kind,
-            groups: section.groups.clone(),
-            owner: section.owner.clone(),
-            purpose: section.purpose.clone(),
+            groups: interner.list(section.groups.iter().map(String::as_str)),
+            owner: section.owner.as_deref().map(|owner| interner.word(owner)),
+            purpose: section.purpose.as_deref().map(|purpose| interner.word(purpose)),
+            autonomy: section.autonomy.as_ref().map(|level| *level.get_ref()),
+            environment: section.environment.as_deref().map(|environment| interner.word(environment)),
+            attributes: attributes.map(|(key, value)| (interner.word(key), interner.word(value))).collect(),
             status,
             expires,
             credentials,
@@ -169,6 +331,16 @@ impl Builder<'_> {
         let mut found = Vec::new();
         found.extend(c.san_dns.map(Credential::SanDns));
         found.extend(c.san_uri.map(Credential::SanUri));
+        if let Some(ip) = c.san_ip {
+            match ip.parse::<IpAddr>() {
+                Ok(address) => found.push(Credential::SanIp(address.to_string())),
+                Err(_) => self.wrong(
+                    section.span(),
+                    format!("{ip:?} is no IP address"),
+                    "give the address of the certificate",
+                ),
+            }
+        }
         found.extend(c.san_email.map(Credential::SanEmail));
         found.extend(c.san_upn.map(Credential::SanUpn));
         found.extend(c.sid.map(Credential::Sid));

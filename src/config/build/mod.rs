@@ -2,6 +2,7 @@
 
 mod inventory;
 
+use super::stored::Stored;
 use super::{CaSection, Config, ConfigError, OnCrlProblem, ProfileSection, Source, TerminationActionValue, VlanValue};
 use crate::access::Snapshot;
 use crate::access::SpelledProfiles;
@@ -11,6 +12,9 @@ use crate::eap::tls::fragment::MAX_OVERHEAD;
 use crate::enforcement::nas_profile::{NasProfileError, NasProfiles};
 use crate::enforcement::profile::{Profile, Redirect, TerminationAction, Vlan};
 use crate::enforcement::spelling::spell;
+use crate::inventory::credential::Credential;
+use crate::inventory::identity::{Identity, IdentityKind, Orphaned};
+use crate::inventory::index::IdentityIndex;
 use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
@@ -38,6 +42,8 @@ use toml::Spanned;
 const FRAGMENT_SIZES: std::ops::RangeInclusive<usize> = 100..=3000;
 /// What errors call the policy of a configuration that names none.
 const BUILT_IN_POLICY: &str = "the built-in default policy";
+/// Identities that a warning names; the others are counted.
+const NAMED: usize = 5;
 /// VLAN ids that IEEE 802.1Q has.
 const VLAN_IDS: std::ops::RangeInclusive<i64> = 1..=4094;
 
@@ -57,6 +63,14 @@ pub struct Built {
     /// Tells whether tickets of an earlier configuration are still good: the
     /// server's certificate, the trusted CAs and the TLS settings.
     tls_fingerprint: Vec<u8>,
+}
+
+impl Built {
+    /// What the facts of tests and questions are made with.
+    pub fn world(&self, now: Timestamp) -> World<'_> {
+        let Snapshot { identities, nas, timezone, .. } = &self.snapshot;
+        World { identities, nas, timezone, now }
+    }
 }
 
 /// What is wrong with a configuration, and the files to watch for its mending.
@@ -83,8 +97,19 @@ impl fmt::Display for Faults {
     }
 }
 
+/// The policy's text and its tests.
+struct Rules {
+    text: Source,
+    tests: Option<Source>,
+    /// Whether somebody here wrote it.
+    own: bool,
+}
+
 struct Builder<'a> {
+    /// The file that is being read, for errors to name.
     source: &'a Source,
+    /// Where each NAS is written.
+    nas_places: HashMap<&'a str, (&'a Source, Range<usize>)>,
     previous: Option<&'a Built>,
     profile_names: HashSet<String>,
     nas_profiles: NasProfiles,
@@ -99,9 +124,18 @@ struct Builder<'a> {
 ///
 /// # Errors
 /// All that is wrong.
-pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Timestamp) -> Result<Built, Faults> {
+pub fn build(
+    config: &Config,
+    source: &Source,
+    stored: &Stored,
+    previous: Option<&Built>,
+    now: Timestamp,
+) -> Result<Built, Faults> {
+    let mut documents = vec![(source, config.sections())];
+    documents.extend(stored.documents.iter().map(|(source, document)| (source, document.sections())));
     let mut builder = Builder {
         source,
+        nas_places: HashMap::new(),
         previous,
         profile_names: HashSet::new(),
         nas_profiles: NasProfiles::new([])?,
@@ -111,15 +145,22 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
         errors: Vec::new(),
     };
     builder.own_nas_profiles(config);
-    let profiles: Vec<Profile> = config.profile.iter().filter_map(|p| builder.profile(p)).collect();
-    let policy = builder.policy(config, &profiles);
-    let nas = builder.registry(config);
-    let identities = builder.identities(config);
+    let mut profiles = Vec::new();
+    for (of_profiles, sections) in &documents {
+        builder.source = of_profiles;
+        profiles.extend(sections.profile.iter().filter_map(|p| builder.profile(p)));
+    }
+    builder.declared(&documents);
+    let nas = builder.registry(&documents);
+    let identities = builder.identities(&documents, &stored.identities);
+    builder.source = source;
+    let rules = builder.rules(config, stored);
+    let policy = rules.as_ref().and_then(|rules| builder.policy(rules, &profiles));
     let cas: Vec<CaSettings> = config.ca.iter().filter_map(|ca| builder.ca(ca)).collect();
-    if policy.as_ref().is_some_and(Policy::is_empty) {
+    if rules.as_ref().is_some_and(|rules| rules.own) && policy.as_ref().is_some_and(Policy::is_empty) {
         builder.warnings.push("the policy has no rule: nobody is let in".into());
     }
-    if config.nas.is_empty() {
+    if nas.as_ref().is_some_and(|nas| nas.all().is_empty()) {
         builder.warnings.push("no [[nas]] is configured: nobody may ask".into());
     }
     if config.ca.is_empty() {
@@ -139,10 +180,13 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
     builder.http(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
-        builder.lint(config, policy, &around);
-        builder.policy_tests(config, policy, &World { identities, nas, timezone, now });
+        if let Some(rules) = &rules {
+            builder.lint(rules, policy, &around);
+            builder.policy_tests(rules, policy, &World { identities, nas, timezone, now });
+        }
+        builder.wise(identities, now);
     }
-    let spelled = builder.spelled(config, &profiles, nas.as_ref(), policy.as_ref());
+    let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, .. } = builder;
     match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
         (
@@ -170,7 +214,7 @@ impl From<NasProfileError> for Faults {
     }
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     /// Adds the NAS profiles of the configured directory.
     fn own_nas_profiles(&mut self, config: &Config) {
         let Some(dir) = &config.server.nas_profiles else { return };
@@ -201,28 +245,78 @@ impl Builder<'_> {
         }
     }
 
+    /// The text of the policy in force: the file that the configuration names,
+    /// else the active revision of the database, else the built-in one.
+    fn rules(&mut self, config: &Config, stored: &Stored) -> Option<Rules> {
+        let Some(path) = &config.policy.file else {
+            return Some(match &stored.policy {
+                Some(policy) => Rules { text: policy.text.clone(), tests: policy.tests.clone(), own: true },
+                None => {
+                    let text = Source { file: BUILT_IN_POLICY.into(), text: DEFAULT_POLICY.to_owned() };
+                    Rules { text, tests: None, own: false }
+                }
+            });
+        };
+        if stored.policy.is_some() {
+            self.warnings.push(
+                "the policy is the file of [policy]; the active revision in the database is out of force: \
+                 remove `file` from [policy] to use it"
+                    .into(),
+            );
+        }
+        let text = self.text(path, "the policy")?;
+        let tests = match &config.policy.tests {
+            Some(tests) => Some(self.text(tests, "the policy's tests")?),
+            None => None,
+        };
+        Some(Rules { text, tests, own: true })
+    }
+
+    /// A file of UTF-8 text.
+    fn text(&mut self, path: &Spanned<PathBuf>, what: &str) -> Option<Source> {
+        let bytes = self.read(path, what)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(Source { file: self.source.resolve(path.get_ref()), text }),
+            Err(_) => {
+                self.wrong(path.span(), format!("{what} is not UTF-8 text"), "save it as UTF-8");
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self, rules: &Rules, profiles: &[Profile]) -> Option<Policy> {
+        match Policy::compile(&rules.text.text, &profiles.iter().map(|p| p.name.as_str()).collect::<Vec<_>>()) {
+            Ok(policy) => Some(policy),
+            // The built-in policy is for those who have the profiles that it names.
+            // A server that was told of neither lets nobody in, and says so.
+            Err(_) if !rules.own => {
+                self.warnings.push("there is no policy: nobody is let in; `cordon apply` brings one".into());
+                Policy::compile("", &[]).ok()
+            }
+            Err(errors) => {
+                self.errors.extend(errors.into_iter().map(|e| ConfigError::in_policy(&rules.text.file, e)));
+                None
+            }
+        }
+    }
+
     /// What is wrong with rules that are well-formed. That the built-in policy
     /// has rules that are of no use here is nobody's fault.
-    fn lint(&mut self, config: &Config, policy: &Policy, around: &Surroundings<'_>) {
-        let own = config.policy.file.as_ref().map(|path| self.source.resolve(path.get_ref()));
-        let file = own.clone().unwrap_or(BUILT_IN_POLICY.into());
+    fn lint(&mut self, rules: &Rules, policy: &Policy, around: &Surroundings<'_>) {
         for finding in lint(policy, around) {
             let fatal = finding.error;
-            let error = ConfigError::of_finding(&file, policy, finding);
+            let error = ConfigError::of_finding(&rules.text.file, policy, finding);
             if fatal {
                 self.errors.push(error);
-            } else if own.is_some() {
+            } else if rules.own {
                 self.warnings.push(error.to_string());
             }
         }
     }
 
     /// Runs the policy's tests; one that fails is an error.
-    fn policy_tests(&mut self, config: &Config, policy: &Policy, world: &World<'_>) {
-        let Some(path) = &config.policy.tests else { return };
-        let Some(bytes) = self.read(path, "the policy's tests") else { return };
-        let source =
-            Source { file: self.source.resolve(path.get_ref()), text: String::from_utf8_lossy(&bytes).into_owned() };
+    fn policy_tests(&mut self, rules: &Rules, policy: &Policy, world: &World<'_>) {
+        let Some(source) = &rules.tests else { return };
         let remedy = "`cordon policy explain` tells which rules match and which do not; correct the policy or the test";
         match toml::from_str::<PolicyTests>(&source.text) {
             Ok(tests) => {
@@ -241,12 +335,38 @@ impl Builder<'_> {
         }
     }
 
+    /// What is unwise about identities: who is recognised by little, and for
+    /// whom nobody answers.
+    fn wise(&mut self, identities: &IdentityIndex, now: Timestamp) {
+        let weak = identities.all().iter().filter(|identity| {
+            let mut all = identity.credentials.iter();
+            !identity.credentials.is_empty() && all.all(|c| matches!(c, Credential::CommonName(_)))
+        });
+        self.warn_of(weak, "recognised by a common name alone, which any trusted CA can issue again");
+        let orphans = identities.all().iter().filter(|identity| {
+            // People who answer for nothing but gear need not be known.
+            matches!(
+                identity.kind,
+                IdentityKind::Agent | IdentityKind::Machine | IdentityKind::Service | IdentityKind::Model
+            ) && identities.orphaned(identity, now).is_some_and(|why| why != Orphaned::UnknownOwner)
+        });
+        self.warn_of(orphans, "without an owner who answers for it");
+    }
+
+    fn warn_of<'i>(&mut self, mut found: impl Iterator<Item = &'i Arc<Identity>>, what: &str) {
+        let names: Vec<&str> = found.by_ref().take(NAMED).map(|identity| &*identity.name).collect();
+        let more = found.count();
+        if !names.is_empty() {
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            self.warnings.push(format!("{what}: {}{more}", names.join(", ")));
+        }
+    }
+
     /// Each profile in the words of each kind of gear that there is. A rule that
     /// could grant what its NAS cannot be told is an error now, so that it is no
     /// surprise at night.
     fn spelled(
         &mut self,
-        config: &Config,
         profiles: &[Profile],
         nas: Option<&NasRegistry>,
         policy: Option<&Policy>,
@@ -263,11 +383,12 @@ impl Builder<'_> {
             }
             for (rule, profile) in policy.grants_at(&nas.name, &nas.groups, nas.site.as_deref()) {
                 if let Some(Err(e)) = words.get(profile) {
-                    let section = config.nas.iter().find(|section| *section.name.get_ref() == nas.name);
                     let message =
                         format!("the rule {rule:?} can grant the profile {profile:?} at {}, but {e}", nas.name);
                     let remedy = "narrow the rule to a Site or NasGroup whose gear can be told, or change the profile";
-                    self.errors.push(self.source.error(section.map_or(0..0, |s| s.name.span()), message, remedy));
+                    let place = self.nas_places.get(nas.name.as_str()).cloned();
+                    let (source, span) = place.unwrap_or((self.source, 0..0));
+                    self.errors.push(source.error(span, message, remedy));
                 }
             }
         }
@@ -376,30 +497,6 @@ impl Builder<'_> {
             raw: section.attributes.iter().map(|a| a.get_ref().clone()).collect(),
             attributes,
         })
-    }
-
-    fn policy(&mut self, config: &Config, profiles: &[Profile]) -> Option<Policy> {
-        let (text, file) = match &config.policy.file {
-            None => (DEFAULT_POLICY.to_owned(), PathBuf::from(BUILT_IN_POLICY)),
-            Some(path) => {
-                let bytes = self.read(path, "the policy")?;
-                let file = self.source.resolve(path.get_ref());
-                match String::from_utf8(bytes) {
-                    Ok(text) => (text, file),
-                    Err(_) => {
-                        self.wrong(path.span(), "the policy is not UTF-8 text", "save it as UTF-8");
-                        return None;
-                    }
-                }
-            }
-        };
-        match Policy::compile(&text, &profiles.iter().map(|p| p.name.as_str()).collect::<Vec<_>>()) {
-            Ok(policy) => Some(policy),
-            Err(errors) => {
-                self.errors.extend(errors.into_iter().map(|e| ConfigError::in_policy(&file, e)));
-                None
-            }
-        }
     }
 
     fn ca(&mut self, section: &CaSection) -> Option<CaSettings> {

@@ -1,0 +1,96 @@
+//! The configuration and database that a command works on.
+
+use crate::config::apply::{self, Plan, Request};
+use crate::config::build::Built;
+use crate::config::stored::{Stored, seal};
+use crate::config::{Config, Source};
+use crate::inventory::seal::Seal;
+use crate::server::{self, DATABASE};
+use crate::store::Store;
+use crate::transport::clock::Clock;
+use std::path::{Path, PathBuf};
+
+/// A configuration, and what its database holds of the inventory.
+pub struct Host {
+    pub file: PathBuf,
+    pub config: Config,
+    pub source: Source,
+    pub data_dir: PathBuf,
+    pub stored: Stored,
+}
+
+impl Host {
+    /// Reads both. A database that is not there yet holds nothing.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn read(file: &Path) -> Result<Host, String> {
+        let (config, source) = Config::load(file).map_err(|e| e.to_string())?;
+        let data_dir = source.resolve(&config.server.data_dir);
+        let database = data_dir.join(DATABASE);
+        let stored = if database.exists() {
+            let store = Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
+            let seal = seal(&data_dir).map_err(|e| e.to_string())?;
+            server::inventory(&store, &seal).await.map_err(|e| format!("{}: {e}", database.display()))?
+        } else {
+            Stored::default()
+        };
+        Ok(Host { file: file.to_owned(), config, source, data_dir, stored })
+    }
+
+    /// The database, to be read.
+    ///
+    /// # Errors
+    /// In words, when there is none.
+    pub async fn open(&self) -> Result<Store, String> {
+        let database = self.data_dir.join(DATABASE);
+        if !database.exists() {
+            return Err(format!("{}: there is no database yet; nothing was decided", database.display()));
+        }
+        Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))
+    }
+
+    /// The database, to be written; made when there is none.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn open_to_write(&self) -> Result<(Store, Seal), String> {
+        std::fs::create_dir_all(&self.data_dir).map_err(|e| format!("{}: {e}", self.data_dir.display()))?;
+        let database = self.data_dir.join(DATABASE);
+        let store = Store::open(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
+        Ok((store, seal(&self.data_dir).map_err(|e| e.to_string())?))
+    }
+
+    /// Plans a change of the inventory.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn plan(&self, request: Request, seal: &Seal) -> Result<Plan, String> {
+        let on = apply::Host { config: &self.config, source: &self.source };
+        apply::plan(on, &self.stored, request, seal, Clock::start().now()).map_err(|faults| faults.to_string())
+    }
+
+    /// What a server would run on.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn build(&self) -> Result<Built, String> {
+        server::load(&self.file, &self.stored, None).map(|(_, _, built)| built).map_err(|faults| faults.to_string())
+    }
+}
+
+/// Runs what has to wait.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())
+}
+
+/// Who asks, for the record of changes: whoever became root by sudo, else the
+/// user of the system.
+pub fn author(given: Option<&str>) -> String {
+    let named = given.map(str::to_owned).filter(|name| !name.is_empty());
+    let variable = |name: &str| std::env::var(name).ok().filter(|name| !name.is_empty());
+    named.or_else(|| variable("SUDO_USER")).or_else(|| variable("USER")).unwrap_or_else(|| "unknown".into())
+}

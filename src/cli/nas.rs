@@ -1,0 +1,151 @@
+//! `cordon nas`: who asks and is unknown, and how it becomes a NAS.
+
+use super::apply::carry_out;
+use super::host::{Host, runtime};
+use crate::config::Source;
+use crate::config::apply::Request;
+use crate::config::document::ObjectKind;
+use crate::config::stored::document_of;
+use crate::inventory::unknown::UnknownNas;
+use crate::secret::Secret;
+use clap::{Args, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// Arguments of `cordon nas`.
+#[derive(Debug, Args)]
+pub struct NasArgs {
+    #[command(subcommand)]
+    command: NasCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NasCommand {
+    /// List the addresses that ask and are no NAS
+    Unknown(UnknownArgs),
+    /// Make an address a NAS; the server takes it up without a restart
+    Adopt(AdoptArgs),
+}
+
+#[derive(Debug, Args)]
+struct UnknownArgs {
+    /// The configuration file of the server
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct AdoptArgs {
+    /// The configuration file of the server
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
+    /// The address that it sends from
+    address: IpAddr,
+    /// The name that decisions show
+    #[arg(long)]
+    name: String,
+    /// A file with the shared secret
+    #[arg(long)]
+    secret_file: PathBuf,
+    /// What kind of gear it is; without it, what its packets speak of
+    #[arg(long)]
+    vendor: Option<String>,
+    /// Where it stands
+    #[arg(long)]
+    site: Option<String>,
+    /// A group that it belongs to; may be repeated
+    #[arg(long = "group")]
+    groups: Vec<String>,
+    /// Let everybody in and record what would have happened
+    #[arg(long)]
+    observe: bool,
+    /// Who adopts it, for the record
+    #[arg(long)]
+    by: Option<String>,
+    /// Adopt it though its latest packet was made with another secret, or it has
+    /// not asked
+    #[arg(long)]
+    force: bool,
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// In words.
+pub fn run(args: &NasArgs) -> Result<(), String> {
+    match &args.command {
+        NasCommand::Unknown(args) => unknown(args),
+        NasCommand::Adopt(args) => adopt(args),
+    }
+}
+
+async fn all(host: &Host) -> Result<Vec<UnknownNas>, String> {
+    let store = host.open().await?;
+    store.unknown_nas().await.map_err(|e| e.to_string())
+}
+
+fn unknown(args: &UnknownArgs) -> Result<(), String> {
+    let all = runtime()?.block_on(async { all(&Host::read(&args.config).await?).await })?;
+    if all.is_empty() {
+        println!("nobody unknown has asked");
+    }
+    for unknown in &all {
+        let hints = unknown.hints();
+        let named = hints.identifier.map_or(String::new(), |name| format!(", calls itself {name:?}"));
+        let vendor = hints.vendor.map_or(String::new(), |vendor| format!(", speaks like {vendor}"));
+        println!("{}  {} packets, last at {}{named}{vendor}", unknown.address, unknown.packets, unknown.last);
+    }
+    if !all.is_empty() {
+        println!("`cordon nas adopt ADDRESS --name NAME --secret-file FILE` makes one a NAS");
+    }
+    Ok(())
+}
+
+fn adopt(args: &AdoptArgs) -> Result<(), String> {
+    let secret =
+        std::fs::read_to_string(&args.secret_file).map_err(|e| format!("{}: {e}", args.secret_file.display()))?;
+    let secret = secret.trim();
+    runtime()?.block_on(async {
+        let host = Host::read(&args.config).await?;
+        let known = all(&host).await.unwrap_or_default().into_iter().find(|u| u.address == args.address.to_canonical());
+        match known.as_ref().map(|unknown| unknown.shares(&Secret::new(secret))) {
+            Some(Some(true)) => println!("the secret fits the latest packet of {}", args.address),
+            Some(Some(false)) if !args.force => {
+                return Err(format!(
+                    "the latest packet of {} was made with another secret\n  -> correct {} or the switch; --force adopts it all the same",
+                    args.address,
+                    args.secret_file.display()
+                ));
+            }
+            Some(_) => println!("whether the secret fits will show with the next packet that carries Message-Authenticator"),
+            None if !args.force => {
+                return Err(format!(
+                    "{} has not asked\n  -> `cordon nas unknown` lists who has; --force adds it all the same",
+                    args.address
+                ));
+            }
+            None => {}
+        }
+        let guessed = known.and_then(|unknown| unknown.hints().vendor).map(str::to_owned);
+        let text = |value: &str| Value::from(value);
+        let mut nas = Table::from_iter([
+            ("name".to_owned(), text(&args.name)),
+            ("address".to_owned(), text(&args.address.to_string())),
+            ("secret".to_owned(), text(secret)),
+        ]);
+        nas.extend(args.vendor.clone().or(guessed).map(|vendor| ("vendor".to_owned(), Value::from(vendor))));
+        nas.extend(args.site.clone().map(|site| ("site".to_owned(), Value::from(site))));
+        if !args.groups.is_empty() {
+            nas.insert("groups".into(), args.groups.clone().into());
+        }
+        if args.observe {
+            nas.insert("mode".into(), text("observe"));
+        }
+        let text = document_of(ObjectKind::Nas, &nas).map_err(|e| e.to_string())?;
+        let files = vec![Source { file: "the command line".into(), text }];
+        carry_out(&host, Request { files, ..Request::default() }, args.by.as_deref()).await?;
+        let (store, _) = host.open_to_write().await?;
+        store.forget_unknown(args.address.to_canonical()).await.map_err(|e| e.to_string())
+    })
+}

@@ -1,0 +1,274 @@
+//! Credentials: by what an identity is recognised.
+
+use super::identity::IdentityKind;
+use super::mac::MacAddress;
+use crate::pki::certificate::CertificateFacts;
+use std::fmt;
+use std::net::IpAddr;
+
+/// What binds a certificate or a MAC address to an identity. Each field of a
+/// certificate is compared with itself only, never combined with others.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// Issuer and serial number, as [`CertificateFacts`] writes them.
+    IssuerSerial {
+        /// The issuer's name.
+        issuer: String,
+        /// In lower-case hex, without leading zero octets.
+        serial: String,
+    },
+    /// SHA-256 of the public key, in lower-case hex.
+    KeyFingerprint(String),
+    /// SHA-256 of the certificate, in lower-case hex.
+    Fingerprint(String),
+    /// A Microsoft security identifier.
+    Sid(String),
+    /// A URI, letter by letter.
+    SanUri(String),
+    /// A User Principal Name, whatever its case.
+    SanUpn(String),
+    /// An email address, whatever its case.
+    SanEmail(String),
+    /// A DNS name, whatever its case.
+    SanDns(String),
+    /// An IP address.
+    SanIp(String),
+    /// The subject's common name, letter by letter. Weak: any CA may repeat it.
+    CommonName(String),
+    /// A MAC address.
+    Mac(MacAddress),
+}
+
+impl Credential {
+    /// The same credential as look-ups spell it: without case where case does
+    /// not count, hex in lower case and without separators.
+    pub fn normalized(&self) -> Credential {
+        let hex = |s: &str| s.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+        match self {
+            Credential::IssuerSerial { issuer, serial } => {
+                let digits = hex(serial);
+                let even = if digits.len().is_multiple_of(2) { digits } else { format!("0{digits}") };
+                let mut serial = even.as_str();
+                while let Some(rest) = serial.strip_prefix("00").filter(|rest| !rest.is_empty()) {
+                    serial = rest;
+                }
+                Credential::IssuerSerial { issuer: issuer.clone(), serial: serial.to_owned() }
+            }
+            Credential::KeyFingerprint(f) => Credential::KeyFingerprint(hex(f)),
+            Credential::Fingerprint(f) => Credential::Fingerprint(hex(f)),
+            Credential::SanUpn(n) => Credential::SanUpn(n.to_lowercase()),
+            Credential::SanEmail(n) => Credential::SanEmail(n.to_lowercase()),
+            Credential::SanDns(n) => Credential::SanDns(n.trim_end_matches('.').to_lowercase()),
+            Credential::SanIp(n) => {
+                Credential::SanIp(n.parse::<IpAddr>().map_or_else(|_| n.clone(), |address| address.to_string()))
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credential::IssuerSerial { issuer, serial } => write!(f, "issuer {issuer}, serial {serial}"),
+            Credential::KeyFingerprint(v) => write!(f, "key fingerprint {v}"),
+            Credential::Fingerprint(v) => write!(f, "certificate fingerprint {v}"),
+            Credential::Sid(v) => write!(f, "SID {v}"),
+            Credential::SanUri(v) => write!(f, "SAN URI {v}"),
+            Credential::SanUpn(v) => write!(f, "SAN UPN {v}"),
+            Credential::SanEmail(v) => write!(f, "SAN email {v}"),
+            Credential::SanDns(v) => write!(f, "SAN DNS {v}"),
+            Credential::SanIp(v) => write!(f, "SAN IP {v}"),
+            Credential::CommonName(v) => write!(f, "common name {v}"),
+            Credential::Mac(v) => write!(f, "MAC {v}"),
+        }
+    }
+}
+
+impl Credential {
+    /// The key of the configuration that names its kind.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Credential::IssuerSerial { .. } => "serial",
+            Credential::KeyFingerprint(_) => "key_fingerprint",
+            Credential::Fingerprint(_) => "fingerprint",
+            Credential::Sid(_) => "sid",
+            Credential::SanUri(_) => "san_uri",
+            Credential::SanUpn(_) => "san_upn",
+            Credential::SanEmail(_) => "san_email",
+            Credential::SanDns(_) => "san_dns",
+            Credential::SanIp(_) => "san_ip",
+            Credential::CommonName(_) => "common_name",
+            Credential::Mac(_) => "mac",
+        }
+    }
+
+    /// Why it proves little, if it does.
+    pub const fn weakness(&self) -> Option<&'static str> {
+        match self {
+            Credential::CommonName(_) => Some("any CA that is trusted can issue the same common name"),
+            Credential::Mac(_) => Some("anyone can send a MAC address"),
+            _ => None,
+        }
+    }
+}
+
+/// A name in a certificate that says which identity it belongs to: the text
+/// around one placeholder, which the identity's name stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// The name that decisions show.
+    pub name: String,
+    /// The field it looks at.
+    pub field: BindingField,
+    /// What comes before the name.
+    before: String,
+    /// What comes after it.
+    after: String,
+    /// Whether the name may hold the field's separators.
+    greedy: bool,
+    /// The kind of identity that is named.
+    pub kind: IdentityKind,
+    /// The CA that must vouch for it; any that is trusted, when not said.
+    pub ca: Option<String>,
+}
+
+/// The fields of a certificate that a [`Binding`] may look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BindingField {
+    /// A DNS name.
+    SanDns,
+    /// A URI.
+    SanUri,
+    /// An email address.
+    SanEmail,
+    /// A User Principal Name.
+    SanUpn,
+    /// The subject's common name.
+    CommonName,
+}
+
+impl BindingField {
+    /// The key of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BindingField::SanDns => "san_dns",
+            BindingField::SanUri => "san_uri",
+            BindingField::SanEmail => "san_email",
+            BindingField::SanUpn => "san_upn",
+            BindingField::CommonName => "common_name",
+        }
+    }
+
+    /// What separates the parts of such a name.
+    const fn separators(self) -> &'static [char] {
+        match self {
+            BindingField::SanDns => &['.'],
+            BindingField::SanUri => &['/', ':', '?', '#'],
+            BindingField::SanEmail | BindingField::SanUpn => &['@'],
+            BindingField::CommonName => &[],
+        }
+    }
+
+    /// Whether case counts.
+    const fn folds_case(self) -> bool {
+        matches!(self, BindingField::SanDns | BindingField::SanEmail | BindingField::SanUpn)
+    }
+
+    fn values(self, facts: &CertificateFacts) -> &[String] {
+        match self {
+            BindingField::SanDns => &facts.san_dns,
+            BindingField::SanUri => &facts.san_uri,
+            BindingField::SanEmail => &facts.san_email,
+            BindingField::SanUpn => &facts.san_upn,
+            BindingField::CommonName => facts.common_name.as_slice(),
+        }
+    }
+}
+
+/// The placeholder that stands for a name without separators.
+const NAME: &str = "{name}";
+/// The one that stands for any text.
+const ANYTHING: &str = "(.*)";
+
+impl Binding {
+    /// A binding by `pattern`: text with one `{name}` (which holds no separator:
+    /// no dot in a DNS name) or one `(.*)` (which holds anything) in it. All
+    /// else is taken letter by letter.
+    ///
+    /// # Errors
+    /// In words, when there is not exactly one placeholder.
+    pub fn new(
+        name: String,
+        field: BindingField,
+        pattern: &str,
+        kind: IdentityKind,
+        ca: Option<String>,
+    ) -> Result<Binding, String> {
+        let pattern = if field.folds_case() { pattern.to_lowercase() } else { pattern.to_owned() };
+        let greedy = pattern.contains(ANYTHING);
+        let placeholder = if greedy { ANYTHING } else { NAME };
+        let wrong =
+            || format!("{pattern:?} must hold one {NAME} or one {ANYTHING}, which stands for the identity's name");
+        let (before, after) = pattern.split_once(placeholder).ok_or_else(wrong)?;
+        if [NAME, ANYTHING].iter().any(|p| before.contains(p) || after.contains(p)) {
+            return Err(wrong());
+        }
+        if before.is_empty() && after.is_empty() {
+            return Err(format!("{pattern:?} lets every certificate name itself; give some text around {placeholder}"));
+        }
+        Ok(Binding { name, field, before: before.to_owned(), after: after.to_owned(), greedy, kind, ca })
+    }
+
+    /// The names that this certificate captures, in lower case where case does
+    /// not count. `ca` is the one that vouches for it.
+    pub fn captures<'a>(&'a self, facts: &'a CertificateFacts, ca: Option<&str>) -> impl Iterator<Item = String> + 'a {
+        let vouched = self.ca.as_deref().is_none_or(|wanted| Some(wanted) == ca);
+        let values = if vouched { self.field.values(facts) } else { &[] };
+        values.iter().filter_map(|value| self.capture(value))
+    }
+
+    fn capture(&self, value: &str) -> Option<String> {
+        let folded;
+        let value = if self.field.folds_case() {
+            folded = value.trim_end_matches('.').to_lowercase();
+            folded.as_str()
+        } else {
+            value
+        };
+        let name = value.strip_prefix(self.before.as_str())?.strip_suffix(self.after.as_str())?;
+        let plain = self.greedy || !name.contains(self.field.separators());
+        (plain && !name.is_empty()).then(|| name.to_owned())
+    }
+
+    /// Whether names are compared without regard to case.
+    pub fn folds_case(&self) -> bool {
+        self.field.folds_case()
+    }
+}
+
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let placeholder = if self.greedy { ANYTHING } else { NAME };
+        write!(f, "binding {} ({} {}{placeholder}{})", self.name, self.field.as_str(), self.before, self.after)
+    }
+}
+
+/// Everything in a certificate that a binding may name, strongest first.
+pub fn candidates(facts: &CertificateFacts) -> impl Iterator<Item = Credential> + '_ {
+    let exact = [
+        Credential::IssuerSerial { issuer: facts.issuer.clone(), serial: facts.serial.clone() },
+        Credential::KeyFingerprint(facts.key_fingerprint.clone()),
+        Credential::Fingerprint(facts.fingerprint.clone()),
+    ];
+    exact
+        .into_iter()
+        .chain(facts.sid.iter().cloned().map(Credential::Sid))
+        .chain(facts.san_uri.iter().cloned().map(Credential::SanUri))
+        .chain(facts.san_upn.iter().cloned().map(Credential::SanUpn))
+        .chain(facts.san_email.iter().cloned().map(Credential::SanEmail))
+        .chain(facts.san_dns.iter().cloned().map(Credential::SanDns))
+        .chain(facts.san_ip.iter().cloned().map(Credential::SanIp))
+        .chain(facts.common_name.iter().cloned().map(Credential::CommonName))
+}
