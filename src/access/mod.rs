@@ -18,7 +18,7 @@ pub mod request;
 
 use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
-use crate::enforcement::spelling::{Spelled, Unspeakable};
+use crate::enforcement::spelling::Words;
 use crate::inventory::identity::IdentityIndex;
 use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
 use crate::pki::trust::TrustStore;
@@ -52,8 +52,8 @@ const MAX_LEARNED: usize = 100_000;
 /// second. A flood of abandoned ones is counted, not stored.
 const MAX_TIMEOUT_RECORDS: usize = 50;
 
-/// Each profile, by name, in the words of one kind of gear; or why it has none.
-pub type SpelledProfiles = HashMap<String, Result<Arc<Spelled>, Unspeakable>>;
+/// Each profile, by name, in the words of one kind of gear.
+pub type SpelledProfiles = HashMap<String, Words>;
 
 /// Everything that a decision reads, immutable, replaced as a whole.
 #[derive(Clone, Debug)]

@@ -56,7 +56,7 @@ reasons! {
 
     ProfileNotExpressible "profile_not_expressible"
         "The rules permit the connection, but this switch or controller cannot be told what the granted profile asks for, so it was denied to be safe."
-        "The detail says what it cannot be told. Narrow the rule to gear that can, change the profile, or set the right vendor for this NAS; `cordon check` names all such places."
+        "The detail says what it cannot be told. Narrow the rule to gear that can, change the profile, give it a VLAN at this site, or set the right vendor for this NAS; `cordon check` names all such places."
 
     IdentityUnknown "identity_unknown"
         "The certificate is valid, but no identity is bound to it, and policy does not admit unknown certificates."

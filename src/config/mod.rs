@@ -11,6 +11,7 @@ pub mod token;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -194,7 +195,7 @@ pub struct PolicySection {
 pub struct ProfileSection {
     /// The name that rules use.
     pub name: Spanned<String>,
-    /// The VLAN's id, or its name on the switch.
+    /// The VLAN's id or its name on the switch, a pool of them, or one by site.
     pub vlan: Option<Spanned<VlanValue>>,
     /// Further VLANs, whose frames carry their tag.
     #[serde(default)]
@@ -235,13 +236,55 @@ pub struct RedirectSection {
 }
 
 /// A VLAN by number or by name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum VlanValue {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a VLAN is a number, or a name in quotes")]
+pub enum VlanId {
     /// 1 to 4094.
     Id(i64),
     /// As the switch knows it.
     Name(String),
+}
+
+/// One VLAN, or several over which endpoints are spread.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a VLAN's number, its name in quotes, or { pool = [20, 21] }")]
+pub enum VlanPool {
+    /// One.
+    One(VlanId),
+    /// Several.
+    Pool(PoolSection),
+}
+
+/// `{ pool = [...] }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSection {
+    /// The VLANs.
+    pub pool: Vec<VlanId>,
+}
+
+/// `vlan` of a profile.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a VLAN's number, its name in quotes, { pool = [20, 21] } or { by_site = { hq = 20 }, else = 30 }"
+)]
+pub enum VlanValue {
+    /// By the site of the NAS.
+    BySite(BySiteSection),
+    /// The same everywhere.
+    Everywhere(VlanPool),
+}
+
+/// `{ by_site = { ... }, else = ... }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BySiteSection {
+    /// The VLAN or VLANs at each site.
+    pub by_site: BTreeMap<String, VlanPool>,
+    /// Those at all other sites.
+    #[serde(rename = "else")]
+    pub otherwise: Option<VlanPool>,
 }
 
 /// What happens at Session-Timeout.

@@ -7,8 +7,10 @@
 //! | [`nas_profile`] | the files of `nas-profiles/` |
 //! | [`profile`] | what a rule grants, in neutral words |
 //! | [`spelling`] | a profile in the words of a NAS profile |
+//! | [`vlan`] | which VLAN, by pool and by site |
 
 pub mod acl;
 pub mod nas_profile;
 pub mod profile;
 pub mod spelling;
+pub mod vlan;

@@ -1,7 +1,7 @@
 //! Authorization profiles: what a rule grants, in neutral words.
 
 use super::acl::AclRule;
-use std::fmt;
+use super::vlan::VlanPlan;
 use std::time::Duration;
 
 /// What is granted.
@@ -9,8 +9,8 @@ use std::time::Duration;
 pub struct Profile {
     /// The name that rules use.
     pub name: String,
-    /// The VLAN to be put on.
-    pub vlan: Option<Vlan>,
+    /// The VLAN to be put on, by site.
+    pub vlan: Option<VlanPlan>,
     /// Further VLANs, whose frames carry their tag.
     pub tagged_vlans: Vec<u16>,
     /// The port's voice VLAN may be used.
@@ -44,24 +44,6 @@ pub struct Redirect {
     pub url: String,
     /// The name of the NAS's list of what is redirected, where it wants one.
     pub acl: Option<String>,
-}
-
-/// A VLAN, as the switch knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Vlan {
-    /// 1 to 4094.
-    Id(u16),
-    /// A name.
-    Name(String),
-}
-
-impl fmt::Display for Vlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Vlan::Id(id) => write!(f, "{id}"),
-            Vlan::Name(name) => f.write_str(name),
-        }
-    }
 }
 
 /// What the NAS does when the session's time is up (RFC 2865, section 5.29).

@@ -1,10 +1,13 @@
 //! A profile in the words of a NAS profile.
 
 use super::nas_profile::{NasProfile, Spelling, Term};
-use super::profile::{Profile, TerminationAction, Vlan};
+use super::profile::{Profile, TerminationAction};
+use super::vlan::{Vlan, VlanPlan};
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::MAX_VALUE_LEN;
 use crate::radius::value::{DataType, hex};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Egress-VLANID's first octet for a VLAN whose frames carry a tag (RFC 4675,
 /// section 2.1).
@@ -38,6 +41,67 @@ pub enum Unspeakable {
         /// What does not fit.
         what: String,
     },
+    /// The profile names VLANs by site, but none here.
+    #[error("it has no VLAN {}", .site.as_ref().map_or("where the NAS has no site".into(), |s| format!("at the site {s}")))]
+    NoVlan {
+        /// The site of the NAS.
+        site: Option<String>,
+    },
+}
+
+/// A profile in the words of one kind of gear, ready to be sent: one spelling for
+/// each VLAN that it may choose.
+#[derive(Clone, Debug)]
+pub struct Words {
+    plan: Option<VlanPlan>,
+    by_vlan: HashMap<Option<Vlan>, Result<Arc<Spelled>, Unspeakable>>,
+}
+
+impl Words {
+    /// Spells the profile for this kind of gear.
+    pub fn new(profile: &Profile, nas: &NasProfile) -> Self {
+        let mut by_vlan = HashMap::new();
+        let vlans = profile.vlan.iter().flat_map(VlanPlan::all).map(Some);
+        // A profile without VLANs has one spelling, which names none.
+        for vlan in vlans.chain(profile.vlan.is_none().then_some(None)) {
+            by_vlan.entry(vlan.cloned()).or_insert_with(|| spell(profile, vlan, nas).map(Arc::new));
+        }
+        Self { plan: profile.vlan.clone(), by_vlan }
+    }
+
+    /// What a NAS at this site is told about this endpoint.
+    ///
+    /// # Errors
+    /// When it cannot be told, and when the profile has no VLAN here.
+    pub fn pick(&self, site: Option<&str>, endpoint: &[u8]) -> Result<&Arc<Spelled>, Unspeakable> {
+        let vlan = match &self.plan {
+            Some(plan) => Some(plan.at(site).ok_or_else(|| no_vlan(site))?.choose(endpoint)),
+            None => None,
+        };
+        self.of(vlan, site)
+    }
+
+    /// Whether a NAS at this site can be told whatever the endpoint is.
+    ///
+    /// # Errors
+    /// As [`pick`](Self::pick).
+    pub fn check_at(&self, site: Option<&str>) -> Result<(), Unspeakable> {
+        match &self.plan {
+            Some(plan) => {
+                let pool = plan.at(site).ok_or_else(|| no_vlan(site))?;
+                pool.all().try_for_each(|vlan| self.of(Some(vlan), site).map(drop))
+            }
+            None => self.of(None, site).map(drop),
+        }
+    }
+
+    fn of(&self, vlan: Option<&Vlan>, site: Option<&str>) -> Result<&Arc<Spelled>, Unspeakable> {
+        self.by_vlan.get(&vlan.cloned()).ok_or_else(|| no_vlan(site))?.as_ref().map_err(Clone::clone)
+    }
+}
+
+fn no_vlan(site: Option<&str>) -> Unspeakable {
+    Unspeakable::NoVlan { site: site.map(str::to_owned) }
 }
 
 /// What a profile wants, as placeholders and their values; one list for each
@@ -77,14 +141,14 @@ pub(super) fn check(term: Term, spelling: &Spelling) -> Result<(), String> {
     Ok(())
 }
 
-/// The profile in the words of this kind of gear.
+/// The profile with this VLAN in the words of this kind of gear.
 ///
 /// # Errors
 /// What it cannot be told. Nothing may be granted then: a port without its
 /// access rules is open.
-pub fn spell(profile: &Profile, nas: &NasProfile) -> Result<Spelled, Unspeakable> {
+fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Spelled, Unspeakable> {
     let mut out = Spelled::default();
-    for wanted in wanted(profile, nas)? {
+    for wanted in wanted(profile, vlan, nas)? {
         let spelling = nas
             .spellings
             .get(&wanted.term)
@@ -104,11 +168,10 @@ pub fn spell(profile: &Profile, nas: &NasProfile) -> Result<Spelled, Unspeakable
     Ok(out)
 }
 
-fn wanted(profile: &Profile, nas: &NasProfile) -> Result<Vec<Wanted>, Unspeakable> {
+fn wanted(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Vec<Wanted>, Unspeakable> {
     let mut all = Vec::new();
     let mut once = |term, values: Vec<(&'static str, String)>| all.push(Wanted { term, times: vec![values] });
-    let vlan = profile.vlan.as_ref().map(ToString::to_string);
-    match &profile.vlan {
+    match vlan {
         Some(Vlan::Id(id)) => once(Term::Vlan, vec![("vlan", id.to_string())]),
         Some(Vlan::Name(name)) => once(Term::VlanName, vec![("vlan", name.clone())]),
         None => {}
@@ -127,7 +190,7 @@ fn wanted(profile: &Profile, nas: &NasProfile) -> Result<Vec<Wanted>, Unspeakabl
         once(Term::Redirect, vec![("url", redirect.url.clone()), ("acl", acl)]);
     }
     if profile.voice {
-        once(Term::Voice, vec![("vlan", vlan.unwrap_or_default())]);
+        once(Term::Voice, vec![("vlan", vlan.map(ToString::to_string).unwrap_or_default())]);
     }
     if !profile.tagged_vlans.is_empty() {
         let each = |id: &u16| vec![("vlan", id.to_string()), ("egress", (TAGGED | u32::from(*id)).to_string())];
@@ -208,9 +271,12 @@ mod tests {
     use super::*;
     use crate::enforcement::nas_profile::NasProfiles;
     use crate::enforcement::profile::Redirect;
+    use crate::enforcement::vlan::Pool;
+    use std::collections::BTreeSet;
 
     fn spelled(profile: &Profile, name: &str) -> Result<Vec<(String, String)>, Unspeakable> {
-        spell(profile, NasProfiles::new([]).unwrap().get(name).unwrap()).map(|s| s.shown)
+        let nas = NasProfiles::new([]).unwrap();
+        Words::new(profile, nas.get(name).unwrap()).pick(None, b"").map(|s| s.shown.clone())
     }
 
     #[test]
@@ -234,11 +300,30 @@ mod tests {
     }
 
     #[test]
+    fn the_vlan_is_that_of_the_site_and_of_the_endpoint() {
+        let pool = |ids: &[u16]| Pool::new(ids.iter().map(|id| Vlan::Id(*id)).collect()).unwrap();
+        let sites = [("hq".to_owned(), pool(&[20, 21])), ("lab".to_owned(), Vlan::Name("lab".into()).into())];
+        let profile =
+            Profile { vlan: Some(VlanPlan::by_site(sites.into_iter().collect(), None)), ..Profile::default() };
+        let nas = NasProfiles::new([]).unwrap();
+        let words = Words::new(&profile, nas.get("ubiquiti").unwrap());
+        let vlan = |site, endpoint: u8| words.pick(Some(site), &[endpoint]).map(|s| s.shown[2].1.clone());
+        let chosen: BTreeSet<_> = (0..20).map(|endpoint| vlan("hq", endpoint).unwrap()).collect();
+        assert_eq!(chosen.into_iter().collect::<Vec<_>>(), ["20", "21"]);
+        assert_eq!(vlan("hq", 7), vlan("hq", 7));
+        // Whole sites may lack words or VLANs, and the others do not suffer.
+        assert_eq!(words.check_at(Some("hq")), Ok(()));
+        assert!(matches!(words.check_at(Some("lab")), Err(Unspeakable::NoWords { term: Term::VlanName, .. })));
+        assert_eq!(vlan("moon", 1).unwrap_err().to_string(), "it has no VLAN at the site moon");
+        assert_eq!(words.check_at(None).unwrap_err().to_string(), "it has no VLAN where the NAS has no site");
+    }
+
+    #[test]
     fn long_filter_rules_are_cut_and_separated() {
         let rules: Vec<_> = (0..20).map(|n| format!("permit tcp to 10.0.{n}.0/24 port 443").parse().unwrap()).collect();
         let profile = Profile { acl: rules, ..Profile::default() };
         let nas = NasProfiles::new([]).unwrap();
-        let out = spell(&profile, nas.get("arista").unwrap()).unwrap();
+        let out = spell(&profile, None, nas.get("arista").unwrap()).unwrap();
         let whole = 20 * "permit in tcp from any to 10.0.0.0/24 443".len() + 19 + 10;
         let pieces = whole.div_ceil(MAX_VALUE_LEN);
         assert_eq!(out.attributes.len(), whole + 2 * pieces);

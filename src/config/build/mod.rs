@@ -1,17 +1,15 @@
 //! From the configuration to what the server runs on.
 
 mod inventory;
+mod profile;
 
-use super::{CaSection, Config, ConfigError, OnCrlProblem, ProfileSection, Source, TerminationActionValue, VlanValue};
+use super::{CaSection, Config, ConfigError, OnCrlProblem, Source};
 use crate::access::Snapshot;
-use crate::access::SpelledProfiles;
 use crate::eap::packet::TYPED_HEADER_LEN;
 use crate::eap::tls::adapter::{ServerTlsConfig, TlsVersion, provider};
 use crate::eap::tls::fragment::MAX_OVERHEAD;
 use crate::enforcement::nas_profile::{NasProfileError, NasProfiles};
-use crate::enforcement::profile::{Profile, Redirect, TerminationAction, Vlan};
-use crate::enforcement::spelling::spell;
-use crate::inventory::nas::NasRegistry;
+use crate::enforcement::profile::Profile;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
 use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
@@ -19,7 +17,6 @@ use crate::pki::verifier::ClientVerifier;
 use crate::policy::engine::{DEFAULT_POLICY, Policy};
 use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{PolicyTests, World};
-use crate::radius::dictionary::Dictionary;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
@@ -29,7 +26,6 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use toml::Spanned;
 
 /// Octets of EAP-TLS payload in a packet: below the least, a handshake takes
@@ -38,8 +34,6 @@ use toml::Spanned;
 const FRAGMENT_SIZES: std::ops::RangeInclusive<usize> = 100..=3000;
 /// What errors call the policy of a configuration that names none.
 const BUILT_IN_POLICY: &str = "the built-in default policy";
-/// VLAN ids that IEEE 802.1Q has.
-const VLAN_IDS: std::ops::RangeInclusive<i64> = 1..=4094;
 
 /// What a configuration amounts to.
 #[derive(Debug)]
@@ -142,6 +136,7 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
         builder.lint(config, policy, &around);
         builder.policy_tests(config, policy, &World { identities, nas, timezone, now });
     }
+    builder.unknown_sites(&profiles, nas.as_ref());
     let spelled = builder.spelled(config, &profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, .. } = builder;
     match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
@@ -241,39 +236,6 @@ impl Builder<'_> {
         }
     }
 
-    /// Each profile in the words of each kind of gear that there is. A rule that
-    /// could grant what its NAS cannot be told is an error now, so that it is no
-    /// surprise at night.
-    fn spelled(
-        &mut self,
-        config: &Config,
-        profiles: &[Profile],
-        nas: Option<&NasRegistry>,
-        policy: Option<&Policy>,
-    ) -> HashMap<String, SpelledProfiles> {
-        let mut all: HashMap<String, SpelledProfiles> = HashMap::new();
-        let (Some(registry), Some(policy)) = (nas, policy) else { return all };
-        for nas in registry.all() {
-            let Some(kind) = self.nas_profiles.get(&nas.vendor).cloned() else { continue };
-            let words = all
-                .entry(nas.vendor.clone())
-                .or_insert_with(|| profiles.iter().map(|p| (p.name.clone(), spell(p, &kind).map(Arc::new))).collect());
-            if words.values().all(Result::is_ok) {
-                continue;
-            }
-            for (rule, profile) in policy.grants_at(&nas.name, &nas.groups, nas.site.as_deref()) {
-                if let Some(Err(e)) = words.get(profile) {
-                    let section = config.nas.iter().find(|section| *section.name.get_ref() == nas.name);
-                    let message =
-                        format!("the rule {rule:?} can grant the profile {profile:?} at {}, but {e}", nas.name);
-                    let remedy = "narrow the rule to a Site or NasGroup whose gear can be told, or change the profile";
-                    self.errors.push(self.source.error(section.map_or(0..0, |s| s.name.span()), message, remedy));
-                }
-            }
-        }
-        all
-    }
-
     fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
         self.errors.push(self.source.error(span, message, remedy));
     }
@@ -289,93 +251,6 @@ impl Builder<'_> {
                 None
             }
         }
-    }
-
-    fn profile(&mut self, section: &ProfileSection) -> Option<Profile> {
-        let name = section.name.get_ref().clone();
-        if !self.profile_names.insert(name.clone()) {
-            self.wrong(section.name.span(), format!("two profiles are called {name:?}"), "give each its own name");
-        }
-        let vlan = match &section.vlan {
-            None => None,
-            Some(value) => match value.get_ref() {
-                VlanValue::Id(id) if VLAN_IDS.contains(id) => Some(Vlan::Id(u16::try_from(*id).ok()?)),
-                VlanValue::Id(id) => {
-                    self.wrong(value.span(), format!("VLAN {id} does not exist"), "use 1 to 4094, or a name in quotes");
-                    None
-                }
-                VlanValue::Name(vlan) if (1..=253).contains(&vlan.len()) => Some(Vlan::Name(vlan.clone())),
-                VlanValue::Name(_) => {
-                    self.wrong(
-                        value.span(),
-                        "a VLAN's name has 1 to 253 octets",
-                        "give the name that the switch knows",
-                    );
-                    None
-                }
-            },
-        };
-        if section.filter_id.as_ref().is_some_and(|f| !(1..=253).contains(&f.len())) {
-            self.wrong(
-                section.name.span(),
-                format!("filter_id of {name} has not 1 to 253 octets"),
-                "give the name that the NAS knows",
-            );
-        }
-        let mut attributes = Vec::new();
-        for line in &section.attributes {
-            let encoded =
-                line.get_ref().split_once('=').map(|(n, v)| Dictionary::standard().encode(n.trim(), v.trim()));
-            match encoded {
-                Some(Ok(octets)) => attributes.extend(octets),
-                Some(Err(e)) => self.wrong(
-                    line.span(),
-                    e.to_string(),
-                    "see dictionaries/ for names; 0x and hex digits give any value",
-                ),
-                None => self.wrong(line.span(), format!("{:?} has no =", line.get_ref()), "write \"Name = value\""),
-            }
-        }
-        let mut tagged_vlans = Vec::new();
-        for id in &section.tagged_vlans {
-            match u16::try_from(*id.get_ref()) {
-                Ok(vlan) if VLAN_IDS.contains(id.get_ref()) => tagged_vlans.push(vlan),
-                _ => self.wrong(id.span(), format!("VLAN {} does not exist", id.get_ref()), "use 1 to 4094"),
-            }
-        }
-        let mut acl = Vec::new();
-        for rule in &section.acl {
-            match rule.get_ref().parse() {
-                Ok(rule) => acl.push(rule),
-                Err(e) => {
-                    let e: crate::enforcement::acl::AclError = e;
-                    self.wrong(rule.span(), e.to_string(), "see docs/configuration.md for access rules");
-                }
-            }
-        }
-        if let Some(tag) = section.security_group.as_ref().filter(|tag| *tag.get_ref() == 0) {
-            self.wrong(tag.span(), "the security group tag 0 means unknown", "use 1 to 65535");
-        }
-        let seconds = |secs: Option<u32>| secs.map(|s| Duration::from_secs(s.into()));
-        Some(Profile {
-            name,
-            tagged_vlans,
-            voice: section.voice,
-            acl,
-            role: section.role.clone(),
-            security_group: section.security_group.as_ref().map(|tag| *tag.get_ref()),
-            redirect: section.redirect.clone().map(|r| Redirect { url: r.url, acl: r.acl }),
-            idle_timeout: seconds(section.idle_timeout_secs),
-            vlan,
-            filter_id: section.filter_id.clone(),
-            session_timeout: seconds(section.session_timeout_secs),
-            termination_action: section.termination_action.map(|action| match action {
-                TerminationActionValue::Reauthenticate => TerminationAction::RadiusRequest,
-                TerminationActionValue::Disconnect => TerminationAction::Default,
-            }),
-            raw: section.attributes.iter().map(|a| a.get_ref().clone()).collect(),
-            attributes,
-        })
     }
 
     fn policy(&mut self, config: &Config, profiles: &[Profile]) -> Option<Policy> {

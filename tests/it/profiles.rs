@@ -1,0 +1,99 @@
+//! What a profile grants, beyond the words of each vendor: VLANs by site and by
+//! pool.
+
+use crate::support::radclient::radclient;
+use crate::support::server::{Config, SECRET, Server};
+use crate::support::{cordon, text};
+use std::collections::BTreeSet;
+
+/// Lets in any MAC address with the profile "staff".
+const POLICY: &str = "@accept(\"network-only\") @id(\"all\") @order(\"1\") @profile(\"staff\")\n\
+                      permit (principal, action == Network::Action::\"connect\", resource);";
+
+/// NASes at 127.0.1.1 and on, one at each site, and a profile "staff".
+fn config(sites: &[&str], profile: &str) -> Config {
+    let nas = |(number, site): (usize, &&str)| {
+        let site = if site.is_empty() { String::new() } else { format!("site = {site:?}\n") };
+        format!("[[nas]]\nname = \"sw{0}\"\naddress = \"127.0.1.{0}\"\nsecret = \"{SECRET}\"\n{site}", number + 1)
+    };
+    let more = sites.iter().enumerate().map(nas).collect::<String>();
+    Config {
+        nas: "site = \"hq\"".into(),
+        more: format!("{more}[[profile]]\nname = \"staff\"\n{profile}\n"),
+        policy: POLICY.into(),
+        ..Config::default()
+    }
+}
+
+fn check(config: &Config) -> (bool, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cordon.toml"), config.text()).unwrap();
+    std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
+    let out = cordon().args(["check", "--config"]).arg(dir.path().join("cordon.toml")).output().unwrap();
+    (out.status.success(), text(&out))
+}
+
+/// What the switch of this number is told about the endpoint of this one.
+fn told(server: &Server, switch: usize, endpoint: usize) -> String {
+    let mac = format!("02-00-5E-00-02-{endpoint:02X}");
+    let request = format!(
+        "Packet-Src-IP-Address=127.0.1.{switch}, User-Name={mac:?}, User-Password={mac:?}, Service-Type=Call-Check, \
+         Calling-Station-Id={mac:?}, Message-Authenticator=0x00"
+    );
+    let out = radclient(server.auth, "auth", &request);
+    assert!(out.contains("Received Access-Accept"), "{out}");
+    out
+}
+
+fn vlan(told: &str) -> &str {
+    told.split("Tunnel-Private-Group-Id:0 = \"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+#[test]
+fn pil_4_the_vlan_of_a_profile_depends_on_the_site_and_stays_with_the_endpoint() {
+    let vlans = "vlan = { by_site = { hq = 20, branch = { pool = [120, 121, \"guests\"] } }, else = 30 }";
+    let server = Server::start(&config(&["hq", "branch", "moon", ""], vlans));
+    let seen = |switch| (0..12).map(|n| vlan(&told(&server, switch, n)).to_owned()).collect::<Vec<_>>();
+    assert!(seen(1).iter().all(|vlan| vlan == "20"));
+    assert!(seen(3).iter().chain(&seen(4)).all(|vlan| vlan == "30"));
+    let branch = seen(2);
+    assert_eq!(branch.iter().map(String::as_str).collect::<BTreeSet<_>>(), ["120", "121", "guests"].into());
+    assert_eq!(seen(2), branch, "an endpoint stays where it was");
+    let decision = server.decision("02-00-5E-00-02-00");
+    let reply = decision["reply"].to_string();
+    assert!(reply.contains(&branch[0]), "the record says which: {reply}");
+}
+
+#[test]
+fn a_role_without_a_vlan_at_a_site_where_it_may_be_granted_is_refused() {
+    let vlans = "vlan = { by_site = { hq = 20, brunch = 120 } }";
+    let (ok, out) = check(&config(&["hq", "branch", ""], vlans));
+    assert!(!ok, "{out}");
+    let message = "the rule \"all\" can grant the profile \"staff\" at sw2, but it has no VLAN at the site branch";
+    for part in [message, "at sw3, but it has no VLAN where the NAS has no site", "give it an else"] {
+        assert!(out.contains(part), "no {part:?} in:\n{out}");
+    }
+    assert!(!out.contains("at sw1"), "{out}");
+    // A rule for other sites is no matter; the misspelled one is.
+    let mut config = config(&["hq", "branch"], vlans);
+    config.policy = POLICY.replace("resource)", "resource in Site::\"hq\")");
+    let (ok, out) = check(&config);
+    assert!(ok, "{out}");
+    assert!(out.contains("has a VLAN at the site \"brunch\", where no NAS is"), "{out}");
+}
+
+#[test]
+fn mistakes_in_vlans_are_named() {
+    for (vlan, part) in [
+        ("{ pool = [] }", "a pool without a VLAN"),
+        ("{ pool = [20, 20] }", "the VLAN 20 is in the pool twice"),
+        ("{ pool = [20, 5000] }", "VLAN 5000 does not exist"),
+        ("{ by_site = { hq = 0 } }", "VLAN 0 does not exist"),
+        ("{ by_site = { hq = \"\" } }", "1 to 253 octets"),
+        ("{ by_sight = { hq = 1 } }", "by_site"),
+        ("true", "{ pool = [20, 21] }"),
+    ] {
+        let (ok, out) = check(&config(&[], &format!("vlan = {vlan}")));
+        assert!(!ok && out.contains(part) && out.contains("cordon.toml:"), "no {part:?} in:\n{out}");
+    }
+}
