@@ -216,6 +216,8 @@ pub struct ProfileSection {
     pub redirect: Option<RedirectSection>,
     /// How long a session lasts, in seconds.
     pub session_timeout_secs: Option<u32>,
+    /// By how many percent it may be shorter, another at each login: 0 to 50.
+    pub session_timeout_jitter: Option<Spanned<u8>>,
     /// How long it may be idle, in seconds.
     pub idle_timeout_secs: Option<u32>,
     /// What the NAS does then.

@@ -1,7 +1,7 @@
 //! A profile in the words of a NAS profile.
 
 use super::nas_profile::{NasProfile, Spelling, Term};
-use super::profile::{Profile, TerminationAction};
+use super::profile::{Profile, SessionTimeout, TerminationAction};
 use super::vlan::{Vlan, VlanPlan};
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::MAX_VALUE_LEN;
@@ -20,6 +20,8 @@ pub struct Spelled {
     pub attributes: Vec<u8>,
     /// The same as name and value, for the record.
     pub shown: Vec<(String, String)>,
+    /// Session-Timeout, which is another at each login.
+    pub session_timeout: Option<SessionTimeout>,
 }
 
 /// A NAS cannot be told what a profile wants.
@@ -251,12 +253,9 @@ impl Spelled {
     }
 
     fn session(&mut self, profile: &Profile) -> Result<(), String> {
-        let secs = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX).to_string();
-        if let Some(time) = profile.session_timeout {
-            self.add("Session-Timeout", &secs(time))?;
-        }
+        self.session_timeout = profile.session_timeout;
         if let Some(time) = profile.idle_timeout {
-            self.add("Idle-Timeout", &secs(time))?;
+            self.add("Idle-Timeout", &u32::try_from(time.as_secs()).unwrap_or(u32::MAX).to_string())?;
         }
         match profile.termination_action {
             Some(TerminationAction::Default) => self.add("Termination-Action", "Default"),

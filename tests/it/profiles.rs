@@ -1,10 +1,16 @@
 //! What a profile grants, beyond the words of each vendor: VLANs by site and by
-//! pool.
+//! pool, times.
 
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, SECRET, Server};
 use crate::support::{cordon, text};
+use cordon::radius::attribute as attr;
+use cordon::radius::builder::RequestBuilder;
+use cordon::radius::packet::{Code, Packet};
+use cordon::secret::Secret;
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::time::Duration;
 
 /// Lets in any MAC address with the profile "staff".
 const POLICY: &str = "@accept(\"network-only\") @id(\"all\") @order(\"1\") @profile(\"staff\")\n\
@@ -95,5 +101,54 @@ fn mistakes_in_vlans_are_named() {
     ] {
         let (ok, out) = check(&config(&[], &format!("vlan = {vlan}")));
         assert!(!ok && out.contains(part) && out.contains("cordon.toml:"), "no {part:?} in:\n{out}");
+    }
+}
+
+#[test]
+fn sessions_that_begin_together_end_one_after_the_other() {
+    let server = Server::start(&config(&["hq"], "session_timeout_secs = 10000\nsession_timeout_jitter = 20"));
+    let mut seen = BTreeSet::new();
+    for endpoint in 0..8 {
+        let out = told(&server, 1, endpoint);
+        let secs: u32 = out.split("Session-Timeout = ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        assert!((8000..=10000).contains(&secs), "{out}");
+        let decision = server.decision(&format!("02-00-5E-00-02-{endpoint:02X}"));
+        let recorded = decision["reply"].to_string();
+        assert!(recorded.contains(&format!("\"{secs}\"")), "{secs} is not in {recorded}");
+        seen.insert(secs);
+    }
+    assert!(seen.len() > 4, "{seen:?}");
+}
+
+#[test]
+fn a_retransmission_is_granted_the_same_time() {
+    let server = Server::start(&config(&["hq"], "session_timeout_secs = 10000\nsession_timeout_jitter = 50"));
+    let mut request = RequestBuilder::new(Code::AccessRequest, 7, [7; 16]);
+    let mac = "02-00-5E-00-02-01";
+    request.push_text(attr::USER_NAME, mac).unwrap();
+    request.push_text(attr::CALLING_STATION_ID, mac).unwrap();
+    let request = request.finish(&Secret::new(SECRET)).unwrap();
+    let socket = UdpSocket::bind("127.0.1.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let ask = || {
+        socket.send_to(&request, server.auth).unwrap();
+        let mut reply = [0; 4096];
+        let len = socket.recv(&mut reply).unwrap();
+        reply[..len].to_vec()
+    };
+    let first = ask();
+    let packet = Packet::parse(&first).unwrap();
+    assert!((5000..=10000).contains(&packet.integer(attr::SESSION_TIMEOUT).unwrap()));
+    assert_eq!(ask(), first);
+}
+
+#[test]
+fn a_jitter_that_makes_no_sense_is_refused() {
+    for (lines, part) in [
+        ("session_timeout_secs = 600\nsession_timeout_jitter = 51", "a jitter of 51 percent is above 50"),
+        ("session_timeout_jitter = 10", "without session_timeout_secs"),
+    ] {
+        let (ok, out) = check(&config(&[], lines));
+        assert!(!ok && out.contains(part), "no {part:?} in:\n{out}");
     }
 }

@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::access::SpelledProfiles;
 use crate::config::{Config, ProfileSection, TerminationActionValue, VlanId, VlanPool, VlanValue};
-use crate::enforcement::profile::{Profile, Redirect, TerminationAction};
+use crate::enforcement::profile::{MAX_JITTER, Profile, Redirect, SessionTimeout, TerminationAction};
 use crate::enforcement::spelling::{Unspeakable, Words};
 use crate::enforcement::vlan::{Pool, Vlan, VlanPlan};
 use crate::inventory::nas::NasRegistry;
@@ -67,7 +67,6 @@ impl Builder<'_> {
         if let Some(tag) = section.security_group.as_ref().filter(|tag| *tag.get_ref() == 0) {
             self.wrong(tag.span(), "the security group tag 0 means unknown", "use 1 to 65535");
         }
-        let seconds = |secs: Option<u32>| secs.map(|s| Duration::from_secs(s.into()));
         Some(Profile {
             name,
             tagged_vlans,
@@ -76,10 +75,10 @@ impl Builder<'_> {
             role: section.role.clone(),
             security_group: section.security_group.as_ref().map(|tag| *tag.get_ref()),
             redirect: section.redirect.clone().map(|r| Redirect { url: r.url, acl: r.acl }),
-            idle_timeout: seconds(section.idle_timeout_secs),
+            idle_timeout: section.idle_timeout_secs.map(|secs| Duration::from_secs(secs.into())),
             vlan,
             filter_id: section.filter_id.clone(),
-            session_timeout: seconds(section.session_timeout_secs),
+            session_timeout: self.session_timeout(section),
             termination_action: section.termination_action.map(|action| match action {
                 TerminationActionValue::Reauthenticate => TerminationAction::RadiusRequest,
                 TerminationActionValue::Disconnect => TerminationAction::Default,
@@ -87,6 +86,23 @@ impl Builder<'_> {
             raw: section.attributes.iter().map(|a| a.get_ref().clone()).collect(),
             attributes,
         })
+    }
+
+    fn session_timeout(&mut self, section: &ProfileSection) -> Option<SessionTimeout> {
+        let jitter = section.session_timeout_jitter.as_ref();
+        let Some(secs) = section.session_timeout_secs else {
+            if let Some(jitter) = jitter {
+                let message = "session_timeout_jitter without session_timeout_secs spreads nothing";
+                self.wrong(jitter.span(), message, "add session_timeout_secs, or leave it out");
+            }
+            return None;
+        };
+        let timeout = SessionTimeout::new(secs, jitter.map_or(0, |jitter| *jitter.get_ref()));
+        if let (None, Some(jitter)) = (timeout, jitter) {
+            let message = format!("a jitter of {} percent is above {MAX_JITTER}", jitter.get_ref());
+            self.wrong(jitter.span(), message, "10 spreads a building over a tenth of the session's time");
+        }
+        timeout
     }
 
     fn vlan_plan(&mut self, value: &Spanned<VlanValue>) -> Option<VlanPlan> {
