@@ -9,7 +9,7 @@ use crate::audit::reason::Reason;
 use crate::eap::packet::{EapCode, EapPacket, EapType, failure};
 use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition};
 use crate::eap::tls::{Established, Keys};
-use crate::enforcement::spelling::Words;
+use crate::enforcement::words::Words;
 use crate::ids::DecisionId;
 use crate::policy::engine::Outcome as PolicyOutcome;
 use crate::radius::attribute as attr;
@@ -185,7 +185,7 @@ impl Attempt<'_> {
     }
 
     fn words(&self, profile: &str) -> Option<&Words> {
-        self.snapshot.spelled.get(&self.nas.vendor)?.get(profile)
+        self.snapshot.spelled.get(&self.nas.vendor)?.profiles.get(profile)
     }
 
     fn accept(&self, mut draft: Draft, eap: &[u8], keys: &Keys) -> Outcome {

@@ -15,6 +15,7 @@ const PACKAGED: &[(&str, &str)] = &[
     ("aruba-cx", include_str!("../../nas-profiles/aruba-cx.toml")),
     ("aruba-wlan", include_str!("../../nas-profiles/aruba-wlan.toml")),
     ("cisco-ios", include_str!("../../nas-profiles/cisco-ios.toml")),
+    ("cisco-ios-dacl", include_str!("../../nas-profiles/cisco-ios-dacl.toml")),
     ("cisco-wlc", include_str!("../../nas-profiles/cisco-wlc.toml")),
     ("comware", include_str!("../../nas-profiles/comware.toml")),
     ("dell-n", include_str!("../../nas-profiles/dell-n.toml")),
@@ -116,6 +117,10 @@ pub enum Confirmed {
 pub struct Spelling {
     /// Attributes, each `Name = value` with `{placeholders}`.
     pub send: Vec<String>,
+    /// Attributes for each access rule, where `send` names a list that the NAS
+    /// downloads.
+    #[serde(default)]
+    pub download: Vec<String>,
     /// How access rules are written.
     pub dialect: Option<Dialect>,
     /// What stands behind it.
@@ -207,6 +212,9 @@ impl NasProfiles {
             if spelling.dialect.is_some() != (*term == Term::Acl) {
                 return Err("dialect belongs to [acl], and to nothing else".into());
             }
+            if !spelling.download.is_empty() && *term != Term::Acl {
+                return Err("download belongs to [acl], and to nothing else".into());
+            }
             super::spelling::check(*term, spelling)?;
         }
         Ok(NasProfile { name: name.to_owned(), title: file.title, spellings })
@@ -247,6 +255,14 @@ mod tests {
             ("title = \"x\"\n[role]\nsend = [\"Filter-Id\"]\nconfirmed = \"unconfirmed\"", "Name = value"),
             ("title = \"x\"\n[acl]\nsend = [\"Filter-Id = {rule}\"]\nconfirmed = \"unconfirmed\"", "dialect"),
             ("title = \"x\"\n[role]\nsend = []\nconfirmed = \"surely\"", "surely"),
+            (
+                "title = \"x\"\n[role]\nsend = []\ndownload = [\"Filter-Id = x\"]\nconfirmed = \"standard\"",
+                "download belongs to [acl]",
+            ),
+            (
+                "title = \"x\"\n[acl]\nsend = [\"Filter-Id = {list}\"]\ndialect = \"cisco\"\nconfirmed = \"standard\"",
+                "{list}",
+            ),
         ] {
             let error = NasProfiles::new([("own", text)]).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("own"), "{error}");

@@ -1,13 +1,12 @@
 //! A profile in the words of a NAS profile.
 
+use super::download::{Download, MAX_ATTRIBUTES_LEN};
 use super::nas_profile::{NasProfile, Spelling, Term};
 use super::profile::{Profile, SessionTimeout, TerminationAction};
-use super::vlan::{Vlan, VlanPlan};
+use super::vlan::Vlan;
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::MAX_VALUE_LEN;
 use crate::radius::value::{DataType, hex};
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Egress-VLANID's first octet for a VLAN whose frames carry a tag (RFC 4675,
 /// section 2.1).
@@ -51,61 +50,6 @@ pub enum Unspeakable {
     },
 }
 
-/// A profile in the words of one kind of gear, ready to be sent: one spelling for
-/// each VLAN that it may choose.
-#[derive(Clone, Debug)]
-pub struct Words {
-    plan: Option<VlanPlan>,
-    by_vlan: HashMap<Option<Vlan>, Result<Arc<Spelled>, Unspeakable>>,
-}
-
-impl Words {
-    /// Spells the profile for this kind of gear.
-    pub fn new(profile: &Profile, nas: &NasProfile) -> Self {
-        let mut by_vlan = HashMap::new();
-        let vlans = profile.vlan.iter().flat_map(VlanPlan::all).map(Some);
-        // A profile without VLANs has one spelling, which names none.
-        for vlan in vlans.chain(profile.vlan.is_none().then_some(None)) {
-            by_vlan.entry(vlan.cloned()).or_insert_with(|| spell(profile, vlan, nas).map(Arc::new));
-        }
-        Self { plan: profile.vlan.clone(), by_vlan }
-    }
-
-    /// What a NAS at this site is told about this endpoint.
-    ///
-    /// # Errors
-    /// When it cannot be told, and when the profile has no VLAN here.
-    pub fn pick(&self, site: Option<&str>, endpoint: &[u8]) -> Result<&Arc<Spelled>, Unspeakable> {
-        let vlan = match &self.plan {
-            Some(plan) => Some(plan.at(site).ok_or_else(|| no_vlan(site))?.choose(endpoint)),
-            None => None,
-        };
-        self.of(vlan, site)
-    }
-
-    /// Whether a NAS at this site can be told whatever the endpoint is.
-    ///
-    /// # Errors
-    /// As [`pick`](Self::pick).
-    pub fn check_at(&self, site: Option<&str>) -> Result<(), Unspeakable> {
-        match &self.plan {
-            Some(plan) => {
-                let pool = plan.at(site).ok_or_else(|| no_vlan(site))?;
-                pool.all().try_for_each(|vlan| self.of(Some(vlan), site).map(drop))
-            }
-            None => self.of(None, site).map(drop),
-        }
-    }
-
-    fn of(&self, vlan: Option<&Vlan>, site: Option<&str>) -> Result<&Arc<Spelled>, Unspeakable> {
-        self.by_vlan.get(&vlan.cloned()).ok_or_else(|| no_vlan(site))?.as_ref().map_err(Clone::clone)
-    }
-}
-
-fn no_vlan(site: Option<&str>) -> Unspeakable {
-    Unspeakable::NoVlan { site: site.map(str::to_owned) }
-}
-
 /// What a profile wants, as placeholders and their values; one list for each
 /// time that the attributes are sent.
 struct Wanted {
@@ -114,8 +58,9 @@ struct Wanted {
 }
 
 /// The placeholders that a spelling of a term may use.
-fn placeholders(term: Term) -> &'static [&'static str] {
+fn placeholders(term: Term, spelling: &Spelling) -> &'static [&'static str] {
     match term {
+        Term::Acl if !spelling.download.is_empty() => &["list"],
         Term::Vlan | Term::VlanName | Term::Voice => &["vlan"],
         Term::TaggedVlan => &["vlan", "egress"],
         Term::Filter => &["filter"],
@@ -129,15 +74,18 @@ fn placeholders(term: Term) -> &'static [&'static str] {
 /// Whether a spelling names attributes that exist, and placeholders that have a
 /// value.
 pub(super) fn check(term: Term, spelling: &Spelling) -> Result<(), String> {
-    for line in &spelling.send {
-        let (name, value) = line.split_once(" = ").ok_or(format!("{line:?}: write \"Name = value\""))?;
-        let definition = Dictionary::standard().by_name(name);
-        definition.ok_or(format!("{line:?}: no attribute is called {name}"))?;
-        for used in value.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default()) {
-            if !placeholders(term).contains(&used) {
-                let known = placeholders(term).join("}, {");
-                return Err(format!("{line:?}: {{{used}}} has no value here; there is {{{known}}}"));
-            }
+    spelling.send.iter().try_for_each(|line| check_line(line, placeholders(term, spelling)))?;
+    spelling.download.iter().try_for_each(|line| check_line(line, &["number", "rule"]))
+}
+
+fn check_line(line: &str, placeholders: &[&str]) -> Result<(), String> {
+    let (name, value) = line.split_once(" = ").ok_or(format!("{line:?}: write \"Name = value\""))?;
+    let definition = Dictionary::standard().by_name(name);
+    definition.ok_or(format!("{line:?}: no attribute is called {name}"))?;
+    for used in value.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default()) {
+        if !placeholders.contains(&used) {
+            let known = placeholders.join("}, {");
+            return Err(format!("{line:?}: {{{used}}} has no value here; there is {{{known}}}"));
         }
     }
     Ok(())
@@ -148,7 +96,7 @@ pub(super) fn check(term: Term, spelling: &Spelling) -> Result<(), String> {
 /// # Errors
 /// What it cannot be told. Nothing may be granted then: a port without its
 /// access rules is open.
-fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Spelled, Unspeakable> {
+pub fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Spelled, Unspeakable> {
     let mut out = Spelled::default();
     for wanted in wanted(profile, vlan, nas)? {
         let spelling = nas
@@ -167,7 +115,32 @@ fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Spe
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
         out.shown.push((name.trim().into(), value.trim().into()));
     }
+    if out.attributes.len() > MAX_ATTRIBUTES_LEN {
+        let len = out.attributes.len();
+        let what = format!("its attributes have {len} octets, and a reply has room for {MAX_ATTRIBUTES_LEN}");
+        return Err(Unspeakable::NoFit { nas_profile: nas.name.clone(), what });
+    }
     Ok(out)
+}
+
+/// The profile's access rules as a list to be downloaded, where this kind of gear
+/// does so.
+///
+/// # Errors
+/// As [`spell`].
+pub fn download(profile: &Profile, nas: &NasProfile) -> Result<Option<Download>, Unspeakable> {
+    let Some(spelling) = nas.spellings.get(&Term::Acl).filter(|s| !s.download.is_empty() && !profile.acl.is_empty())
+    else {
+        return Ok(None);
+    };
+    let no_fit = |what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what };
+    let mut rules = Vec::new();
+    for values in numbered(written(profile, nas, spelling)?) {
+        let mut rule = Spelled::default();
+        spelling.download.iter().try_for_each(|line| rule.push(line, &values)).map_err(no_fit)?;
+        rules.push(rule.attributes);
+    }
+    Download::new(profile, &rules).map(Some).map_err(no_fit)
 }
 
 fn wanted(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Vec<Wanted>, Unspeakable> {
@@ -204,25 +177,33 @@ fn wanted(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Ve
     Ok(all)
 }
 
-/// Access rules: once for each, or all together where the spelling says `{rules}`.
+/// Access rules: once for each, all together where the spelling says `{rules}`, or
+/// the name of their list.
 fn acl(profile: &Profile, nas: &NasProfile) -> Result<Wanted, Unspeakable> {
+    if let Some(list) = download(profile, nas)? {
+        return Ok(Wanted { term: Term::Acl, times: vec![vec![("list", list.name().to_owned())]] });
+    }
     let missing = || Unspeakable::NoWords { nas_profile: nas.name.clone(), term: Term::Acl };
     let spelling = nas.spellings.get(&Term::Acl).ok_or_else(missing)?;
-    let dialect = spelling.dialect.ok_or_else(missing)?;
-    let mut rules = Vec::new();
-    for rule in &profile.acl {
-        let written = dialect.write(rule);
-        rules.push(written.map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?);
-    }
+    let rules = written(profile, nas, spelling)?;
     let together = spelling.send.iter().any(|line| line.contains("{rules}"));
-    let times = if together {
-        // RFC 4849, section 2: rules are separated by a NUL octet.
-        vec![vec![("rules", rules.join("\0"))]]
-    } else {
-        let numbered = rules.into_iter().zip(1_u32..);
-        numbered.map(|(rule, number)| vec![("number", (number * 10).to_string()), ("rule", rule)]).collect()
-    };
+    // RFC 4849, section 2: rules are separated by a NUL octet.
+    let times = if together { vec![vec![("rules", rules.join("\0"))]] } else { numbered(rules) };
     Ok(Wanted { term: Term::Acl, times })
+}
+
+/// The access rules in the dialect of the gear.
+fn written(profile: &Profile, nas: &NasProfile, spelling: &Spelling) -> Result<Vec<String>, Unspeakable> {
+    let missing = || Unspeakable::NoWords { nas_profile: nas.name.clone(), term: Term::Acl };
+    let dialect = spelling.dialect.ok_or_else(missing)?;
+    let rules = profile.acl.iter().map(|rule| dialect.write(rule));
+    rules.collect::<Result<_, _>>().map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })
+}
+
+/// Each rule with its number, in tens.
+fn numbered(rules: Vec<String>) -> Vec<Vec<(&'static str, String)>> {
+    let each = |(rule, number): (String, u32)| vec![("number", (number * 10).to_string()), ("rule", rule)];
+    rules.into_iter().zip(1_u32..).map(each).collect()
 }
 
 impl Spelled {
@@ -270,12 +251,10 @@ mod tests {
     use super::*;
     use crate::enforcement::nas_profile::NasProfiles;
     use crate::enforcement::profile::Redirect;
-    use crate::enforcement::vlan::Pool;
-    use std::collections::BTreeSet;
 
     fn spelled(profile: &Profile, name: &str) -> Result<Vec<(String, String)>, Unspeakable> {
         let nas = NasProfiles::new([]).unwrap();
-        Words::new(profile, nas.get(name).unwrap()).pick(None, b"").map(|s| s.shown.clone())
+        spell(profile, None, nas.get(name).unwrap()).map(|s| s.shown)
     }
 
     #[test]
@@ -299,22 +278,21 @@ mod tests {
     }
 
     #[test]
-    fn the_vlan_is_that_of_the_site_and_of_the_endpoint() {
-        let pool = |ids: &[u16]| Pool::new(ids.iter().map(|id| Vlan::Id(*id)).collect()).unwrap();
-        let sites = [("hq".to_owned(), pool(&[20, 21])), ("lab".to_owned(), Vlan::Name("lab".into()).into())];
-        let profile =
-            Profile { vlan: Some(VlanPlan::by_site(sites.into_iter().collect(), None)), ..Profile::default() };
+    fn what_no_reply_can_hold_is_an_error_unless_it_is_downloaded() {
+        let rules: Vec<_> =
+            (0..200).map(|n| format!("permit tcp to 10.0.{n}.0/24 port 443").parse().unwrap()).collect();
+        let profile = Profile { name: "staff".into(), acl: rules, ..Profile::default() };
+        let error = spelled(&profile, "cisco-ios").unwrap_err().to_string();
+        assert!(error.contains("a reply has room for 3500"), "{error}");
+        let told = spelled(&profile, "cisco-ios-dacl").unwrap();
         let nas = NasProfiles::new([]).unwrap();
-        let words = Words::new(&profile, nas.get("ubiquiti").unwrap());
-        let vlan = |site, endpoint: u8| words.pick(Some(site), &[endpoint]).map(|s| s.shown[2].1.clone());
-        let chosen: BTreeSet<_> = (0..20).map(|endpoint| vlan("hq", endpoint).unwrap()).collect();
-        assert_eq!(chosen.into_iter().collect::<Vec<_>>(), ["20", "21"]);
-        assert_eq!(vlan("hq", 7), vlan("hq", 7));
-        // Whole sites may lack words or VLANs, and the others do not suffer.
-        assert_eq!(words.check_at(Some("hq")), Ok(()));
-        assert!(matches!(words.check_at(Some("lab")), Err(Unspeakable::NoWords { term: Term::VlanName, .. })));
-        assert_eq!(vlan("moon", 1).unwrap_err().to_string(), "it has no VLAN at the site moon");
-        assert_eq!(words.check_at(None).unwrap_err().to_string(), "it has no VLAN where the NAS has no site");
+        let list = download(&profile, nas.get("cisco-ios-dacl").unwrap()).unwrap().unwrap();
+        assert_eq!(told, [("Cisco-AVPair".into(), format!("ACS:CiscoSecure-Defined-ACL={}", list.name()))]);
+        let rule = b"ip:inacl#2000=permit tcp any 10.0.199.0 0.0.0.255 eq 443";
+        let parts: Vec<_> = (0..).map_while(|n| list.part(n)).collect();
+        assert_eq!(parts.len(), 4);
+        assert!(parts[3].attributes.ends_with(rule) && parts[3].next.is_none());
+        assert_eq!(download(&profile, nas.get("cisco-ios").unwrap()), Ok(None));
     }
 
     #[test]

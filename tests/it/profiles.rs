@@ -1,9 +1,9 @@
 //! What a profile grants, beyond the words of each vendor: VLANs by site and by
-//! pool, times.
+//! pool, times, access lists that switches download.
 
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, SECRET, Server};
-use crate::support::{cordon, text};
+use crate::support::{cordon, text, wait_for};
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
 use cordon::radius::packet::{Code, Packet};
@@ -151,4 +151,121 @@ fn a_jitter_that_makes_no_sense_is_refused() {
         let (ok, out) = check(&config(&[], lines));
         assert!(!ok && out.contains(part), "no {part:?} in:\n{out}");
     }
+}
+
+/// A profile whose access rules take this many lines.
+fn rules(count: usize) -> String {
+    let rules: Vec<_> = (1..=count).map(|n| format!("\"permit tcp to 10.1.{n}.0/24 port 443\"")).collect();
+    format!("acl = [{}]", rules.join(", "))
+}
+
+/// A switch that downloads lists, and one that does not.
+fn downloading(count: usize) -> Config {
+    let mut config = config(&["hq", "hq"], &rules(count));
+    config.more = config.more.replacen("site", "vendor = \"cisco-ios-dacl\"\nsite", 1);
+    config.policy = POLICY.replace("resource)", "resource == Nas::\"sw1\")");
+    config
+}
+
+/// The list that the switch is told at a login.
+fn named_list(server: &Server) -> String {
+    let out = told(server, 1, 1);
+    assert!(!out.contains("inacl"), "{out}");
+    let name = out.split("ACS:CiscoSecure-Defined-ACL=").nth(1).unwrap().split('"').next().unwrap();
+    assert!(name.starts_with("#ACSACL#-IP-staff-"), "{name}");
+    name.to_owned()
+}
+
+fn ask(server: &Server, switch: usize, list: &str, more: &str) -> String {
+    let request = format!(
+        "Packet-Src-IP-Address=127.0.1.{switch}, User-Name=\"{list}\", Cisco-AVPair=\"aaa:service=ip_admission\", \
+         Cisco-AVPair+=\"aaa:event=acl-download\"{more}"
+    );
+    radclient(server.auth, "auth", &request)
+}
+
+const SIGNED: &str = ", Message-Authenticator=0x00";
+
+fn lines(reply: &str) -> Vec<&str> {
+    let pairs = reply.split("Received").nth(1).unwrap_or_default().split("Cisco-AVPair = \"").skip(1);
+    pairs.map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn pil_4_a_switch_downloads_the_access_rules_of_a_profile() {
+    let server = Server::start(&downloading(2));
+    let list = named_list(&server);
+    for password in ["", ", User-Password=\"\""] {
+        let out = ask(&server, 1, &list, &format!("{SIGNED}{password}"));
+        assert!(out.contains("Received Access-Accept"), "{out}");
+        let expected = [
+            "ip:inacl#10=permit tcp any 10.1.1.0 0.0.0.255 eq 443",
+            "ip:inacl#20=permit tcp any 10.1.2.0 0.0.0.255 eq 443",
+        ];
+        assert_eq!(lines(&out), expected);
+    }
+}
+
+#[test]
+fn a_long_list_is_downloaded_in_several_rounds() {
+    let server = Server::start(&downloading(120));
+    let list = named_list(&server);
+    let (mut all, mut state) = (Vec::new(), String::new());
+    for round in 1..=10 {
+        let out = ask(&server, 1, &list, &format!("{SIGNED}{state}"));
+        all.extend(lines(&out).into_iter().map(str::to_owned));
+        if out.contains("Received Access-Accept") {
+            assert_eq!(round, 3);
+            break;
+        }
+        assert!(out.contains("Received Access-Challenge"), "{out}");
+        let received = out.split("Received").nth(1).unwrap();
+        let value = received.split("State = ").nth(1).unwrap().lines().next().unwrap();
+        state = format!(", State={value}");
+    }
+    let expected: Vec<_> =
+        (1..=120).map(|n| format!("ip:inacl#{}=permit tcp any 10.1.{n}.0 0.0.0.255 eq 443", n * 10)).collect();
+    assert!(all == expected, "{} lines", all.len());
+    // A State of nobody's.
+    let out = ask(&server, 1, &list, &format!("{SIGNED}, State=0x63"));
+    assert!(out.contains("Received Access-Reject"), "{out}");
+}
+
+#[test]
+fn a_list_goes_to_the_switches_that_it_is_for_and_to_nobody_else() {
+    let server = Server::start(&downloading(2));
+    let list = named_list(&server);
+    let reason = || server.get("/api/v1/decisions?limit=1")["items"][0]["reason"].as_str().unwrap().to_owned();
+    let refused = |out: &str| assert!(out.contains("Received Access-Reject") && !out.contains("inacl"), "{out}");
+    // A name that is not, or not any more; another kind of gear.
+    refused(&ask(&server, 1, "#ACSACL#-IP-staff-00000000", SIGNED));
+    assert_eq!(reason(), "acl_unknown");
+    refused(&ask(&server, 2, &list, SIGNED));
+    assert_eq!(reason(), "acl_unknown");
+    // Somebody who types the name at a prompt.
+    refused(&ask(&server, 1, &list, &format!("{SIGNED}, User-Password=guess")));
+    assert_eq!(reason(), "unsupported_authentication");
+    let typed = format!("Packet-Src-IP-Address=127.0.1.1, User-Name=\"{list}\"{SIGNED}");
+    refused(&radclient(server.auth, "auth", &typed));
+    assert_eq!(reason(), "unsupported_authentication");
+    // Whoever can send from the switch's address, but does not know the secret.
+    let out = ask(&server, 1, &list, "");
+    assert!(out.contains("No reply"), "{out}");
+    assert_eq!(server.discarded("missing_message_authenticator"), 1);
+}
+
+#[test]
+fn a_changed_list_has_a_new_name_and_the_old_one_stays_for_a_while() {
+    let server = Server::start(&downloading(2));
+    let old = named_list(&server);
+    let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    std::fs::write(server.path("cordon.toml"), text.replace("10.1.2.0/24", "10.9.9.0/24")).unwrap();
+    let new =
+        wait_for("the new rules", Duration::from_secs(10), || Some(named_list(&server)).filter(|new| *new != old));
+    assert!(ask(&server, 1, &new, SIGNED).contains("10.9.9.0"));
+    // Another change, and the first list is there still.
+    std::fs::write(server.path("cordon.toml"), text.replace("10.1.2.0/24", "10.8.8.0/24")).unwrap();
+    wait_for("the newest rules", Duration::from_secs(10), || Some(named_list(&server)).filter(|n| *n != new));
+    let out = ask(&server, 1, &old, SIGNED);
+    assert!(out.contains("10.1.2.0") && !out.contains("10.9.9.0"), "{out}");
 }

@@ -168,6 +168,12 @@ fn the_table_of_vendors_is_true() {
          What stands behind each: **S** an RFC, **V** the vendor's guide, **O** other software that is used with this gear\n\
          sends it, **D** the attribute is in the vendor's list but its use was not seen, **?** general knowledge. None of it was\n\
          tried on hardware here: try what is not **S** or **V** before you rely on it.\n\n\
+         Access rules go with the login's reply, which has room for some fifty of them. `cisco-ios-dacl` is for switches that\n\
+         download them: the reply names a list (`#ACSACL#-IP-staff-1a2b3c4d`, the profile and a digest of its rules), and the\n\
+         switch asks for it by an Access-Request with that User-Name, `aaa:event=acl-download`, Message-Authenticator and no\n\
+         password. A list of more than 3,500 octets takes several rounds of Access-Challenge and State (**?**). One whose rules\n\
+         changed stays for sessions that were told its name, until the server restarts or 256 others have changed.\n\
+         `show ip access-lists` on the switch shows what has arrived.\n\n\
          | vendor | gear | VLAN | by name | tagged | filter | ACL | role | SGT | redirect | voice |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );

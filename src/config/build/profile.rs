@@ -1,11 +1,11 @@
 //! What a rule can grant, and how each kind of gear is told.
 
 use super::Builder;
-use crate::access::SpelledProfiles;
 use crate::config::{Config, ProfileSection, TerminationActionValue, VlanId, VlanPool, VlanValue};
 use crate::enforcement::profile::{MAX_JITTER, Profile, Redirect, SessionTimeout, TerminationAction};
-use crate::enforcement::spelling::{Unspeakable, Words};
+use crate::enforcement::spelling::Unspeakable;
 use crate::enforcement::vlan::{Pool, Vlan, VlanPlan};
+use crate::enforcement::words::Vocabulary;
 use crate::inventory::nas::NasRegistry;
 use crate::policy::engine::Policy;
 use crate::radius::dictionary::Dictionary;
@@ -181,20 +181,19 @@ impl Builder<'_> {
         profiles: &[Profile],
         nas: Option<&NasRegistry>,
         policy: Option<&Policy>,
-    ) -> HashMap<String, SpelledProfiles> {
-        let mut all: HashMap<String, SpelledProfiles> = HashMap::new();
+    ) -> HashMap<String, Vocabulary> {
+        let mut all: HashMap<String, Vocabulary> = HashMap::new();
         let (Some(registry), Some(policy)) = (nas, policy) else { return all };
         for nas in registry.all() {
             let Some(kind) = self.nas_profiles.get(&nas.vendor).cloned() else { continue };
-            let words = all
-                .entry(nas.vendor.clone())
-                .or_insert_with(|| profiles.iter().map(|p| (p.name.clone(), Words::new(p, &kind))).collect());
+            let previous = self.previous.and_then(|built| built.snapshot.spelled.get(&nas.vendor));
+            let words = all.entry(nas.vendor.clone()).or_insert_with(|| Vocabulary::new(profiles, &kind, previous));
             let site = nas.site.as_deref();
-            if words.values().all(|words| words.check_at(site).is_ok()) {
+            if words.profiles.values().all(|words| words.check_at(site).is_ok()) {
                 continue;
             }
             for (rule, profile) in policy.grants_at(&nas.name, &nas.groups, site) {
-                if let Some(Err(e)) = words.get(profile).map(|words| words.check_at(site)) {
+                if let Some(Err(e)) = words.profiles.get(profile).map(|words| words.check_at(site)) {
                     let section = config.nas.iter().find(|section| *section.name.get_ref() == nas.name);
                     let message =
                         format!("the rule {rule:?} can grant the profile {profile:?} at {}, but {e}", nas.name);
