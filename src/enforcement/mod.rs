@@ -4,6 +4,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`acl`] | access rules in neutral words, and their dialects |
+//! | [`coa`] | changes to a session that is there |
 //! | [`download`] | access lists that a NAS downloads by name |
 //! | [`nas_profile`] | the files of `nas-profiles/` |
 //! | [`profile`] | what a rule grants, in neutral words |
@@ -12,6 +13,7 @@
 //! | [`words`] | all profiles in the words of one kind of gear |
 
 pub mod acl;
+pub mod coa;
 pub mod download;
 pub mod nas_profile;
 pub mod profile;

@@ -2,6 +2,7 @@
 //! Data, read from `nas-profiles/`; a new vendor needs no Rust.
 
 use super::acl::Dialect;
+use super::coa::{Coa, CoaFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -143,6 +144,7 @@ struct File {
     security_group: Option<Spelling>,
     redirect: Option<Spelling>,
     voice: Option<Spelling>,
+    coa: Option<CoaFile>,
 }
 
 /// One family of gear.
@@ -154,6 +156,8 @@ pub struct NasProfile {
     pub title: String,
     /// What it can be told, and how.
     pub spellings: BTreeMap<Term, Spelling>,
+    /// What changes to a session it can be told, and how.
+    pub coa: Option<Coa>,
 }
 
 /// All families.
@@ -189,12 +193,11 @@ impl NasProfiles {
 
     fn read(&self, name: &str, text: &str) -> Result<NasProfile, String> {
         let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
-        let mut spellings = match &file.extends {
-            None => BTreeMap::new(),
-            Some(base) => {
-                self.get(base).ok_or(format!("it extends {base:?}, which is not known yet"))?.spellings.clone()
-            }
+        let base = match &file.extends {
+            None => None,
+            Some(base) => Some(self.get(base).ok_or(format!("it extends {base:?}, which is not known yet"))?),
         };
+        let mut spellings = base.map(|b| b.spellings.clone()).unwrap_or_default();
         spellings.retain(|term, _| !file.without.contains(term));
         let own = [
             (Term::Vlan, file.vlan),
@@ -217,7 +220,8 @@ impl NasProfiles {
             }
             super::spelling::check(*term, spelling)?;
         }
-        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings })
+        let coa = Coa::read(file.coa, base.and_then(|b| b.coa.as_ref()))?;
+        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings, coa })
     }
 
     /// The profile of this name.

@@ -78,7 +78,9 @@ pub(super) fn check(term: Term, spelling: &Spelling) -> Result<(), String> {
     spelling.download.iter().try_for_each(|line| check_line(line, &["number", "rule"]))
 }
 
-fn check_line(line: &str, placeholders: &[&str]) -> Result<(), String> {
+/// Whether a line `Name = value` names an attribute that exists, and placeholders
+/// among these.
+pub(super) fn check_line(line: &str, placeholders: &[&str]) -> Result<(), String> {
     let (name, value) = line.split_once(" = ").ok_or(format!("{line:?}: write \"Name = value\""))?;
     let definition = Dictionary::standard().by_name(name);
     definition.ok_or(format!("{line:?}: no attribute is called {name}"))?;
@@ -207,12 +209,13 @@ fn numbered(rules: Vec<String>) -> Vec<Vec<(&'static str, String)>> {
 }
 
 impl Spelled {
-    fn push(&mut self, line: &str, values: &[(&'static str, String)]) -> Result<(), String> {
+    /// Appends the attribute that a line `Name = value` makes with these values.
+    pub(super) fn push(&mut self, line: &str, values: &[(&'static str, String)]) -> Result<(), String> {
         let (name, template) = line.split_once(" = ").unwrap_or((line, ""));
         let mut value = template.to_owned();
         for (placeholder, with) in values {
             if with.is_empty() && template.contains(&format!("{{{placeholder}}}")) {
-                return Err(format!("{name} needs {placeholder}, which the profile does not say"));
+                return Err(format!("{name} needs {placeholder}, of which nothing is known here"));
             }
             value = value.replace(&format!("{{{placeholder}}}"), with);
         }

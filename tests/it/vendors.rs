@@ -6,7 +6,13 @@
 
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, SECRET, Server};
+use cordon::enforcement::coa::{Change, LiveSession, Wish, order};
 use cordon::enforcement::nas_profile::{Confirmed, NasProfile, NasProfiles, Term};
+use cordon::enforcement::vlan::Vlan;
+use cordon::radius::builder::RequestBuilder;
+use cordon::radius::dictionary::Dictionary;
+use cordon::radius::packet::Packet;
+use cordon::secret::Secret;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -84,6 +90,46 @@ fn told(out: &str) -> String {
     lines.fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
+fn wish(change: Change) -> Wish {
+    match change {
+        Change::Reauthenticate => Wish::Reauthenticate,
+        Change::BouncePort => Wish::BouncePort,
+        Change::DisablePort => Wish::DisablePort,
+        Change::Disconnect => Wish::Disconnect,
+        Change::ChangeVlan => Wish::Vlan(Vlan::Id(30)),
+        Change::ChangeRole => Wish::Role("quarantine".into()),
+    }
+}
+
+/// Each change to a session of which all is known, in the words of this gear.
+fn changes(kind: &NasProfile) -> String {
+    let session = LiveSession {
+        user_name: Some("anna-laptop".into()),
+        calling_station: Some("02-00-5E-00-00-01".into()),
+        acct_session_id: Some("0000002A".into()),
+        nas_port: Some(7),
+        nas_port_id: Some("1/0/7".into()),
+        nas_address: Some([192, 0, 2, 7].into()),
+        audit_session_id: Some("C00002070000000B5EED0001".into()),
+    };
+    let mut said = String::new();
+    for change in Change::ALL {
+        match order(&wish(change), &session, kind) {
+            Ok(order) => {
+                writeln!(said, "{change}: {} to port {}", order.code, order.port).unwrap();
+                let mut bytes = RequestBuilder::new(order.code, 1, [0; 16]);
+                bytes.push_raw(&order.attributes);
+                let bytes = bytes.finish(&Secret::new(SECRET)).unwrap();
+                let described = Dictionary::standard().describe(&Packet::parse(&bytes).unwrap());
+                // The first is Message-Authenticator.
+                described.iter().skip(1).for_each(|(name, value)| writeln!(said, "  {name} = {value}").unwrap());
+            }
+            Err(_) => writeln!(said, "{change}: cannot be told").unwrap(),
+        }
+    }
+    said
+}
+
 #[track_caller]
 fn golden(path: &Path, text: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -114,6 +160,7 @@ fn pil_4_every_kind_of_gear_is_told_in_its_own_words() {
             let out = radclient(server.auth, "auth", &request);
             writeln!(said, "{name}:\n{}", told(&out).trim_end()).unwrap();
         }
+        said.push_str(&changes(kind));
         golden(&root().join(format!("tests/golden/nas/{}.txt", kind.name)), &said);
     }
 }
@@ -180,16 +227,48 @@ fn the_table_of_vendors_is_true() {
     for kind in NasProfiles::new([]).unwrap().all() {
         write!(text, "| `{}` | {} |", kind.name, kind.title).unwrap();
         for term in Term::ALL {
-            let mark = kind.spellings.get(&term).map_or("-", |spelling| match spelling.confirmed {
-                Confirmed::Standard => "S",
-                Confirmed::VendorGuide => "V",
-                Confirmed::OtherSoftware => "O",
-                Confirmed::Dictionary => "D",
-                Confirmed::Unconfirmed => "?",
-            });
+            let mark = kind.spellings.get(&term).map_or("-", |spelling| mark(spelling.confirmed));
             write!(text, " {mark} |").unwrap();
         }
         text.push('\n');
     }
+    text.push_str(
+        "\n## Changes to a session\n\nWhat each kind can be told while a session lasts (RFC 5176), by `[coa]` of its file: \
+         where requests go, by what\nthe session is found, and the changes. Cordon does not send them yet.\n\n\
+         | vendor | port | session | reauthenticate | bounce port | disable port | disconnect | VLAN | role |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for kind in NasProfiles::new([]).unwrap().all() {
+        let coa = kind.coa.as_ref().unwrap();
+        let keys: Vec<_> = coa.session.send.iter().map(|line| key(line)).collect();
+        let keys = format!("{} {}", mark(coa.session.confirmed), keys.join(", "));
+        write!(text, "| `{}` | {} | {keys} |", kind.name, coa.port).unwrap();
+        for change in Change::ALL {
+            match coa.forms.get(&change) {
+                Some(form) => match form.port {
+                    Some(port) => write!(text, " {} ({port}) |", mark(form.confirmed)).unwrap(),
+                    None => write!(text, " {} |", mark(form.confirmed)).unwrap(),
+                },
+                None => text.push_str(" - |"),
+            }
+        }
+        text.push('\n');
+    }
     golden(&PathBuf::from(root()).join("docs/vendors.md"), &text);
+}
+
+fn mark(confirmed: Confirmed) -> &'static str {
+    match confirmed {
+        Confirmed::Standard => "S",
+        Confirmed::VendorGuide => "V",
+        Confirmed::OtherSoftware => "O",
+        Confirmed::Dictionary => "D",
+        Confirmed::Unconfirmed => "?",
+    }
+}
+
+/// What a line of `[coa.session]` goes by: the attribute, or what a pair is called.
+fn key(line: &str) -> &str {
+    let (name, value) = line.split_once(" = ").unwrap();
+    value.split_once('=').map_or(name, |(pair, _)| pair)
 }
