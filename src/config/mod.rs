@@ -59,6 +59,8 @@ pub struct ServerSection {
     pub acct: Vec<SocketAddr>,
     /// A directory with NAS profiles of one's own, `NAME.toml` each.
     pub nas_profiles: Option<Spanned<PathBuf>>,
+    /// A directory with dictionaries of one's own, `NAME.dict` each.
+    pub dictionaries: Option<Spanned<PathBuf>>,
     /// Threads per listener; 0 means one per processor.
     pub workers: usize,
     /// How long an Access-Reject is held back, in milliseconds, to slow down
@@ -75,6 +77,7 @@ impl Default for ServerSection {
             auth: vec![SocketAddr::from(([0, 0, 0, 0], 1812))],
             acct: vec![SocketAddr::from(([0, 0, 0, 0], 1813))],
             nas_profiles: None,
+            dictionaries: None,
             workers: 0,
             reject_delay_ms: 1000,
             conversation_timeout_secs: 60,

@@ -4,6 +4,7 @@
 use super::nas_profile::{Confirmed, NasProfile};
 use super::spelling::{Spelled, check_line};
 use super::vlan::Vlan;
+use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::Code;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -174,7 +175,11 @@ pub struct Coa {
 impl Coa {
     /// What a file says, on top of the profile that it extends. `None` when
     /// neither says anything.
-    pub(super) fn read(file: Option<CoaFile>, base: Option<&Coa>) -> Result<Option<Coa>, String> {
+    pub(super) fn read(
+        file: Option<CoaFile>,
+        base: Option<&Coa>,
+        dictionary: &Dictionary,
+    ) -> Result<Option<Coa>, String> {
         let Some(file) = file else { return Ok(base.cloned()) };
         let session = file.session.or_else(|| base.map(|b| b.session.clone()));
         let session = session.ok_or("[coa] needs [coa.session]: by what the gear finds a session")?;
@@ -191,17 +196,17 @@ impl Coa {
         forms.extend(own.into_iter().filter_map(|(change, form)| Some((change, form?))));
         let port = file.port.or_else(|| base.map(|b| b.port)).unwrap_or(DEFAULT_PORT);
         let coa = Coa { port, session, forms };
-        coa.check()?;
+        coa.check(dictionary)?;
         Ok(Some(coa))
     }
 
     /// Whether attributes exist and placeholders have a value.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, dictionary: &Dictionary) -> Result<(), String> {
         let keys = self.session.send.iter().chain(&self.session.send_if_known);
-        keys.into_iter().try_for_each(|line| check_line(line, &SESSION_KEYS))?;
+        keys.into_iter().try_for_each(|line| check_line(line, &SESSION_KEYS, dictionary))?;
         for (change, form) in &self.forms {
             let known = [change.placeholders(), &SESSION_KEYS].concat();
-            form.send.iter().try_for_each(|line| check_line(line, &known))?;
+            form.send.iter().try_for_each(|line| check_line(line, &known, dictionary))?;
             if form.send.is_empty() && form.request == Request::Coa {
                 return Err(format!("[coa.{change}] sends nothing: a CoA-Request says by attributes what to do"));
             }
@@ -290,7 +295,7 @@ pub enum CoaError {
 ///
 /// # Errors
 /// See [`CoaError`].
-pub fn order(wish: &Wish, session: &LiveSession, nas: &NasProfile) -> Result<Order, CoaError> {
+pub fn order(wish: &Wish, session: &LiveSession, nas: &NasProfile, dictionary: &Dictionary) -> Result<Order, CoaError> {
     let change = wish.change();
     let no_words = || CoaError::NoWords { nas_profile: nas.name.clone(), change };
     let no_fit = |what| CoaError::NoFit { nas_profile: nas.name.clone(), change, what };
@@ -299,11 +304,11 @@ pub fn order(wish: &Wish, session: &LiveSession, nas: &NasProfile) -> Result<Ord
     let mut values = session.values();
     values.extend(wish.value());
     let mut out = Spelled::default();
-    coa.session.send.iter().try_for_each(|line| out.push(line, &values)).map_err(no_fit)?;
+    coa.session.send.iter().try_for_each(|line| out.push(line, &values, dictionary)).map_err(no_fit)?;
     let unknown =
         |line: &str| values.iter().any(|(key, value)| value.is_empty() && line.contains(&format!("{{{key}}}")));
     let known = coa.session.send_if_known.iter().filter(|line| !unknown(line));
-    known.chain(&form.send).try_for_each(|line| out.push(line, &values)).map_err(no_fit)?;
+    known.chain(&form.send).try_for_each(|line| out.push(line, &values, dictionary)).map_err(no_fit)?;
     let code = match form.request {
         Request::Coa => Code::CoaRequest,
         Request::Disconnect => Code::DisconnectRequest,
@@ -327,7 +332,12 @@ mod tests {
     }
 
     fn told(wish: &Wish, session: &LiveSession, kind: &str) -> Result<Order, CoaError> {
-        order(wish, session, NasProfiles::new([]).unwrap().get(kind).unwrap())
+        order(
+            wish,
+            session,
+            NasProfiles::new(Dictionary::standard(), []).unwrap().get(kind).unwrap(),
+            Dictionary::standard(),
+        )
     }
 
     #[test]
@@ -391,7 +401,9 @@ mod tests {
             ),
             (session.replace("{acct_session_id}", "{colour}"), "{colour}"),
         ] {
-            let error = NasProfiles::new([("own", format!("title = \"x\"\n{coa}").as_str())]).unwrap_err().to_string();
+            let error = NasProfiles::new(Dictionary::standard(), [("own", format!("title = \"x\"\n{coa}").as_str())])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part) && error.contains("own"), "no {part:?} in {error}");
         }
     }
@@ -399,7 +411,7 @@ mod tests {
     #[test]
     fn forms_are_inherited_and_can_be_taken_away() {
         let text = "title = \"x\"\nextends = \"cisco-ios\"\n[coa]\nwithout = [\"disable_port\"]";
-        let all = NasProfiles::new([("own", text)]).unwrap();
+        let all = NasProfiles::new(Dictionary::standard(), [("own", text)]).unwrap();
         let own = all.get("own").unwrap().coa.as_ref().unwrap();
         assert_eq!(own.port, 1700);
         assert!(own.forms.contains_key(&Change::BouncePort) && !own.forms.contains_key(&Change::DisablePort));

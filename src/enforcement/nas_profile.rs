@@ -3,6 +3,7 @@
 
 use super::acl::Dialect;
 use super::coa::{Coa, CoaFile};
+use crate::radius::dictionary::Dictionary;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -177,21 +178,26 @@ pub struct NasProfileError {
 }
 
 impl NasProfiles {
-    /// The packaged ones and `more`, as (name, text). One of the same name takes
-    /// the place of a packaged one.
+    /// The packaged ones and `more`, as (name, text), with the attributes of
+    /// `dictionary`. One of the same name takes the place of a packaged one.
     ///
     /// # Errors
     /// What is wrong with one of them.
-    pub fn new<'a>(more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, NasProfileError> {
+    pub fn new<'a>(
+        dictionary: &Dictionary,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, NasProfileError> {
         let mut profiles = Self { by_name: BTreeMap::new() };
         for (name, text) in PACKAGED.iter().copied().chain(more) {
-            let profile = profiles.read(name, text).map_err(|what| NasProfileError { name: name.to_owned(), what })?;
+            let profile = profiles
+                .read(name, text, dictionary)
+                .map_err(|what| NasProfileError { name: name.to_owned(), what })?;
             profiles.by_name.insert(name.to_owned(), Arc::new(profile));
         }
         Ok(profiles)
     }
 
-    fn read(&self, name: &str, text: &str) -> Result<NasProfile, String> {
+    fn read(&self, name: &str, text: &str, dictionary: &Dictionary) -> Result<NasProfile, String> {
         let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
         let base = match &file.extends {
             None => None,
@@ -218,9 +224,9 @@ impl NasProfiles {
             if !spelling.download.is_empty() && *term != Term::Acl {
                 return Err("download belongs to [acl], and to nothing else".into());
             }
-            super::spelling::check(*term, spelling)?;
+            super::spelling::check(*term, spelling, dictionary)?;
         }
-        let coa = Coa::read(file.coa, base.and_then(|b| b.coa.as_ref()))?;
+        let coa = Coa::read(file.coa, base.and_then(|b| b.coa.as_ref()), dictionary)?;
         Ok(NasProfile { name: name.to_owned(), title: file.title, spellings, coa })
     }
 
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_packaged_files_are_sound() {
-        let all = NasProfiles::new([]).unwrap();
+        let all = NasProfiles::new(Dictionary::standard(), []).unwrap();
         assert!(all.all().count() > 15);
         for profile in all.all() {
             assert!(profile.spellings.contains_key(&Term::Vlan), "{} has no VLAN", profile.name);
@@ -268,7 +274,7 @@ mod tests {
                 "{list}",
             ),
         ] {
-            let error = NasProfiles::new([("own", text)]).unwrap_err().to_string();
+            let error = NasProfiles::new(Dictionary::standard(), [("own", text)]).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("own"), "{error}");
         }
     }
@@ -276,7 +282,7 @@ mod tests {
     #[test]
     fn an_own_file_takes_the_place_of_a_packaged_one() {
         let text = "title = \"Ours\"\nextends = \"standard\"\nwithout = [\"filter\"]";
-        let all = NasProfiles::new([("cisco-ios", text)]).unwrap();
+        let all = NasProfiles::new(Dictionary::standard(), [("cisco-ios", text)]).unwrap();
         let own = all.get("cisco-ios").unwrap();
         assert_eq!(own.title, "Ours");
         assert!(!own.spellings.contains_key(&Term::Filter) && own.spellings.contains_key(&Term::Vlan));

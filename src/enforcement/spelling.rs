@@ -73,17 +73,16 @@ fn placeholders(term: Term, spelling: &Spelling) -> &'static [&'static str] {
 
 /// Whether a spelling names attributes that exist, and placeholders that have a
 /// value.
-pub(super) fn check(term: Term, spelling: &Spelling) -> Result<(), String> {
-    spelling.send.iter().try_for_each(|line| check_line(line, placeholders(term, spelling)))?;
-    spelling.download.iter().try_for_each(|line| check_line(line, &["number", "rule"]))
+pub(super) fn check(term: Term, spelling: &Spelling, dictionary: &Dictionary) -> Result<(), String> {
+    spelling.send.iter().try_for_each(|line| check_line(line, placeholders(term, spelling), dictionary))?;
+    spelling.download.iter().try_for_each(|line| check_line(line, &["number", "rule"], dictionary))
 }
 
 /// Whether a line `Name = value` names an attribute that exists, and placeholders
 /// among these.
-pub(super) fn check_line(line: &str, placeholders: &[&str]) -> Result<(), String> {
+pub(super) fn check_line(line: &str, placeholders: &[&str], dictionary: &Dictionary) -> Result<(), String> {
     let (name, value) = line.split_once(" = ").ok_or(format!("{line:?}: write \"Name = value\""))?;
-    let definition = Dictionary::standard().by_name(name);
-    definition.ok_or(format!("{line:?}: no attribute is called {name}"))?;
+    dictionary.by_name(name).ok_or(format!("{line:?}: no attribute is called {name}"))?;
     for used in value.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default()) {
         if !placeholders.contains(&used) {
             let known = placeholders.join("}, {");
@@ -98,20 +97,26 @@ pub(super) fn check_line(line: &str, placeholders: &[&str]) -> Result<(), String
 /// # Errors
 /// What it cannot be told. Nothing may be granted then: a port without its
 /// access rules is open.
-pub fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Spelled, Unspeakable> {
+pub fn spell(
+    profile: &Profile,
+    vlan: Option<&Vlan>,
+    nas: &NasProfile,
+    dictionary: &Dictionary,
+) -> Result<Spelled, Unspeakable> {
     let mut out = Spelled::default();
-    for wanted in wanted(profile, vlan, nas)? {
+    for wanted in wanted(profile, vlan, nas, dictionary)? {
         let spelling = nas
             .spellings
             .get(&wanted.term)
             .ok_or_else(|| Unspeakable::NoWords { nas_profile: nas.name.clone(), term: wanted.term })?;
         for values in &wanted.times {
             for line in &spelling.send {
-                out.push(line, values).map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
+                out.push(line, values, dictionary)
+                    .map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
             }
         }
     }
-    out.session(profile).map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
+    out.session(profile, dictionary).map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
     out.attributes.extend_from_slice(&profile.attributes);
     for raw in &profile.raw {
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
@@ -130,7 +135,7 @@ pub fn spell(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result
 ///
 /// # Errors
 /// As [`spell`].
-pub fn download(profile: &Profile, nas: &NasProfile) -> Result<Option<Download>, Unspeakable> {
+pub fn download(profile: &Profile, nas: &NasProfile, dictionary: &Dictionary) -> Result<Option<Download>, Unspeakable> {
     let Some(spelling) = nas.spellings.get(&Term::Acl).filter(|s| !s.download.is_empty() && !profile.acl.is_empty())
     else {
         return Ok(None);
@@ -139,13 +144,18 @@ pub fn download(profile: &Profile, nas: &NasProfile) -> Result<Option<Download>,
     let mut rules = Vec::new();
     for values in numbered(written(profile, nas, spelling)?) {
         let mut rule = Spelled::default();
-        spelling.download.iter().try_for_each(|line| rule.push(line, &values)).map_err(no_fit)?;
+        spelling.download.iter().try_for_each(|line| rule.push(line, &values, dictionary)).map_err(no_fit)?;
         rules.push(rule.attributes);
     }
     Download::new(profile, &rules).map(Some).map_err(no_fit)
 }
 
-fn wanted(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Vec<Wanted>, Unspeakable> {
+fn wanted(
+    profile: &Profile,
+    vlan: Option<&Vlan>,
+    nas: &NasProfile,
+    dictionary: &Dictionary,
+) -> Result<Vec<Wanted>, Unspeakable> {
     let mut all = Vec::new();
     let mut once = |term, values: Vec<(&'static str, String)>| all.push(Wanted { term, times: vec![values] });
     match vlan {
@@ -174,15 +184,15 @@ fn wanted(profile: &Profile, vlan: Option<&Vlan>, nas: &NasProfile) -> Result<Ve
         all.push(Wanted { term: Term::TaggedVlan, times: profile.tagged_vlans.iter().map(each).collect() });
     }
     if !profile.acl.is_empty() {
-        all.push(acl(profile, nas)?);
+        all.push(acl(profile, nas, dictionary)?);
     }
     Ok(all)
 }
 
 /// Access rules: once for each, all together where the spelling says `{rules}`, or
 /// the name of their list.
-fn acl(profile: &Profile, nas: &NasProfile) -> Result<Wanted, Unspeakable> {
-    if let Some(list) = download(profile, nas)? {
+fn acl(profile: &Profile, nas: &NasProfile, dictionary: &Dictionary) -> Result<Wanted, Unspeakable> {
+    if let Some(list) = download(profile, nas, dictionary)? {
         return Ok(Wanted { term: Term::Acl, times: vec![vec![("list", list.name().to_owned())]] });
     }
     let missing = || Unspeakable::NoWords { nas_profile: nas.name.clone(), term: Term::Acl };
@@ -210,7 +220,12 @@ fn numbered(rules: Vec<String>) -> Vec<Vec<(&'static str, String)>> {
 
 impl Spelled {
     /// Appends the attribute that a line `Name = value` makes with these values.
-    pub(super) fn push(&mut self, line: &str, values: &[(&'static str, String)]) -> Result<(), String> {
+    pub(super) fn push(
+        &mut self,
+        line: &str,
+        values: &[(&'static str, String)],
+        dictionary: &Dictionary,
+    ) -> Result<(), String> {
         let (name, template) = line.split_once(" = ").unwrap_or((line, ""));
         let mut value = template.to_owned();
         for (placeholder, with) in values {
@@ -219,11 +234,10 @@ impl Spelled {
             }
             value = value.replace(&format!("{{{placeholder}}}"), with);
         }
-        self.add(name, &value)
+        self.add(name, &value, dictionary)
     }
 
-    fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let dictionary = Dictionary::standard();
+    fn add(&mut self, name: &str, value: &str, dictionary: &Dictionary) -> Result<(), String> {
         let definition = dictionary.by_name(name).ok_or_else(|| format!("no attribute is called {name}"))?;
         if definition.data_type == DataType::Concat {
             for piece in value.as_bytes().chunks(MAX_VALUE_LEN) {
@@ -236,14 +250,14 @@ impl Spelled {
         Ok(())
     }
 
-    fn session(&mut self, profile: &Profile) -> Result<(), String> {
+    fn session(&mut self, profile: &Profile, dictionary: &Dictionary) -> Result<(), String> {
         self.session_timeout = profile.session_timeout;
         if let Some(time) = profile.idle_timeout {
-            self.add("Idle-Timeout", &u32::try_from(time.as_secs()).unwrap_or(u32::MAX).to_string())?;
+            self.add("Idle-Timeout", &u32::try_from(time.as_secs()).unwrap_or(u32::MAX).to_string(), dictionary)?;
         }
         match profile.termination_action {
-            Some(TerminationAction::Default) => self.add("Termination-Action", "Default"),
-            Some(TerminationAction::RadiusRequest) => self.add("Termination-Action", "RADIUS-Request"),
+            Some(TerminationAction::Default) => self.add("Termination-Action", "Default", dictionary),
+            Some(TerminationAction::RadiusRequest) => self.add("Termination-Action", "RADIUS-Request", dictionary),
             None => Ok(()),
         }
     }
@@ -256,8 +270,8 @@ mod tests {
     use crate::enforcement::profile::Redirect;
 
     fn spelled(profile: &Profile, name: &str) -> Result<Vec<(String, String)>, Unspeakable> {
-        let nas = NasProfiles::new([]).unwrap();
-        spell(profile, None, nas.get(name).unwrap()).map(|s| s.shown)
+        let nas = NasProfiles::new(Dictionary::standard(), []).unwrap();
+        spell(profile, None, nas.get(name).unwrap(), Dictionary::standard()).map(|s| s.shown)
     }
 
     #[test]
@@ -288,22 +302,22 @@ mod tests {
         let error = spelled(&profile, "cisco-ios").unwrap_err().to_string();
         assert!(error.contains("a reply has room for 3500"), "{error}");
         let told = spelled(&profile, "cisco-ios-dacl").unwrap();
-        let nas = NasProfiles::new([]).unwrap();
-        let list = download(&profile, nas.get("cisco-ios-dacl").unwrap()).unwrap().unwrap();
+        let nas = NasProfiles::new(Dictionary::standard(), []).unwrap();
+        let list = download(&profile, nas.get("cisco-ios-dacl").unwrap(), Dictionary::standard()).unwrap().unwrap();
         assert_eq!(told, [("Cisco-AVPair".into(), format!("ACS:CiscoSecure-Defined-ACL={}", list.name()))]);
         let rule = b"ip:inacl#2000=permit tcp any 10.0.199.0 0.0.0.255 eq 443";
         let parts: Vec<_> = (0..).map_while(|n| list.part(n)).collect();
         assert_eq!(parts.len(), 4);
         assert!(parts[3].attributes.ends_with(rule) && parts[3].next.is_none());
-        assert_eq!(download(&profile, nas.get("cisco-ios").unwrap()), Ok(None));
+        assert_eq!(download(&profile, nas.get("cisco-ios").unwrap(), Dictionary::standard()), Ok(None));
     }
 
     #[test]
     fn long_filter_rules_are_cut_and_separated() {
         let rules: Vec<_> = (0..20).map(|n| format!("permit tcp to 10.0.{n}.0/24 port 443").parse().unwrap()).collect();
         let profile = Profile { acl: rules, ..Profile::default() };
-        let nas = NasProfiles::new([]).unwrap();
-        let out = spell(&profile, None, nas.get("arista").unwrap()).unwrap();
+        let nas = NasProfiles::new(Dictionary::standard(), []).unwrap();
+        let out = spell(&profile, None, nas.get("arista").unwrap(), Dictionary::standard()).unwrap();
         let whole = 20 * "permit in tcp from any to 10.0.0.0/24 443".len() + 19 + 10;
         let pieces = whole.div_ceil(MAX_VALUE_LEN);
         assert_eq!(out.attributes.len(), whole + 2 * pieces);

@@ -5,6 +5,7 @@ use super::nas_profile::NasProfile;
 use super::profile::Profile;
 use super::spelling::{Spelled, Unspeakable, download, spell};
 use super::vlan::{Vlan, VlanPlan};
+use crate::radius::dictionary::Dictionary;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,11 +21,14 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// Spells the profiles for this kind of gear. Lists of `previous` can be
     /// downloaded for a while longer.
-    pub fn new(profiles: &[Profile], nas: &NasProfile, previous: Option<&Vocabulary>) -> Self {
+    pub fn new(profiles: &[Profile], nas: &NasProfile, dictionary: &Dictionary, previous: Option<&Vocabulary>) -> Self {
         // Why a list cannot be written, its profile's words say.
-        let lists = profiles.iter().filter_map(|profile| download(profile, nas).ok().flatten());
+        let lists = profiles.iter().filter_map(|profile| download(profile, nas, dictionary).ok().flatten());
         Self {
-            profiles: profiles.iter().map(|profile| (profile.name.clone(), Words::new(profile, nas))).collect(),
+            profiles: profiles
+                .iter()
+                .map(|profile| (profile.name.clone(), Words::new(profile, nas, dictionary)))
+                .collect(),
             downloads: Downloads::new(lists, previous.map(|p| &p.downloads)),
         }
     }
@@ -40,12 +44,12 @@ pub struct Words {
 
 impl Words {
     /// Spells the profile for this kind of gear.
-    pub fn new(profile: &Profile, nas: &NasProfile) -> Self {
+    pub fn new(profile: &Profile, nas: &NasProfile, dictionary: &Dictionary) -> Self {
         let mut by_vlan = HashMap::new();
         let vlans = profile.vlan.iter().flat_map(VlanPlan::all).map(Some);
         // A profile without VLANs has one spelling, which names none.
         for vlan in vlans.chain(profile.vlan.is_none().then_some(None)) {
-            by_vlan.entry(vlan.cloned()).or_insert_with(|| spell(profile, vlan, nas).map(Arc::new));
+            by_vlan.entry(vlan.cloned()).or_insert_with(|| spell(profile, vlan, nas, dictionary).map(Arc::new));
         }
         Self { plan: profile.vlan.clone(), by_vlan }
     }
@@ -98,8 +102,8 @@ mod tests {
         let sites = [("hq".to_owned(), pool(&[20, 21])), ("lab".to_owned(), Vlan::Name("lab".into()).into())];
         let profile =
             Profile { vlan: Some(VlanPlan::by_site(sites.into_iter().collect(), None)), ..Profile::default() };
-        let nas = NasProfiles::new([]).unwrap();
-        let words = Words::new(&profile, nas.get("ubiquiti").unwrap());
+        let nas = NasProfiles::new(Dictionary::standard(), []).unwrap();
+        let words = Words::new(&profile, nas.get("ubiquiti").unwrap(), Dictionary::standard());
         let vlan = |site, endpoint: u8| words.pick(Some(site), &[endpoint]).map(|s| s.shown[2].1.clone());
         let chosen: BTreeSet<_> = (0..20).map(|endpoint| vlan("hq", endpoint).unwrap()).collect();
         assert_eq!(chosen.into_iter().collect::<Vec<_>>(), ["20", "21"]);

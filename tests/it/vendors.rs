@@ -114,7 +114,7 @@ fn changes(kind: &NasProfile) -> String {
     };
     let mut said = String::new();
     for change in Change::ALL {
-        match order(&wish(change), &session, kind) {
+        match order(&wish(change), &session, kind, Dictionary::standard()) {
             Ok(order) => {
                 writeln!(said, "{change}: {} to port {}", order.code, order.port).unwrap();
                 let mut bytes = RequestBuilder::new(order.code, 1, [0; 16]);
@@ -142,7 +142,7 @@ fn golden(path: &Path, text: &str) {
 
 #[test]
 fn pil_4_every_kind_of_gear_is_told_in_its_own_words() {
-    let kinds = NasProfiles::new([]).unwrap();
+    let kinds = NasProfiles::new(Dictionary::standard(), []).unwrap();
     let server = Server::start(&config(&kinds));
     for (number, kind) in kinds.all().enumerate() {
         let mut said = format!("{}: {}\n", kind.name, kind.title);
@@ -167,7 +167,7 @@ fn pil_4_every_kind_of_gear_is_told_in_its_own_words() {
 
 #[test]
 fn a_rule_that_grants_what_its_switch_cannot_be_told_is_refused() {
-    let kinds = NasProfiles::new([]).unwrap();
+    let kinds = NasProfiles::new(Dictionary::standard(), []).unwrap();
     let mut config = config(&kinds);
     config.policy = config.policy.replace("resource in NasGroup::\"role\"", "resource");
     let dir = tempfile::tempdir().unwrap();
@@ -207,6 +207,62 @@ fn gear_of_ones_own_is_a_file() {
 }
 
 #[test]
+fn attributes_of_ones_own_are_files_too_and_are_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let gear = dir.path().join("gear");
+    std::fs::create_dir(&gear).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(gear.join(name), text).unwrap();
+    write("acme.dict", "VENDOR Acme 64512\nATTRIBUTE Acme-Zone 1 text\n");
+    write(
+        "acme.toml",
+        "title = \"Acme\"\nextends = \"standard\"\n[role]\nsend = [\"Acme-Zone = {role}\"]\nconfirmed = \"unconfirmed\"\n",
+    );
+    let policy = "@accept(\"network-only\") @id(\"all\") @order(\"1\") @profile(\"staff\")\n\
+                  permit (principal, action == Network::Action::\"connect\", resource);";
+    let config = Config {
+        server: format!("reject_delay_ms = 0\nnas_profiles = {gear:?}\ndictionaries = {gear:?}"),
+        nas: "vendor = \"acme\"".into(),
+        more: "[[profile]]\nname = \"staff\"\nrole = \"lobby\"\nattributes = [\"Acme-Mode = Quiet\"]\n".into(),
+        policy: policy.into(),
+        ..Config::default()
+    };
+    // Acme-Mode is not there yet.
+    std::fs::write(dir.path().join("cordon.toml"), config.text()).unwrap();
+    std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
+    let check = || {
+        let config = dir.path().join("cordon.toml");
+        crate::support::text(&crate::support::cordon().args(["check", "--config"]).arg(config).output().unwrap())
+    };
+    assert!(check().contains("no attribute is called \"Acme-Mode\""), "{}", check());
+    write("acme-2.dict", "VENDOR Acme 64512\nATTRIBUTE Acme-Mode 2 enum\nVALUE Acme-Mode Quiet 1\n");
+    let server = Server::start(&config);
+    let asked = || {
+        crate::support::cordon()
+            .args(["auth", "--mab", "--secret", SECRET, "--server", &server.auth.to_string(), "--dictionaries"])
+            .arg(&gear)
+            .output()
+            .unwrap()
+    };
+    let out = crate::support::text(&asked());
+    assert!(out.contains("Acme-Zone = lobby") && out.contains("Acme-Mode = Quiet"), "{out}");
+    let reply = server.decision("02-00-5E-00-00-01")["reply"].to_string();
+    assert!(reply.contains("Acme-Zone"), "{reply}");
+    // A change is in force at once; a clash is told with its place, and changes nothing.
+    write("acme-2.dict", "VENDOR Acme 64512\nATTRIBUTE Acme-Mode 3 enum\nVALUE Acme-Mode Quiet 9\n");
+    crate::support::wait_for("the new number", std::time::Duration::from_secs(10), || {
+        let request = "User-Name=02005e000010, User-Password=02005e000010, Service-Type=Call-Check, \
+                       Calling-Station-Id=\"02-00-5E-00-00-10\", Message-Authenticator=0x00";
+        radclient(server.auth, "auth", request).contains("Attr-26.64512.3 = 0x00000009").then_some(())
+    });
+    write("more.dict", "\nVENDOR Acme 64512\nATTRIBUTE Acme-Other 1 text\n");
+    let clash = "more.dict:3: Acme-Other cannot be 1, which is Acme-Zone already, in";
+    assert!(check().contains(clash), "{}", check());
+    crate::support::wait_for("the message", std::time::Duration::from_secs(10), || {
+        server.log().contains(clash).then_some(())
+    });
+}
+
+#[test]
 fn the_table_of_vendors_is_true() {
     let mut text = String::from(
         "# Vendors\n\nWhat each kind of gear can be told, by the name to put in `vendor` of a `[[nas]]`. The files are in\n\
@@ -224,7 +280,7 @@ fn the_table_of_vendors_is_true() {
          | vendor | gear | VLAN | by name | tagged | filter | ACL | role | SGT | redirect | voice |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for kind in NasProfiles::new([]).unwrap().all() {
+    for kind in NasProfiles::new(Dictionary::standard(), []).unwrap().all() {
         write!(text, "| `{}` | {} |", kind.name, kind.title).unwrap();
         for term in Term::ALL {
             let mark = kind.spellings.get(&term).map_or("-", |spelling| mark(spelling.confirmed));
@@ -238,7 +294,7 @@ fn the_table_of_vendors_is_true() {
          | vendor | port | session | reauthenticate | bounce port | disable port | disconnect | VLAN | role |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
-    for kind in NasProfiles::new([]).unwrap().all() {
+    for kind in NasProfiles::new(Dictionary::standard(), []).unwrap().all() {
         let coa = kind.coa.as_ref().unwrap();
         let keys: Vec<_> = coa.session.send.iter().map(|line| key(line)).collect();
         let keys = format!("{} {}", mark(coa.session.confirmed), keys.join(", "));

@@ -1,5 +1,6 @@
 //! From the configuration to what the server runs on.
 
+mod gear;
 mod inventory;
 mod profile;
 
@@ -8,7 +9,7 @@ use crate::access::Snapshot;
 use crate::eap::packet::TYPED_HEADER_LEN;
 use crate::eap::tls::adapter::{ServerTlsConfig, TlsVersion, provider};
 use crate::eap::tls::fragment::MAX_OVERHEAD;
-use crate::enforcement::nas_profile::{NasProfileError, NasProfiles};
+use crate::enforcement::nas_profile::NasProfiles;
 use crate::enforcement::profile::Profile;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
@@ -17,6 +18,7 @@ use crate::pki::verifier::ClientVerifier;
 use crate::policy::engine::{DEFAULT_POLICY, Policy};
 use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{PolicyTests, World};
+use crate::radius::dictionary::Dictionary;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
@@ -81,6 +83,7 @@ struct Builder<'a> {
     source: &'a Source,
     previous: Option<&'a Built>,
     profile_names: HashSet<String>,
+    dictionary: Arc<Dictionary>,
     nas_profiles: NasProfiles,
     crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
     files: Vec<PathBuf>,
@@ -98,12 +101,14 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
         source,
         previous,
         profile_names: HashSet::new(),
-        nas_profiles: NasProfiles::new([])?,
+        dictionary: Arc::new(Dictionary::with([])?),
+        nas_profiles: NasProfiles::new(Dictionary::standard(), [])?,
         crls: HashMap::new(),
         files: vec![source.file.clone()],
         warnings: Vec::new(),
         errors: Vec::new(),
     };
+    builder.own_dictionaries(config);
     builder.own_nas_profiles(config);
     let profiles: Vec<Profile> = config.profile.iter().filter_map(|p| builder.profile(p)).collect();
     let policy = builder.policy(config, &profiles);
@@ -157,45 +162,7 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
     }
 }
 
-impl From<NasProfileError> for Faults {
-    fn from(error: NasProfileError) -> Self {
-        let remedy = "this is a bug in Cordon".into();
-        let file = PathBuf::from("the packaged NAS profiles");
-        Self::from(ConfigError { file, line: None, message: error.to_string(), remedy })
-    }
-}
-
 impl Builder<'_> {
-    /// Adds the NAS profiles of the configured directory.
-    fn own_nas_profiles(&mut self, config: &Config) {
-        let Some(dir) = &config.server.nas_profiles else { return };
-        let resolved = self.source.resolve(dir.get_ref());
-        self.files.push(resolved.clone());
-        let entries = match std::fs::read_dir(&resolved) {
-            Ok(entries) => entries,
-            Err(e) => {
-                let message = format!("the directory {} cannot be read: {e}", resolved.display());
-                return self.wrong(dir.span(), message, "paths are relative to the configuration file");
-            }
-        };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
-        paths.sort();
-        let mut own = Vec::new();
-        for path in paths {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            match std::fs::read_to_string(&path) {
-                Ok(text) => own.push((name, text)),
-                Err(e) => self.wrong(dir.span(), format!("{}: {e}", path.display()), "save it as UTF-8 text"),
-            }
-            self.files.push(path);
-        }
-        match NasProfiles::new(own.iter().map(|(name, text)| (name.as_str(), text.as_str()))) {
-            Ok(profiles) => self.nas_profiles = profiles,
-            Err(e) => self.wrong(dir.span(), e.to_string(), "docs/vendors.md explains the form"),
-        }
-    }
-
     /// What is wrong with rules that are well-formed. That the built-in policy
     /// has rules that are of no use here is nobody's fault.
     fn lint(&mut self, config: &Config, policy: &Policy, around: &Surroundings<'_>) {

@@ -8,7 +8,6 @@ use crate::enforcement::vlan::{Pool, Vlan, VlanPlan};
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::nas::NasRegistry;
 use crate::policy::engine::Policy;
-use crate::radius::dictionary::Dictionary;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::time::Duration;
@@ -35,8 +34,7 @@ impl Builder<'_> {
         }
         let mut attributes = Vec::new();
         for line in &section.attributes {
-            let encoded =
-                line.get_ref().split_once('=').map(|(n, v)| Dictionary::standard().encode(n.trim(), v.trim()));
+            let encoded = line.get_ref().split_once('=').map(|(n, v)| self.dictionary.encode(n.trim(), v.trim()));
             match encoded {
                 Some(Ok(octets)) => attributes.extend(octets),
                 Some(Err(e)) => self.wrong(
@@ -187,7 +185,9 @@ impl Builder<'_> {
         for nas in registry.all() {
             let Some(kind) = self.nas_profiles.get(&nas.vendor).cloned() else { continue };
             let previous = self.previous.and_then(|built| built.snapshot.spelled.get(&nas.vendor));
-            let words = all.entry(nas.vendor.clone()).or_insert_with(|| Vocabulary::new(profiles, &kind, previous));
+            let words = all
+                .entry(nas.vendor.clone())
+                .or_insert_with(|| Vocabulary::new(profiles, &kind, &self.dictionary, previous));
             let site = nas.site.as_deref();
             if words.profiles.values().all(|words| words.check_at(site).is_ok()) {
                 continue;
