@@ -8,6 +8,7 @@
 //! | [`download`] | access lists that a NAS downloads by name |
 //! | [`nas_profile`] | the files of `nas-profiles/` |
 //! | [`profile`] | what a rule grants, in neutral words |
+//! | [`repeated`] | attributes that a profile would send twice |
 //! | [`spelling`] | a profile in the words of a NAS profile |
 //! | [`vlan`] | which VLAN, by pool and by site |
 //! | [`words`] | all profiles in the words of one kind of gear |
@@ -17,6 +18,7 @@ pub mod coa;
 pub mod download;
 pub mod nas_profile;
 pub mod profile;
+pub mod repeated;
 pub mod spelling;
 pub mod vlan;
 pub mod words;

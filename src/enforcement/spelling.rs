@@ -103,20 +103,7 @@ pub fn spell(
     nas: &NasProfile,
     dictionary: &Dictionary,
 ) -> Result<Spelled, Unspeakable> {
-    let mut out = Spelled::default();
-    for wanted in wanted(profile, vlan, nas, dictionary)? {
-        let spelling = nas
-            .spellings
-            .get(&wanted.term)
-            .ok_or_else(|| Unspeakable::NoWords { nas_profile: nas.name.clone(), term: wanted.term })?;
-        for values in &wanted.times {
-            for line in &spelling.send {
-                out.push(line, values, dictionary)
-                    .map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
-            }
-        }
-    }
-    out.session(profile, dictionary).map_err(|what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what })?;
+    let (mut out, _) = without_own(profile, vlan, nas, dictionary)?;
     out.attributes.extend_from_slice(&profile.attributes);
     for raw in &profile.raw {
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
@@ -128,6 +115,44 @@ pub fn spell(
         return Err(Unspeakable::NoFit { nas_profile: nas.name.clone(), what });
     }
     Ok(out)
+}
+
+/// The same without the profile's own `attributes`; and for each that is shown, the
+/// key of the profile that sends it.
+pub(super) fn without_own(
+    profile: &Profile,
+    vlan: Option<&Vlan>,
+    nas: &NasProfile,
+    dictionary: &Dictionary,
+) -> Result<(Spelled, Vec<&'static str>), Unspeakable> {
+    let (mut out, mut keys) = (Spelled::default(), Vec::new());
+    let no_fit = |what| Unspeakable::NoFit { nas_profile: nas.name.clone(), what };
+    for wanted in wanted(profile, vlan, nas, dictionary)? {
+        let spelling = nas
+            .spellings
+            .get(&wanted.term)
+            .ok_or_else(|| Unspeakable::NoWords { nas_profile: nas.name.clone(), term: wanted.term })?;
+        for values in &wanted.times {
+            spelling.send.iter().try_for_each(|line| out.push(line, values, dictionary)).map_err(no_fit)?;
+        }
+        keys.resize(out.shown.len(), key(wanted.term));
+    }
+    out.session(profile, dictionary, &mut keys).map_err(no_fit)?;
+    Ok((out, keys))
+}
+
+/// The key of a `[[profile]]` that wants this.
+fn key(term: Term) -> &'static str {
+    match term {
+        Term::Vlan | Term::VlanName => "vlan",
+        Term::TaggedVlan => "tagged_vlans",
+        Term::Filter => "filter_id",
+        Term::Acl => "acl",
+        Term::Role => "role",
+        Term::SecurityGroup => "security_group",
+        Term::Redirect => "redirect",
+        Term::Voice => "voice",
+    }
 }
 
 /// The profile's access rules as a list to be downloaded, where this kind of gear
@@ -250,16 +275,27 @@ impl Spelled {
         Ok(())
     }
 
-    fn session(&mut self, profile: &Profile, dictionary: &Dictionary) -> Result<(), String> {
+    fn session(
+        &mut self,
+        profile: &Profile,
+        dictionary: &Dictionary,
+        keys: &mut Vec<&'static str>,
+    ) -> Result<(), String> {
         self.session_timeout = profile.session_timeout;
         if let Some(time) = profile.idle_timeout {
-            self.add("Idle-Timeout", &u32::try_from(time.as_secs()).unwrap_or(u32::MAX).to_string(), dictionary)?;
+            let secs = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+            self.add("Idle-Timeout", &secs.to_string(), dictionary)?;
+            keys.push("idle_timeout_secs");
         }
-        match profile.termination_action {
-            Some(TerminationAction::Default) => self.add("Termination-Action", "Default", dictionary),
-            Some(TerminationAction::RadiusRequest) => self.add("Termination-Action", "RADIUS-Request", dictionary),
-            None => Ok(()),
+        if let Some(action) = profile.termination_action {
+            let value = match action {
+                TerminationAction::Default => "Default",
+                TerminationAction::RadiusRequest => "RADIUS-Request",
+            };
+            self.add("Termination-Action", value, dictionary)?;
+            keys.push("termination_action");
         }
+        Ok(())
     }
 }
 

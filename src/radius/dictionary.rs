@@ -9,7 +9,8 @@
 //! ```
 //!
 //! with `#` for comments. Flags: `tagged` (RFC 2868), `hidden` (its value is
-//! hidden with the secret and is not shown).
+//! hidden with the secret and is not shown), `pairs` (its value is `name=value`,
+//! so that several in a packet need not contradict one another).
 
 use super::attribute as attr;
 use super::extended;
@@ -85,6 +86,8 @@ pub struct Definition {
     pub tagged: bool,
     /// Its value is hidden with the secret.
     pub hidden: bool,
+    /// Its value is `name=value`.
+    pub pairs: bool,
     /// The file that says so.
     pub file: Arc<str>,
     values: Vec<(u32, String)>,
@@ -270,12 +273,10 @@ impl Dictionary {
             return Err(format!("{number:?} is no attribute number"));
         };
         let data_type = DataType::from_name(data_type).ok_or_else(|| format!("{data_type:?} is no data type"))?;
-        let (tagged, hidden) = match flag {
-            "" => (false, false),
-            "tagged" => (true, false),
-            "hidden" => (false, true),
-            other => return Err(format!("{other:?} is no flag; there are tagged and hidden")),
-        };
+        if !["", "tagged", "hidden", "pairs"].contains(&flag) {
+            return Err(format!("{flag:?} is no flag; there are tagged, hidden and pairs"));
+        }
+        let (tagged, hidden, pairs) = (flag == "tagged", flag == "hidden", flag == "pairs");
         let id = AttributeId { vendor, kind, extended };
         if let Some(other) = self.by_number(id) {
             return Err(format!("{name} cannot be {number}, which is {} already, in {}", other.name, other.file));
@@ -293,6 +294,7 @@ impl Dictionary {
             data_type,
             tagged,
             hidden,
+            pairs,
             file: file.clone(),
             values: Vec::new(),
         });

@@ -153,6 +153,28 @@ fn a_jitter_that_makes_no_sense_is_refused() {
     }
 }
 
+#[test]
+fn an_attribute_that_another_key_sends_already_is_refused() {
+    let twice = "filter_id = \"staff\"\nsession_timeout_secs = 60\nattributes = [\n\"Reply-Message = hello\",\n\
+                 \"Filter-Id = other\",\n\"Session-Timeout = 600\"]";
+    let (ok, out) = check(&config(&["hq"], twice));
+    assert!(!ok, "{out}");
+    let text = config(&["hq"], twice).text();
+    let line = |part: &str| text.lines().position(|line| line.contains(part)).unwrap() + 1;
+    for (attribute, key) in [("Filter-Id = other", "filter_id"), ("Session-Timeout = 600", "session_timeout_secs")] {
+        let message =
+            format!("cordon.toml:{}: the profile \"staff\": {attribute:?} repeats what {key} sends", line(attribute));
+        assert_eq!(out.matches(&message).count(), 1, "no {message:?} in:\n{out}");
+    }
+    assert!(!out.contains("hello"), "{out}");
+    // Other words of other gear are no repetition.
+    let mut airespace = config(&["hq"], "filter_id = \"staff\"\nattributes = [\"Airespace-ACL-Name = other\"]");
+    assert!(check(&airespace).0);
+    airespace.nas = "vendor = \"cisco-wlc\"".into();
+    let (ok, out) = check(&airespace);
+    assert!(!ok && out.contains("what filter_id sends to gear of the kind cisco-wlc"), "{out}");
+}
+
 /// A profile whose access rules take this many lines.
 fn rules(count: usize) -> String {
     let rules: Vec<_> = (1..=count).map(|n| format!("\"permit tcp to 10.1.{n}.0/24 port 443\"")).collect();

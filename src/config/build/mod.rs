@@ -142,6 +142,7 @@ pub fn build(config: &Config, source: &Source, previous: Option<&Built>, now: Ti
         builder.policy_tests(config, policy, &World { identities, nas, timezone, now });
     }
     builder.unknown_sites(&profiles, nas.as_ref());
+    builder.repeated_attributes(config, &profiles, nas.as_ref());
     let spelled = builder.spelled(config, &profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, .. } = builder;
     match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {

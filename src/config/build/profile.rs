@@ -2,13 +2,15 @@
 
 use super::Builder;
 use crate::config::{Config, ProfileSection, TerminationActionValue, VlanId, VlanPool, VlanValue};
+use crate::enforcement::nas_profile;
 use crate::enforcement::profile::{MAX_JITTER, Profile, Redirect, SessionTimeout, TerminationAction};
+use crate::enforcement::repeated::{Repeated, repeated};
 use crate::enforcement::spelling::Unspeakable;
 use crate::enforcement::vlan::{Pool, Vlan, VlanPlan};
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::nas::NasRegistry;
 use crate::policy::engine::Policy;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
@@ -165,6 +167,30 @@ impl Builder<'_> {
                     let name = &profile.name;
                     self.warnings
                         .push(format!("the profile {name:?} has a VLAN at the site {site:?}, where no NAS is"));
+                }
+            }
+        }
+    }
+
+    /// A NAS that is told a thing twice takes whichever it likes. The RFCs' words are
+    /// looked at too, so that it shows before there is a NAS.
+    pub(super) fn repeated_attributes(&mut self, config: &Config, profiles: &[Profile], nas: Option<&NasRegistry>) {
+        let vendors = nas.into_iter().flat_map(NasRegistry::all).map(|nas| nas.vendor.as_str());
+        let kinds: BTreeSet<&str> = vendors.chain([nas_profile::DEFAULT]).collect();
+        let mut told = HashSet::new();
+        for kind in kinds {
+            let Some(kind) = self.nas_profiles.get(kind).cloned() else { continue };
+            for profile in profiles {
+                let section = config.profile.iter().find(|section| *section.name.get_ref() == profile.name);
+                for Repeated { line, key } in repeated(profile, &kind, &self.dictionary) {
+                    let Some(attribute) = section.and_then(|section| section.attributes.get(line)) else { continue };
+                    if told.insert(attribute.span().start) {
+                        let (name, attribute_text, kind) = (&profile.name, attribute.get_ref(), &kind.name);
+                        let message = format!(
+                            "the profile {name:?}: {attribute_text:?} repeats what {key} sends to gear of the kind {kind}"
+                        );
+                        self.wrong(attribute.span(), message, "leave one of them out, or the NAS is told both");
+                    }
                 }
             }
         }
