@@ -262,6 +262,60 @@ fn attributes_of_ones_own_are_files_too_and_are_watched() {
     });
 }
 
+/// The end of `docs/vendors.md`.
+const OWN_FILE: &str = r#"
+## A file of your own
+
+    title = "Acme switches"
+    extends = "standard"             # all that is not said here
+    without = ["vlan_name"]          # ... but for this
+
+    [role]
+    send = ["Acme-Role = {role}"]
+    confirmed = "unconfirmed"        # or standard, vendor guide, other software, dictionary
+
+    [coa]
+    port = 3799
+    without = ["disconnect"]
+
+    [coa.session]
+    send = ["Acct-Session-Id = {acct_session_id}"]
+    send_if_known = ["NAS-Port-Id = {nas_port_id}"]
+    confirmed = "vendor guide"
+
+    [coa.bounce_port]
+    request = "coa"                  # or disconnect
+    send = ["Acme-Command = bounce"]
+    confirmed = "vendor guide"
+
+| section | placeholders |
+|---|---|
+| `vlan`, `vlan_name`, `voice` | `{vlan}` |
+| `tagged_vlan` | `{vlan}`, `{egress}` (the number of RFC 4675) |
+| `filter` | `{filter}` |
+| `acl` with `dialect` (`ip-filter`, `cisco`, `juniper`) | `{number}` and `{rule}`, once for each, or `{rules}` |
+| `acl` with `download` | `{list}` in `send`; `{number}` and `{rule}` in `download` |
+| `role` | `{role}` |
+| `security_group` | `{tag}`, `{tag_hex}` |
+| `redirect` | `{url}`, `{acl}` |
+| `coa.session`, and all of `coa` | `{user_name}`, `{calling_station}`, `{acct_session_id}`, `{nas_port}`, `{nas_port_id}`, `{nas_address}`, `{audit_session_id}` |
+| `coa.reauthenticate`, `coa.bounce_port`, `coa.disable_port`, `coa.disconnect` | none besides |
+| `coa.change_vlan`, `coa.change_role` | `{vlan}`, `{role}` |
+"#;
+
+#[test]
+fn the_form_of_a_file_of_ones_own_is_what_the_page_says() {
+    let block: Vec<_> = OWN_FILE.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let dictionary =
+        Dictionary::with([("acme", "VENDOR Acme 64512\nATTRIBUTE Acme-Role 1 text\nATTRIBUTE Acme-Command 2 text")]);
+    let dictionary = dictionary.unwrap();
+    let kinds = NasProfiles::new(&dictionary, [("acme", block.join("\n").as_str())]).unwrap();
+    let acme = kinds.get("acme").unwrap();
+    assert!(acme.spellings.contains_key(&Term::Role) && !acme.spellings.contains_key(&Term::VlanName));
+    let forms = &acme.coa.as_ref().unwrap().forms;
+    assert!(forms.contains_key(&Change::BouncePort) && !forms.contains_key(&Change::Disconnect));
+}
+
 #[test]
 fn the_table_of_vendors_is_true() {
     let mut text = String::from(
@@ -310,6 +364,7 @@ fn the_table_of_vendors_is_true() {
         }
         text.push('\n');
     }
+    text.push_str(OWN_FILE);
     golden(&PathBuf::from(root()).join("docs/vendors.md"), &text);
 }
 
