@@ -4,13 +4,22 @@
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, SECRET, Server};
 use crate::support::{cordon, text, wait_for};
+use cordon::access::{Answer, Arrival, Engine, Service};
+use cordon::audit::reason::Reason;
+use cordon::config::Source;
+use cordon::config::build::build;
+use cordon::inventory::nas::{Nas, NasRegistry};
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
 use cordon::radius::packet::{Code, Packet};
 use cordon::secret::Secret;
+use cordon::store::writer::Record;
+use cordon::telemetry::Metrics;
+use cordon::time::Timestamp;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// Lets in any MAC address with the profile "staff".
 const POLICY: &str = "@accept(\"network-only\") @id(\"all\") @order(\"1\") @profile(\"staff\")\n\
@@ -86,6 +95,36 @@ fn a_role_without_a_vlan_at_a_site_where_it_may_be_granted_is_refused() {
     let (ok, out) = check(&config);
     assert!(ok, "{out}");
     assert!(out.contains("has a VLAN at the site \"brunch\", where no NAS is"), "{out}");
+}
+
+#[test]
+fn should_a_site_lack_a_vlan_all_the_same_the_login_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&[], "vlan = { by_site = { hq = 20 } }");
+    let policy = dir.path().join("policy.cedar");
+    std::fs::write(&policy, &config.policy).unwrap();
+    let source = Source { file: dir.path().join("cordon.toml"), text: config.text() };
+    let mut snapshot = build(&cordon::config::Config::parse(&source).unwrap(), &source, None, now()).unwrap().snapshot;
+    let moved = Nas { site: Some("moon".into()), ..Nas::clone(&snapshot.nas.all()[0]) };
+    snapshot.nas = NasRegistry::new(vec![moved]).unwrap();
+    let engine = Engine::new(snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO);
+    let mut request = RequestBuilder::new(Code::AccessRequest, 7, [7; 16]);
+    request.push_text(attr::USER_NAME, "02-00-5E-00-02-01").unwrap();
+    request.push_text(attr::CALLING_STATION_ID, "02-00-5E-00-02-01").unwrap();
+    let request = request.finish(&Secret::new(SECRET)).unwrap();
+    let arrival = Arrival { source: "127.0.0.1:1024".parse().unwrap(), listener: 0, service: Service::Authentication };
+    let Answer::AfterRecord { record: Record::Decision(decision), reply, .. } = engine.handle(&request, arrival, now())
+    else {
+        panic!("no decision");
+    };
+    assert_eq!(Packet::parse(&reply).unwrap().code(), Code::AccessReject);
+    assert_eq!(decision.reason, Reason::ProfileNotExpressible);
+    assert_eq!(decision.detail, "profile staff: it has no VLAN at the site moon");
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_secs(since.as_secs() as i64)
 }
 
 #[test]
