@@ -9,7 +9,7 @@ use crate::audit::reason::Reason;
 use crate::eap::packet::{EapCode, EapPacket, EapType, failure};
 use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition};
 use crate::eap::tls::{Established, Keys};
-use crate::enforcement::spelling::{Spelled, Unspeakable};
+use crate::enforcement::words::Words;
 use crate::ids::DecisionId;
 use crate::inventory::nas::NasMode;
 use crate::pki::verifier::AnyChain;
@@ -175,12 +175,15 @@ impl Attempt<'_> {
         let verdict = self.snapshot.policy.evaluate(&facts);
         draft.decided_by(&verdict, &facts, self.snapshot.policy.revision());
         match verdict.outcome {
-            PolicyOutcome::Permit { profile } => match self.spelled(&profile) {
-                Some(Ok(spelled)) => draft.grant(profile, spelled.clone()),
-                // Without its access rules a port would be open.
-                Some(Err(e)) => draft.refuse(Reason::ProfileNotExpressible, format!("profile {profile}: {e}")),
-                None => draft.refuse(Reason::PolicyError, format!("there is no profile {profile}")),
-            },
+            PolicyOutcome::Permit { profile } => {
+                let endpoint = draft.endpoint();
+                match self.words(&profile).map(|words| words.pick(self.nas.site.as_deref(), &endpoint)) {
+                    Some(Ok(spelled)) => draft.grant(profile, spelled.clone()),
+                    // Without its access rules a port would be open.
+                    Some(Err(e)) => draft.refuse(Reason::ProfileNotExpressible, format!("profile {profile}: {e}")),
+                    None => draft.refuse(Reason::PolicyError, format!("there is no profile {profile}")),
+                }
+            }
             PolicyOutcome::Deny => {
                 draft.refuse(Reason::PolicyDenied, format!("forbidden by {}", verdict.policies.join(", ")))
             }
@@ -189,8 +192,8 @@ impl Attempt<'_> {
         }
     }
 
-    fn spelled(&self, profile: &str) -> Option<&Result<Arc<Spelled>, Unspeakable>> {
-        self.snapshot.spelled.get(&self.nas.vendor)?.get(profile)
+    fn words(&self, profile: &str) -> Option<&Words> {
+        self.snapshot.spelled.get(&self.nas.vendor)?.profiles.get(profile)
     }
 
     fn accept(&self, mut draft: Draft, eap: &[u8], keys: &Keys) -> Outcome {

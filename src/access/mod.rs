@@ -6,6 +6,7 @@
 //! the store, and sends the reply when it is safe.
 
 pub mod accounting;
+pub mod acl_download;
 pub mod again;
 pub mod conversation;
 pub mod failure;
@@ -19,7 +20,7 @@ pub mod request;
 
 use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
-use crate::enforcement::spelling::{Spelled, Unspeakable};
+use crate::enforcement::words::Vocabulary;
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
 use crate::inventory::unknown::{UnknownNas, UnknownSources};
@@ -54,9 +55,6 @@ const MAX_LEARNED: usize = 100_000;
 /// second. A flood of abandoned ones is counted, not stored.
 const MAX_TIMEOUT_RECORDS: usize = 50;
 
-/// Each profile, by name, in the words of one kind of gear; or why it has none.
-pub type SpelledProfiles = HashMap<String, Result<Arc<Spelled>, Unspeakable>>;
-
 /// Everything that a decision reads, immutable, replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -67,7 +65,7 @@ pub struct Snapshot {
     /// The rules.
     pub policy: Arc<Policy>,
     /// What a rule can grant, in the words of each kind of gear, by its name.
-    pub spelled: HashMap<String, SpelledProfiles>,
+    pub spelled: HashMap<String, Vocabulary>,
     /// Whose certificates are believed.
     pub trust: Arc<TrustStore>,
     /// The server's side of TLS.
@@ -370,7 +368,10 @@ impl Attempt<'_> {
         let packet = self.request.packet();
         match packet.eap_message() {
             Some(eap) => self.login(&eap),
-            None => self.mab(),
+            None => match acl_download::list(&packet, &self.nas.secret) {
+                Some(list) => self.acl_download(list),
+                None => self.mab(),
+            },
         }
     }
 

@@ -247,6 +247,17 @@ impl Draft {
         }
     }
 
+    /// What tells this endpoint from others and stays the same from login to
+    /// login: its identity, or else its MAC address, or else its certificate.
+    pub fn endpoint(&self) -> Vec<u8> {
+        match (&self.identity, self.info.mac, &self.certificate) {
+            (Some(identity), ..) => identity.id.as_bytes().to_vec(),
+            (None, Some(mac), _) => mac.to_string().into_bytes(),
+            (None, None, Some(certificate)) => certificate.fingerprint.clone().into_bytes(),
+            (None, None, None) => Vec::new(),
+        }
+    }
+
     /// What the policy said.
     pub fn decided_by(&mut self, verdict: &Verdict, facts: &Facts, revision: &str) {
         self.fact("time.hour", json!(facts.local_hour), source::CLOCK);

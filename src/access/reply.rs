@@ -21,6 +21,10 @@ pub fn grant(reply: &mut ReplyBuilder, draft: &mut Draft, id: DecisionId) -> Res
     if let Some(spelled) = draft.spelled().filter(|_| !observed) {
         reply.push_raw(&spelled.attributes);
         written.extend(spelled.shown.iter().cloned());
+        if let Some(secs) = spelled.session_timeout.map(|timeout| timeout.of(id)) {
+            reply.push_u32(attr::SESSION_TIMEOUT, secs)?;
+            written.push(("Session-Timeout".into(), secs.to_string()));
+        }
     }
     // The verified name, so that accounting speaks of the identity and not of
     // an anonymous outer name.

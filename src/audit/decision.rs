@@ -79,7 +79,7 @@ pub struct Decision {
     pub reason: Reason,
     /// What is particular to this attempt: names, dates, alerts. May be empty.
     pub detail: String,
-    /// How it was tried: "eap-tls", "mab", or "unknown" when it did not get that far.
+    /// How it was tried: "eap-tls", "mab", "acl-download" (a switch that asks for a list), or "unknown" when it did not get that far.
     pub method: String,
     /// The configured name of the NAS.
     pub nas_name: String,

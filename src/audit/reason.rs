@@ -56,7 +56,11 @@ reasons! {
 
     ProfileNotExpressible "profile_not_expressible"
         "The rules permit the connection, but this switch or controller cannot be told what the granted profile asks for, so it was denied to be safe."
-        "The detail says what it cannot be told. Narrow the rule to gear that can, change the profile, or set the right vendor for this NAS; `cordon check` names all such places."
+        "The detail says what it cannot be told. Narrow the rule to gear that can, change the profile, give it a VLAN at this site, or set the right vendor for this NAS; `cordon check` names all such places."
+
+    AclUnknown "acl_unknown"
+        "The switch asked for an access list by a name that this server does not have for its kind of gear, so that it has no rules for a session."
+        "The list is from before a restart or too many changes of its rules, or from another server: clear the sessions on that port, so that they log in again. If all lists of this switch fail, its vendor in [[nas]] is not one that downloads lists."
 
     IdentityUnknown "identity_unknown"
         "The certificate is valid, but no identity is bound to it, and policy does not admit unknown certificates."

@@ -4,6 +4,7 @@ use super::exchange::{Exchange, Traced};
 use crate::access::Service;
 use crate::client::{Login, Port};
 use crate::config::build::certified_key;
+use crate::config::files::dictionary;
 use crate::eap::tls::adapter::{ClientTlsConfig, KeyExchange, TlsVersion};
 use crate::inventory::mac::MacAddress;
 use crate::pki::pem;
@@ -65,6 +66,9 @@ pub struct ClientArgs {
     /// Another attribute, "Name = value"; may be repeated
     #[arg(long = "attribute", short = 'A')]
     pub attributes: Vec<String>,
+    /// A directory with dictionaries of your own, NAME.dict each
+    #[arg(long)]
+    pub dictionaries: Option<PathBuf>,
     /// Milliseconds to wait for each reply
     #[arg(long, default_value_t = 3000)]
     pub timeout: u64,
@@ -122,14 +126,23 @@ impl ClientArgs {
     pub fn port(&self) -> Result<Port, String> {
         let mac = MacAddress::parse(&self.mac).map_err(|e| format!("--mac: {e}"))?;
         let mut extra = Vec::new();
+        let dictionary = self.dictionary()?;
         for line in &self.attributes {
             let (name, value) =
                 line.split_once('=').ok_or_else(|| format!("--attribute {line:?}: write \"Name = value\""))?;
-            let encoded = Dictionary::standard().encode(name.trim(), value.trim());
+            let encoded = dictionary.encode(name.trim(), value.trim());
             extra.extend(encoded.map_err(|e| format!("--attribute: {e}"))?);
         }
         let port_id = "cordon-test".to_owned();
         Ok(Port { secret: Secret::new(self.secret.as_bytes()), mac, port_id, extra })
+    }
+
+    /// Attributes by name.
+    ///
+    /// # Errors
+    /// When a file of one's own cannot be used.
+    pub fn dictionary(&self) -> Result<Dictionary, String> {
+        dictionary(self.dictionaries.as_deref()).map_err(|e| format!("--dictionaries: {e}"))
     }
 
     /// The supplicant's side of TLS.
@@ -171,13 +184,13 @@ pub fn run(args: &AuthArgs) -> Result<(), String> {
 }
 
 fn mab(args: &AuthArgs) -> Result<(), String> {
-    let port = args.client.port()?;
+    let (port, dictionary) = (args.client.port()?, args.client.dictionary()?);
     let mut exchange = args.client.exchange(Service::Authentication)?;
     let request = port.mab(exchange.next_identifier()).map_err(|e| e.to_string())?;
-    show(args, &Traced::Request(&request, "MAC authentication bypass"));
+    show(args, &Traced::Request(&request, "MAC authentication bypass"), &dictionary);
     let reply = exchange.answer(&request, &port.secret).map_err(|e| e.to_string())?;
     let packet = Packet::parse(&reply).map_err(|e| e.to_string())?;
-    show(args, &Traced::Reply(packet));
+    show(args, &Traced::Reply(packet), &dictionary);
     match packet.code() {
         Code::AccessAccept => {
             println!("accepted: {}", args.client.mac);
@@ -191,7 +204,8 @@ fn eap_tls(args: &AuthArgs) -> Result<(), String> {
     let tls = args.client.client_tls(false)?;
     let mut exchange = args.client.exchange(Service::Authentication)?;
     let mut login = Login::new(args.client.port()?, &args.client.identity, tls, args.client.max_eap_len);
-    let ending = exchange.login(&mut login, |traced| show(args, &traced)).map_err(|e| e.to_string())?;
+    let dictionary = args.client.dictionary()?;
+    let ending = exchange.login(&mut login, |traced| show(args, &traced, &dictionary)).map_err(|e| e.to_string())?;
     if let Some(e) = &ending.established {
         println!(
             "TLS {}, {}, {}{}",
@@ -214,7 +228,7 @@ fn eap_tls(args: &AuthArgs) -> Result<(), String> {
     }
 }
 
-fn show(args: &AuthArgs, traced: &Traced<'_>) {
+fn show(args: &AuthArgs, traced: &Traced<'_>, dictionary: &Dictionary) {
     if args.quiet {
         return;
     }
@@ -223,7 +237,7 @@ fn show(args: &AuthArgs, traced: &Traced<'_>) {
         Traced::Reply(packet) => {
             println!("<- {}, {} octets", packet.code(), packet.bytes().len());
             if packet.code() != Code::AccessChallenge {
-                for (name, value) in Dictionary::standard().describe(packet) {
+                for (name, value) in dictionary.describe(packet) {
                     println!("     {name} = {value}");
                 }
             }

@@ -1,5 +1,6 @@
 //! `cordon decode`: what RADIUS packets say, from hex or from a capture.
 
+use crate::config::files::dictionary;
 use crate::eap::packet::{EapPacket, EapType};
 use crate::eap::tls::fragment::TlsData;
 use crate::radius::authenticator::{verify_reply, verify_request};
@@ -37,6 +38,9 @@ pub struct DecodeArgs {
     /// Check authenticators with this secret
     #[arg(long, env = "CORDON_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
+    /// A directory with dictionaries of your own, NAME.dict each
+    #[arg(long)]
+    pub dictionaries: Option<PathBuf>,
 }
 
 /// Shows the packets.
@@ -45,8 +49,11 @@ pub struct DecodeArgs {
 /// When the input cannot be read, or holds no RADIUS packet.
 pub fn run(args: &DecodeArgs) -> Result<(), String> {
     let mut out = String::new();
-    let mut decoder =
-        Decoder { secret: args.secret.as_ref().map(|s| Secret::new(s.as_bytes())), requests: HashMap::new() };
+    let mut decoder = Decoder {
+        dictionary: dictionary(args.dictionaries.as_deref()).map_err(|e| format!("--dictionaries: {e}"))?,
+        secret: args.secret.as_ref().map(|s| Secret::new(s.as_bytes())),
+        requests: HashMap::new(),
+    };
     match &args.pcap {
         Some(file) => {
             let (mut seen, ports) = (0_u64, [&PORTS[..], &args.port].concat());
@@ -87,6 +94,7 @@ pub fn run(args: &DecodeArgs) -> Result<(), String> {
 type Key = (SocketAddr, SocketAddr, u8);
 
 struct Decoder {
+    dictionary: Dictionary,
     secret: Option<Secret>,
     /// Requests seen, for the replies to be checked with.
     requests: HashMap<Key, Vec<u8>>,
@@ -99,7 +107,7 @@ impl Decoder {
             Err(e) => return format!("  not a RADIUS packet: {e}\n"),
         };
         let mut out = format!("{} id {}, {} octets\n", packet.code(), packet.identifier(), packet.bytes().len());
-        for (name, value) in Dictionary::standard().describe(&packet) {
+        for (name, value) in self.dictionary.describe(&packet) {
             if name != "EAP-Message" {
                 out.push_str(&format!("  {name} = {value}\n"));
             }

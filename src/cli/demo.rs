@@ -250,6 +250,7 @@ fn client(place: &Place, running: &Running, actor: &Actor) -> Result<ClientArgs,
         classic: false,
         max_eap_len: 1300,
         attributes: Vec::new(),
+        dictionaries: None,
         timeout: 3000,
         tries: 3,
     })

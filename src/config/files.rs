@@ -1,11 +1,38 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and directories of one's own data.
 
+use crate::radius::dictionary::Dictionary;
 use crate::radius::value::digits;
 use crate::random::random;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// The files of a directory whose names end in this extension, in their order.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn with_extension(dir: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == extension));
+    paths.sort();
+    Ok(paths)
+}
+
+/// The packaged dictionaries, and the `NAME.dict` of a directory on top.
+///
+/// # Errors
+/// In plain words, with file and line.
+pub fn dictionary(dir: Option<&Path>) -> Result<Dictionary, String> {
+    let Some(dir) = dir else { return Dictionary::with([]).map_err(|e| e.to_string()) };
+    let paths = with_extension(dir, "dict").map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut own = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        own.push((path.display().to_string(), text));
+    }
+    Dictionary::with(own.iter().map(|(path, text)| (path.as_str(), text.as_str()))).map_err(|e| e.to_string())
+}
 
 /// Who may read a file that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

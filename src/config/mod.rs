@@ -74,6 +74,8 @@ pub struct ServerSection {
     pub acct: Vec<SocketAddr>,
     /// A directory with NAS profiles of one's own, `NAME.toml` each.
     pub nas_profiles: Option<Spanned<PathBuf>>,
+    /// A directory with dictionaries of one's own, `NAME.dict` each.
+    pub dictionaries: Option<Spanned<PathBuf>>,
     /// Threads per listener; 0 means one per processor.
     pub workers: usize,
     /// How long an Access-Reject is held back, in milliseconds, to slow down
@@ -90,6 +92,7 @@ impl Default for ServerSection {
             auth: vec![SocketAddr::from(([0, 0, 0, 0], 1812))],
             acct: vec![SocketAddr::from(([0, 0, 0, 0], 1813))],
             nas_profiles: None,
+            dictionaries: None,
             workers: 0,
             reject_delay_ms: 1000,
             conversation_timeout_secs: 60,
@@ -210,7 +213,7 @@ pub struct PolicySection {
 pub struct ProfileSection {
     /// The name that rules use.
     pub name: Spanned<String>,
-    /// The VLAN's id, or its name on the switch.
+    /// The VLAN's id or its name on the switch, a pool of them, or one by site.
     pub vlan: Option<Spanned<VlanValue>>,
     /// Further VLANs, whose frames carry their tag.
     #[serde(default)]
@@ -231,6 +234,8 @@ pub struct ProfileSection {
     pub redirect: Option<RedirectSection>,
     /// How long a session lasts, in seconds.
     pub session_timeout_secs: Option<u32>,
+    /// By how many percent it may be shorter, another at each login: 0 to 50.
+    pub session_timeout_jitter: Option<Spanned<u8>>,
     /// How long it may be idle, in seconds.
     pub idle_timeout_secs: Option<u32>,
     /// What the NAS does then.
@@ -251,13 +256,55 @@ pub struct RedirectSection {
 }
 
 /// A VLAN by number or by name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum VlanValue {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a VLAN is a number, or a name in quotes")]
+pub enum VlanId {
     /// 1 to 4094.
     Id(i64),
     /// As the switch knows it.
     Name(String),
+}
+
+/// One VLAN, or several over which endpoints are spread.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a VLAN's number, its name in quotes, or { pool = [20, 21] }")]
+pub enum VlanPool {
+    /// One.
+    One(VlanId),
+    /// Several.
+    Pool(PoolSection),
+}
+
+/// `{ pool = [...] }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSection {
+    /// The VLANs.
+    pub pool: Vec<VlanId>,
+}
+
+/// `vlan` of a profile.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a VLAN's number, its name in quotes, { pool = [20, 21] } or { by_site = { hq = 20 }, else = 30 }"
+)]
+pub enum VlanValue {
+    /// By the site of the NAS.
+    BySite(BySiteSection),
+    /// The same everywhere.
+    Everywhere(VlanPool),
+}
+
+/// `{ by_site = { ... }, else = ... }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BySiteSection {
+    /// The VLAN or VLANs at each site.
+    pub by_site: BTreeMap<String, VlanPool>,
+    /// Those at all other sites.
+    #[serde(rename = "else")]
+    pub otherwise: Option<VlanPool>,
 }
 
 /// What happens at Session-Timeout.

@@ -2,6 +2,8 @@
 //! Data, read from `nas-profiles/`; a new vendor needs no Rust.
 
 use super::acl::Dialect;
+use super::coa::{Coa, CoaFile};
+use crate::radius::dictionary::Dictionary;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +17,7 @@ const PACKAGED: &[(&str, &str)] = &[
     ("aruba-cx", include_str!("../../nas-profiles/aruba-cx.toml")),
     ("aruba-wlan", include_str!("../../nas-profiles/aruba-wlan.toml")),
     ("cisco-ios", include_str!("../../nas-profiles/cisco-ios.toml")),
+    ("cisco-ios-dacl", include_str!("../../nas-profiles/cisco-ios-dacl.toml")),
     ("cisco-wlc", include_str!("../../nas-profiles/cisco-wlc.toml")),
     ("comware", include_str!("../../nas-profiles/comware.toml")),
     ("dell-n", include_str!("../../nas-profiles/dell-n.toml")),
@@ -116,6 +119,10 @@ pub enum Confirmed {
 pub struct Spelling {
     /// Attributes, each `Name = value` with `{placeholders}`.
     pub send: Vec<String>,
+    /// Attributes for each access rule, where `send` names a list that the NAS
+    /// downloads.
+    #[serde(default)]
+    pub download: Vec<String>,
     /// How access rules are written.
     pub dialect: Option<Dialect>,
     /// What stands behind it.
@@ -138,6 +145,7 @@ struct File {
     security_group: Option<Spelling>,
     redirect: Option<Spelling>,
     voice: Option<Spelling>,
+    coa: Option<CoaFile>,
 }
 
 /// One family of gear.
@@ -149,6 +157,8 @@ pub struct NasProfile {
     pub title: String,
     /// What it can be told, and how.
     pub spellings: BTreeMap<Term, Spelling>,
+    /// What changes to a session it can be told, and how.
+    pub coa: Option<Coa>,
 }
 
 /// All families.
@@ -168,28 +178,32 @@ pub struct NasProfileError {
 }
 
 impl NasProfiles {
-    /// The packaged ones and `more`, as (name, text). One of the same name takes
-    /// the place of a packaged one.
+    /// The packaged ones and `more`, as (name, text), with the attributes of
+    /// `dictionary`. One of the same name takes the place of a packaged one.
     ///
     /// # Errors
     /// What is wrong with one of them.
-    pub fn new<'a>(more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, NasProfileError> {
+    pub fn new<'a>(
+        dictionary: &Dictionary,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, NasProfileError> {
         let mut profiles = Self { by_name: BTreeMap::new() };
         for (name, text) in PACKAGED.iter().copied().chain(more) {
-            let profile = profiles.read(name, text).map_err(|what| NasProfileError { name: name.to_owned(), what })?;
+            let profile = profiles
+                .read(name, text, dictionary)
+                .map_err(|what| NasProfileError { name: name.to_owned(), what })?;
             profiles.by_name.insert(name.to_owned(), Arc::new(profile));
         }
         Ok(profiles)
     }
 
-    fn read(&self, name: &str, text: &str) -> Result<NasProfile, String> {
+    fn read(&self, name: &str, text: &str, dictionary: &Dictionary) -> Result<NasProfile, String> {
         let file: File = toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
-        let mut spellings = match &file.extends {
-            None => BTreeMap::new(),
-            Some(base) => {
-                self.get(base).ok_or(format!("it extends {base:?}, which is not known yet"))?.spellings.clone()
-            }
+        let base = match &file.extends {
+            None => None,
+            Some(base) => Some(self.get(base).ok_or(format!("it extends {base:?}, which is not known yet"))?),
         };
+        let mut spellings = base.map(|b| b.spellings.clone()).unwrap_or_default();
         spellings.retain(|term, _| !file.without.contains(term));
         let own = [
             (Term::Vlan, file.vlan),
@@ -207,9 +221,13 @@ impl NasProfiles {
             if spelling.dialect.is_some() != (*term == Term::Acl) {
                 return Err("dialect belongs to [acl], and to nothing else".into());
             }
-            super::spelling::check(*term, spelling)?;
+            if !spelling.download.is_empty() && *term != Term::Acl {
+                return Err("download belongs to [acl], and to nothing else".into());
+            }
+            super::spelling::check(*term, spelling, dictionary)?;
         }
-        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings })
+        let coa = Coa::read(file.coa, base.and_then(|b| b.coa.as_ref()), dictionary)?;
+        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings, coa })
     }
 
     /// The profile of this name.
@@ -229,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_packaged_files_are_sound() {
-        let all = NasProfiles::new([]).unwrap();
+        let all = NasProfiles::new(Dictionary::standard(), []).unwrap();
         assert!(all.all().count() > 15);
         for profile in all.all() {
             assert!(profile.spellings.contains_key(&Term::Vlan), "{} has no VLAN", profile.name);
@@ -247,8 +265,16 @@ mod tests {
             ("title = \"x\"\n[role]\nsend = [\"Filter-Id\"]\nconfirmed = \"unconfirmed\"", "Name = value"),
             ("title = \"x\"\n[acl]\nsend = [\"Filter-Id = {rule}\"]\nconfirmed = \"unconfirmed\"", "dialect"),
             ("title = \"x\"\n[role]\nsend = []\nconfirmed = \"surely\"", "surely"),
+            (
+                "title = \"x\"\n[role]\nsend = []\ndownload = [\"Filter-Id = x\"]\nconfirmed = \"standard\"",
+                "download belongs to [acl]",
+            ),
+            (
+                "title = \"x\"\n[acl]\nsend = [\"Filter-Id = {list}\"]\ndialect = \"cisco\"\nconfirmed = \"standard\"",
+                "{list}",
+            ),
         ] {
-            let error = NasProfiles::new([("own", text)]).unwrap_err().to_string();
+            let error = NasProfiles::new(Dictionary::standard(), [("own", text)]).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("own"), "{error}");
         }
     }
@@ -256,7 +282,7 @@ mod tests {
     #[test]
     fn an_own_file_takes_the_place_of_a_packaged_one() {
         let text = "title = \"Ours\"\nextends = \"standard\"\nwithout = [\"filter\"]";
-        let all = NasProfiles::new([("cisco-ios", text)]).unwrap();
+        let all = NasProfiles::new(Dictionary::standard(), [("cisco-ios", text)]).unwrap();
         let own = all.get("cisco-ios").unwrap();
         assert_eq!(own.title, "Ours");
         assert!(!own.spellings.contains_key(&Term::Filter) && own.spellings.contains_key(&Term::Vlan));

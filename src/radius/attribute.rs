@@ -59,6 +59,10 @@ attributes! {
     LONG_EXTENDED_2 = 246, "RFC 6929, section 3.6: last of the extended types.";
 }
 
+/// Cisco's number as a vendor.
+pub const VENDOR_CISCO: u32 = 9;
+/// Cisco-AVPair: `name=value`.
+pub const CISCO_AVPAIR: u8 = 1;
 /// Microsoft's number as a vendor (RFC 2548).
 pub const VENDOR_MICROSOFT: u32 = 311;
 /// MS-MPPE-Send-Key (RFC 2548, section 2.4.2).

@@ -9,14 +9,15 @@
 //! ```
 //!
 //! with `#` for comments. Flags: `tagged` (RFC 2868), `hidden` (its value is
-//! hidden with the secret and is not shown).
+//! hidden with the secret and is not shown), `pairs` (its value is `name=value`,
+//! so that several in a packet need not contradict one another).
 
 use super::attribute as attr;
 use super::extended;
 use super::packet::{Attribute, MAX_VALUE_LEN, Packet, Tlvs};
 use super::value::{DataType, ValueError, hex};
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The packaged files, by name.
 const STANDARD: &[(&str, &str)] = &[
@@ -85,6 +86,10 @@ pub struct Definition {
     pub tagged: bool,
     /// Its value is hidden with the secret.
     pub hidden: bool,
+    /// Its value is `name=value`.
+    pub pairs: bool,
+    /// The file that says so.
+    pub file: Arc<str>,
     values: Vec<(u32, String)>,
 }
 
@@ -171,12 +176,18 @@ pub struct Dictionary {
     definitions: Vec<Definition>,
     by_id: HashMap<AttributeId, usize>,
     by_name: HashMap<String, usize>,
-    vendors: HashMap<u32, String>,
+    vendors: HashMap<u32, Vendor>,
+}
+
+#[derive(Debug)]
+struct Vendor {
+    name: String,
+    file: Arc<str>,
 }
 
 static STANDARD_DICTIONARY: LazyLock<Dictionary> = LazyLock::new(|| {
     // A test reads them; a mistake never leaves the developer's machine.
-    Dictionary::parse(STANDARD).unwrap_or_default()
+    Dictionary::with([]).unwrap_or_default()
 });
 
 impl Dictionary {
@@ -185,18 +196,27 @@ impl Dictionary {
         &STANDARD_DICTIONARY
     }
 
+    /// The packaged dictionaries, and `own` on top, as (file, text).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn with<'a>(own: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Dictionary, DictionaryError> {
+        Self::parse(STANDARD.iter().copied().chain(own))
+    }
+
     /// Reads files, given by name and text. Later ones may add to earlier ones
     /// but not contradict them.
     ///
     /// # Errors
     /// The first mistake, with its place.
-    pub fn parse(files: &[(&str, &str)]) -> Result<Dictionary, DictionaryError> {
+    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Dictionary, DictionaryError> {
         let mut dictionary = Dictionary::default();
         for (file, text) in files {
             let mut vendor = 0;
+            let name: Arc<str> = file.into();
             for (index, line) in text.lines().enumerate() {
-                dictionary.line(line, &mut vendor).map_err(|message| DictionaryError {
-                    file: (*file).to_owned(),
+                dictionary.line(line, &mut vendor, &name).map_err(|message| DictionaryError {
+                    file: file.to_owned(),
                     line: index + 1,
                     message,
                 })?;
@@ -205,7 +225,7 @@ impl Dictionary {
         Ok(dictionary)
     }
 
-    fn line(&mut self, line: &str, vendor: &mut u32) -> Result<(), String> {
+    fn line(&mut self, line: &str, vendor: &mut u32, file: &Arc<str>) -> Result<(), String> {
         let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
         if words.iter().any(|w| w.len() > MAX_NAME_LEN) {
             return Err(format!("a word is longer than {MAX_NAME_LEN} octets"));
@@ -214,11 +234,12 @@ impl Dictionary {
             [] => Ok(()),
             ["VENDOR", name, number] => {
                 *vendor = number.parse().map_err(|_| format!("{number:?} is no vendor number"))?;
-                self.vendors.insert(*vendor, name.to_owned());
-                Ok(())
+                self.vendor(name, *vendor, file)
             }
-            ["ATTRIBUTE", name, number, data_type] => self.attribute(name, number, data_type, "", *vendor),
-            ["ATTRIBUTE", name, number, data_type, flag] => self.attribute(name, number, data_type, flag, *vendor),
+            ["ATTRIBUTE", name, number, data_type] => self.attribute(name, number, data_type, "", *vendor, file),
+            ["ATTRIBUTE", name, number, data_type, flag] => {
+                self.attribute(name, number, data_type, flag, *vendor, file)
+            }
             ["VALUE", attribute, name, number] => self.value(attribute, name, number),
             _ => {
                 Err("expected VENDOR name number, ATTRIBUTE name number type [flag], or VALUE attribute name number"
@@ -227,27 +248,56 @@ impl Dictionary {
         }
     }
 
-    fn attribute(&mut self, name: &str, number: &str, data_type: &str, flag: &str, vendor: u32) -> Result<(), String> {
+    /// A vendor may be named again, to add to it, but not be two.
+    fn vendor(&mut self, name: &str, number: u32, file: &Arc<str>) -> Result<(), String> {
+        let other = self.vendors.iter().find(|(n, v)| (**n == number) != v.name.eq_ignore_ascii_case(name));
+        if let Some((n, other)) = other {
+            let Vendor { name: other, file } = other;
+            return Err(format!("the vendor {name} cannot be {number}: {n} is {other} in {file}"));
+        }
+        self.vendors.entry(number).or_insert_with(|| Vendor { name: name.to_owned(), file: file.clone() });
+        Ok(())
+    }
+
+    fn attribute(
+        &mut self,
+        name: &str,
+        number: &str,
+        data_type: &str,
+        flag: &str,
+        vendor: u32,
+        file: &Arc<str>,
+    ) -> Result<(), String> {
         let (kind, extended) = number.split_once('.').unwrap_or((number, "0"));
         let (Ok(kind), Ok(extended)) = (kind.parse(), extended.parse()) else {
             return Err(format!("{number:?} is no attribute number"));
         };
         let data_type = DataType::from_name(data_type).ok_or_else(|| format!("{data_type:?} is no data type"))?;
-        let (tagged, hidden) = match flag {
-            "" => (false, false),
-            "tagged" => (true, false),
-            "hidden" => (false, true),
-            other => return Err(format!("{other:?} is no flag; there are tagged and hidden")),
-        };
+        if !["", "tagged", "hidden", "pairs"].contains(&flag) {
+            return Err(format!("{flag:?} is no flag; there are tagged, hidden and pairs"));
+        }
+        let (tagged, hidden, pairs) = (flag == "tagged", flag == "hidden", flag == "pairs");
         let id = AttributeId { vendor, kind, extended };
         if let Some(other) = self.by_number(id) {
-            return Err(format!("{number} is {} already", other.name));
+            return Err(format!("{name} cannot be {number}, which is {} already, in {}", other.name, other.file));
         }
-        if self.by_name(name).is_some() {
-            return Err(format!("{name} is there already"));
+        if let Some(other) = self.by_name(name) {
+            let AttributeId { vendor, kind, .. } = other.id;
+            let of = if vendor == 0 { String::new() } else { format!(" of the vendor {vendor}") };
+            let (other, file) = (&other.name, &other.file);
+            return Err(format!("{name} cannot be {number}: {other} is there already, as {kind}{of} in {file}"));
         }
         let index = self.definitions.len();
-        self.definitions.push(Definition { name: name.to_owned(), id, data_type, tagged, hidden, values: Vec::new() });
+        self.definitions.push(Definition {
+            name: name.to_owned(),
+            id,
+            data_type,
+            tagged,
+            hidden,
+            pairs,
+            file: file.clone(),
+            values: Vec::new(),
+        });
         self.by_id.insert(id, index);
         self.by_name.insert(name.to_ascii_lowercase(), index);
         Ok(())
@@ -259,8 +309,9 @@ impl Dictionary {
         let definition = index
             .and_then(|i| self.definitions.get_mut(i))
             .ok_or_else(|| format!("no attribute is called {attribute:?}; its ATTRIBUTE line must come first"))?;
-        if let Some(other) = definition.value_name(number) {
-            return Err(format!("{number} is {other} already"));
+        let clash = definition.values.iter().find(|(n, v)| *n == number || v.eq_ignore_ascii_case(name));
+        if let Some((n, other)) = clash {
+            return Err(format!("{attribute}: {name} cannot be {number}, since {n} is {other} already"));
         }
         definition.values.push((number, name.to_owned()));
         Ok(())
@@ -403,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_packaged_files_are_sound() {
-        let dictionary = Dictionary::parse(STANDARD).unwrap();
+        let dictionary = Dictionary::with([]).unwrap();
         assert!(dictionary.len() > 160, "{}", dictionary.len());
         assert_eq!(dictionary.by_name("message-authenticator").unwrap().id.kind, attr::MESSAGE_AUTHENTICATOR);
         for (name, kind) in
@@ -423,9 +474,31 @@ mod tests {
             ("WHAT", 1, "expected"),
         ];
         for (text, line, words) in cases {
-            let error = Dictionary::parse(&[("mine", text)]).unwrap_err();
+            let error = Dictionary::parse([("mine", text)]).unwrap_err();
             assert_eq!(error.line, line, "{text}");
             assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_of_ones_own_add_to_the_packaged_ones_and_do_not_contradict_them() {
+        let own = "VENDOR Acme 64512\nATTRIBUTE Acme-Zone 1 text\nVENDOR Cisco 9\nATTRIBUTE Cisco-Ours 250 integer\n\
+                   VALUE Service-Type Acme-Call 4000\n";
+        let dictionary = Dictionary::with([("acme.dict", own)]).unwrap();
+        assert_eq!(dictionary.encode("Acme-Zone", "x").unwrap()[..6], [26, 9, 0, 0, 252, 0]);
+        assert_eq!(dictionary.len(), Dictionary::standard().len() + 2);
+        for (line, words) in [
+            ("ATTRIBUTE Mine 1 text", "Mine cannot be 1, which is User-Name already, in rfc2865"),
+            ("ATTRIBUTE user-name 240 text", "user-name cannot be 240: User-Name is there already, as 1 in rfc2865"),
+            ("VENDOR Cisco 9\nATTRIBUTE Mine 1 text", "which is Cisco-AVPair already, in vendor.cisco"),
+            ("VENDOR Acme 1\nATTRIBUTE Cisco-AVPair 7 text", "as 1 of the vendor 9 in vendor.cisco"),
+            ("VENDOR Acme 9", "the vendor Acme cannot be 9: 9 is Cisco in vendor.cisco"),
+            ("VENDOR cisco 10", "the vendor cisco cannot be 10: 9 is Cisco in vendor.cisco"),
+            ("VALUE Service-Type Login 4000", "Login cannot be 4000, since 1 is Login already"),
+            ("VALUE Service-Type Mine 1", "Mine cannot be 1, since 1 is Login already"),
+        ] {
+            let error = Dictionary::with([("own.dict", line)]).unwrap_err().to_string();
+            assert!(error.contains(words) && error.starts_with("own.dict:"), "{error}");
         }
     }
 

@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 const PREFIX: &str = "cordon";
 
 /// The methods that have a label of their own; any other counts as "other".
-const METHODS: &[&str] = &["eap-tls", "mab", "unknown"];
+const METHODS: &[&str] = &["eap-tls", "mab", "acl-download", "unknown"];
 
 /// Buckets for the time to handle one request: 10 µs doubling up to 0.33 s. A
 /// resumed login takes some 100 µs, and no request should take longer than the

@@ -14,6 +14,7 @@ mod hostile;
 mod layering;
 mod mab;
 mod policy;
+mod profiles;
 mod radius;
 mod radius_rs;
 mod reload;

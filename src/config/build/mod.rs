@@ -1,21 +1,20 @@
 //! From the configuration to what the server runs on.
 
+mod gear;
 mod inventory;
+mod profile;
 
 use super::stored::Stored;
-use super::{CaSection, Config, ConfigError, OnCrlProblem, ProfileSection, Source, TerminationActionValue, VlanValue};
+use super::{CaSection, Config, ConfigError, OnCrlProblem, Source};
 use crate::access::Snapshot;
-use crate::access::SpelledProfiles;
 use crate::eap::packet::TYPED_HEADER_LEN;
 use crate::eap::tls::adapter::{ServerTlsConfig, TlsVersion, provider};
 use crate::eap::tls::fragment::MAX_OVERHEAD;
-use crate::enforcement::nas_profile::{NasProfileError, NasProfiles};
-use crate::enforcement::profile::{Profile, Redirect, TerminationAction, Vlan};
-use crate::enforcement::spelling::spell;
+use crate::enforcement::nas_profile::NasProfiles;
+use crate::enforcement::profile::Profile;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, Orphaned};
 use crate::inventory::index::IdentityIndex;
-use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
 use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
@@ -33,7 +32,6 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use toml::Spanned;
 
 /// Octets of EAP-TLS payload in a packet: below the least, a handshake takes
@@ -44,8 +42,6 @@ const FRAGMENT_SIZES: std::ops::RangeInclusive<usize> = 100..=3000;
 const BUILT_IN_POLICY: &str = "the built-in default policy";
 /// Identities that a warning names; the others are counted.
 const NAMED: usize = 5;
-/// VLAN ids that IEEE 802.1Q has.
-const VLAN_IDS: std::ops::RangeInclusive<i64> = 1..=4094;
 
 /// What a configuration amounts to.
 #[derive(Debug)]
@@ -112,6 +108,7 @@ struct Builder<'a> {
     nas_places: HashMap<&'a str, (&'a Source, Range<usize>)>,
     previous: Option<&'a Built>,
     profile_names: HashSet<String>,
+    dictionary: Arc<Dictionary>,
     nas_profiles: NasProfiles,
     crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
     files: Vec<PathBuf>,
@@ -138,12 +135,14 @@ pub fn build(
         nas_places: HashMap::new(),
         previous,
         profile_names: HashSet::new(),
-        nas_profiles: NasProfiles::new([])?,
+        dictionary: Arc::new(Dictionary::with([])?),
+        nas_profiles: NasProfiles::new(Dictionary::standard(), [])?,
         crls: HashMap::new(),
         files: vec![source.file.clone()],
         warnings: Vec::new(),
         errors: Vec::new(),
     };
+    builder.own_dictionaries(config);
     builder.own_nas_profiles(config);
     let mut profiles = Vec::new();
     for (of_profiles, sections) in &documents {
@@ -186,6 +185,8 @@ pub fn build(
         }
         builder.wise(identities, now);
     }
+    builder.unknown_sites(&profiles, nas.as_ref());
+    builder.repeated_attributes(&documents, &profiles, nas.as_ref());
     let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, .. } = builder;
     match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
@@ -206,45 +207,7 @@ pub fn build(
     }
 }
 
-impl From<NasProfileError> for Faults {
-    fn from(error: NasProfileError) -> Self {
-        let remedy = "this is a bug in Cordon".into();
-        let file = PathBuf::from("the packaged NAS profiles");
-        Self::from(ConfigError { file, line: None, message: error.to_string(), remedy })
-    }
-}
-
 impl<'a> Builder<'a> {
-    /// Adds the NAS profiles of the configured directory.
-    fn own_nas_profiles(&mut self, config: &Config) {
-        let Some(dir) = &config.server.nas_profiles else { return };
-        let resolved = self.source.resolve(dir.get_ref());
-        self.files.push(resolved.clone());
-        let entries = match std::fs::read_dir(&resolved) {
-            Ok(entries) => entries,
-            Err(e) => {
-                let message = format!("the directory {} cannot be read: {e}", resolved.display());
-                return self.wrong(dir.span(), message, "paths are relative to the configuration file");
-            }
-        };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
-        paths.sort();
-        let mut own = Vec::new();
-        for path in paths {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            match std::fs::read_to_string(&path) {
-                Ok(text) => own.push((name, text)),
-                Err(e) => self.wrong(dir.span(), format!("{}: {e}", path.display()), "save it as UTF-8 text"),
-            }
-            self.files.push(path);
-        }
-        match NasProfiles::new(own.iter().map(|(name, text)| (name.as_str(), text.as_str()))) {
-            Ok(profiles) => self.nas_profiles = profiles,
-            Err(e) => self.wrong(dir.span(), e.to_string(), "docs/vendors.md explains the form"),
-        }
-    }
-
     /// The text of the policy in force: the file that the configuration names,
     /// else the active revision of the database, else the built-in one.
     fn rules(&mut self, config: &Config, stored: &Stored) -> Option<Rules> {
@@ -362,39 +325,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Each profile in the words of each kind of gear that there is. A rule that
-    /// could grant what its NAS cannot be told is an error now, so that it is no
-    /// surprise at night.
-    fn spelled(
-        &mut self,
-        profiles: &[Profile],
-        nas: Option<&NasRegistry>,
-        policy: Option<&Policy>,
-    ) -> HashMap<String, SpelledProfiles> {
-        let mut all: HashMap<String, SpelledProfiles> = HashMap::new();
-        let (Some(registry), Some(policy)) = (nas, policy) else { return all };
-        for nas in registry.all() {
-            let Some(kind) = self.nas_profiles.get(&nas.vendor).cloned() else { continue };
-            let words = all
-                .entry(nas.vendor.clone())
-                .or_insert_with(|| profiles.iter().map(|p| (p.name.clone(), spell(p, &kind).map(Arc::new))).collect());
-            if words.values().all(Result::is_ok) {
-                continue;
-            }
-            for (rule, profile) in policy.grants_at(&nas.name, &nas.groups, nas.site.as_deref()) {
-                if let Some(Err(e)) = words.get(profile) {
-                    let message =
-                        format!("the rule {rule:?} can grant the profile {profile:?} at {}, but {e}", nas.name);
-                    let remedy = "narrow the rule to a Site or NasGroup whose gear can be told, or change the profile";
-                    let place = self.nas_places.get(nas.name.as_str()).cloned();
-                    let (source, span) = place.unwrap_or((self.source, 0..0));
-                    self.errors.push(source.error(span, message, remedy));
-                }
-            }
-        }
-        all
-    }
-
     fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) {
         self.errors.push(self.source.error(span, message, remedy));
     }
@@ -410,93 +340,6 @@ impl<'a> Builder<'a> {
                 None
             }
         }
-    }
-
-    fn profile(&mut self, section: &ProfileSection) -> Option<Profile> {
-        let name = section.name.get_ref().clone();
-        if !self.profile_names.insert(name.clone()) {
-            self.wrong(section.name.span(), format!("two profiles are called {name:?}"), "give each its own name");
-        }
-        let vlan = match &section.vlan {
-            None => None,
-            Some(value) => match value.get_ref() {
-                VlanValue::Id(id) if VLAN_IDS.contains(id) => Some(Vlan::Id(u16::try_from(*id).ok()?)),
-                VlanValue::Id(id) => {
-                    self.wrong(value.span(), format!("VLAN {id} does not exist"), "use 1 to 4094, or a name in quotes");
-                    None
-                }
-                VlanValue::Name(vlan) if (1..=253).contains(&vlan.len()) => Some(Vlan::Name(vlan.clone())),
-                VlanValue::Name(_) => {
-                    self.wrong(
-                        value.span(),
-                        "a VLAN's name has 1 to 253 octets",
-                        "give the name that the switch knows",
-                    );
-                    None
-                }
-            },
-        };
-        if section.filter_id.as_ref().is_some_and(|f| !(1..=253).contains(&f.len())) {
-            self.wrong(
-                section.name.span(),
-                format!("filter_id of {name} has not 1 to 253 octets"),
-                "give the name that the NAS knows",
-            );
-        }
-        let mut attributes = Vec::new();
-        for line in &section.attributes {
-            let encoded =
-                line.get_ref().split_once('=').map(|(n, v)| Dictionary::standard().encode(n.trim(), v.trim()));
-            match encoded {
-                Some(Ok(octets)) => attributes.extend(octets),
-                Some(Err(e)) => self.wrong(
-                    line.span(),
-                    e.to_string(),
-                    "see dictionaries/ for names; 0x and hex digits give any value",
-                ),
-                None => self.wrong(line.span(), format!("{:?} has no =", line.get_ref()), "write \"Name = value\""),
-            }
-        }
-        let mut tagged_vlans = Vec::new();
-        for id in &section.tagged_vlans {
-            match u16::try_from(*id.get_ref()) {
-                Ok(vlan) if VLAN_IDS.contains(id.get_ref()) => tagged_vlans.push(vlan),
-                _ => self.wrong(id.span(), format!("VLAN {} does not exist", id.get_ref()), "use 1 to 4094"),
-            }
-        }
-        let mut acl = Vec::new();
-        for rule in &section.acl {
-            match rule.get_ref().parse() {
-                Ok(rule) => acl.push(rule),
-                Err(e) => {
-                    let e: crate::enforcement::acl::AclError = e;
-                    self.wrong(rule.span(), e.to_string(), "see docs/configuration.md for access rules");
-                }
-            }
-        }
-        if let Some(tag) = section.security_group.as_ref().filter(|tag| *tag.get_ref() == 0) {
-            self.wrong(tag.span(), "the security group tag 0 means unknown", "use 1 to 65535");
-        }
-        let seconds = |secs: Option<u32>| secs.map(|s| Duration::from_secs(s.into()));
-        Some(Profile {
-            name,
-            tagged_vlans,
-            voice: section.voice,
-            acl,
-            role: section.role.clone(),
-            security_group: section.security_group.as_ref().map(|tag| *tag.get_ref()),
-            redirect: section.redirect.clone().map(|r| Redirect { url: r.url, acl: r.acl }),
-            idle_timeout: seconds(section.idle_timeout_secs),
-            vlan,
-            filter_id: section.filter_id.clone(),
-            session_timeout: seconds(section.session_timeout_secs),
-            termination_action: section.termination_action.map(|action| match action {
-                TerminationActionValue::Reauthenticate => TerminationAction::RadiusRequest,
-                TerminationActionValue::Disconnect => TerminationAction::Default,
-            }),
-            raw: section.attributes.iter().map(|a| a.get_ref().clone()).collect(),
-            attributes,
-        })
     }
 
     fn ca(&mut self, section: &CaSection) -> Option<CaSettings> {
