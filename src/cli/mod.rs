@@ -5,6 +5,7 @@ mod ca;
 mod decode;
 mod demo;
 mod exchange;
+mod import;
 mod load;
 mod policy;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     /// Test, explain and compare rules
     Policy(policy::PolicyArgs),
     Ca(ca::CaArgs),
+    /// Take over what FreeRADIUS or a table knows
+    Import(import::ImportArgs),
     /// Log in to any RADIUS server, as switch and supplicant in one
     Auth(auth::AuthArgs),
     /// Put load on any RADIUS server and measure it
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Ca(args) => ca::run(args),
+        Command::Import(args) => import::run(&args),
         Command::Auth(args) => auth::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod files;
+pub mod import;
 pub mod token;
 
 use crate::policy::engine::{Policy, PolicyError};
