@@ -51,6 +51,20 @@ DEFAULT Calling-Station-Id == "02-00-5E-00-00-03", Auth-Type := Accept
 
 02005e000004 Auth-Type := Reject
 
+02005e000007
+	Session-Timeout = 10, Session-Timeout = 20, Idle-Timeout = 5, Fall-Through = Yes
+02005e000007 Auth-Type := Accept
+	Idle-Timeout := 7, Idle-Timeout := 8, Filter-Id = "one", Filter-Id += "two", Fall-Through = Yes
+02005e000007 Auth-Type := Reject, Calling-Station-Id == "02-00-5E-00-00-99"
+02005e000008 Auth-Type := Reject
+	Fall-Through = Yes
+02005e000008 Auth-Type := Accept
+02005e000009 Auth-Type = Accept
+	Fall-Through = Yes
+02005e000009 Auth-Type = Reject
+02005e00000a Auth-Type := Accept, Service-Type == Call-Check
+	Filter-Id = 'it\'s', Reply-Message = "x"
+
 bob Cleartext-Password := "hush"
 	Tunnel-Private-Group-Id = 99
 
@@ -146,8 +160,8 @@ fn what_freeradius_let_in_gets_the_same_from_cordon() {
         "clients.conf:7: require_message_authenticator = no",
         "clients.conf:10: the client \"by-name\" has no address but \"switch.example\"",
         "authorize:9: Reply-Message = hello %{User-Name}: made at each login",
-        "authorize:25: \"bob\" logs in by name and password",
-        "1 NAS, 3 profiles, 5 identities",
+        "authorize:39: \"bob\" logs in by name and password",
+        "1 NAS, 6 profiles, 9 identities",
         "0 of the rules are comments",
     ] {
         assert!(report.contains(part), "no {part:?} in\n{report}");
@@ -164,6 +178,10 @@ fn what_freeradius_let_in_gets_the_same_from_cordon() {
         ("02005e000004", None),
         ("02005e000005", Some("Service-Type = Framed-User")),
         ("02005e000006", None),
+        ("02005e000007", Some("Session-Timeout = 10")),
+        ("02005e000008", Some("Idle-Timeout = 600")),
+        ("02005e000009", Some("Idle-Timeout = 600")),
+        ("02005e00000a", Some("Idle-Timeout = 600")),
     ] {
         let (before, after) = (told(freeradius, mac), told(server.auth, mac));
         assert_eq!(before, after, "{mac}");

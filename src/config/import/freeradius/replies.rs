@@ -79,20 +79,24 @@ pub(super) fn attribute(item: &Item, report: &mut Report) -> Result<Attribute, I
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Incomplete(pub bool);
 
-/// Adds attributes to a reply as their operators say.
-pub(super) fn merge(reply: &mut Vec<Attribute>, more: &[Attribute]) {
-    for attribute in more {
-        let same = |a: &Attribute| a.name == attribute.name && a.tag == attribute.tag;
-        match attribute.operator {
-            "+=" => reply.push(attribute.clone()),
-            ":=" => {
-                reply.retain(|a| !same(a));
-                reply.push(attribute.clone());
+/// Adds what an entry replies, as its operators say. They look at what earlier
+/// entries replied, not at each other, and not at tags, as in FreeRADIUS.
+pub(super) fn merge(reply: &mut Vec<Attribute>, entry: &[Attribute]) {
+    let mut added = Vec::new();
+    let mut replaced = vec![false; reply.len()];
+    for attribute in entry {
+        let mut before = reply.iter_mut().zip(&mut replaced);
+        let same = before.find(|(a, replaced)| a.name == attribute.name && !**replaced);
+        match (attribute.operator, same) {
+            (":=", Some((first, replaced))) => {
+                *first = attribute.clone();
+                *replaced = true;
             }
-            _ if reply.iter().any(same) => {}
-            _ => reply.push(attribute.clone()),
+            ("=", Some(_)) => {}
+            _ => added.push(attribute.clone()),
         }
     }
+    reply.append(&mut added);
 }
 
 /// What a reply amounts to, in the keys of `[[profile]]`.

@@ -38,6 +38,8 @@ enum Subject {
 struct Step {
     place: Place,
     auth_type: Option<AuthType>,
+    /// How it sets the Auth-Type.
+    operator: &'static str,
     password: Option<Password>,
     reply: Vec<Attribute>,
     fall_through: bool,
@@ -201,8 +203,16 @@ impl Walk {
                 continue;
             }
             walk.place.get_or_insert(step.place.clone());
-            walk.auth_type = walk.auth_type.filter(|_| step.auth_type.is_none()).or(step.auth_type);
-            walk.password = walk.password.filter(|_| step.password.is_none()).or(step.password);
+            walk.auth_type = match (walk.auth_type, step.auth_type) {
+                (before, None) => before,
+                (Some(before), Some(_)) if step.operator == "=" => Some(before),
+                (Some(AuthType::Reject), Some(_)) if step.operator == "+=" => Some(AuthType::Reject),
+                (_, set) => set,
+            };
+            // Of several passwords, one that is not the MAC address tells.
+            if walk.password != Some(Password::Other) {
+                walk.password = step.password.or(walk.password);
+            }
             walk.held |= step.incomplete;
             replies::merge(&mut walk.reply, &step.reply);
             if !step.fall_through {
@@ -217,11 +227,12 @@ impl Walk {
 fn step_of(entry: &Entry, report: &mut Report) -> Option<(Subject, Step)> {
     let named = MacAddress::parse(&entry.name).ok();
     let is_default = entry.name == DEFAULT;
-    let (mut auth_type, mut password, mut station) = (None, None, None);
+    let (mut auth_type, mut operator, mut password, mut station) = (None, "", None, None);
     let (mut conditions, mut limits): (Vec<&Item>, Vec<&Item>) = (Vec::new(), Vec::new());
     for item in &entry.checks {
         let text = item.value.text.as_str();
-        if item.is("Auth-Type") && item.sets() {
+        if item.is("Auth-Type") && item.sets() && auth_type != Some(AuthType::Reject) {
+            operator = item.operator;
             auth_type = Some(match text.to_ascii_lowercase().as_str() {
                 "accept" => AuthType::Accept,
                 "reject" => AuthType::Reject,
@@ -234,7 +245,12 @@ fn step_of(entry: &Entry, report: &mut Report) -> Option<(Subject, Step)> {
         } else if item.is("Calling-Station-Id") && item.operator == "==" && item.value.quote != Quote::Back {
             match MacAddress::parse(text) {
                 Ok(mac) if named.is_none_or(|named| named == mac) => station = Some(mac),
-                _ => conditions.push(item),
+                Ok(_) => {
+                    let remedy = "nothing to do: Cordon refuses who gives another name than the station's";
+                    report.add(&item.place, format!("{} with another station", entry.name), remedy);
+                    return None;
+                }
+                Err(_) => conditions.push(item),
             }
         } else if item.is("Service-Type") && item.operator == "==" && text.eq_ignore_ascii_case("Call-Check") {
             // MAC authentication bypass, which is all that this becomes.
@@ -291,5 +307,5 @@ fn step_of(entry: &Entry, report: &mut Report) -> Option<(Subject, Step)> {
     }
     let conditional = !conditions.is_empty();
     let (place, fall_through) = (entry.place.clone(), entry.fall_through);
-    Some((subject, Step { place, auth_type, password, reply, fall_through, conditional, incomplete }))
+    Some((subject, Step { place, auth_type, operator, password, reply, fall_through, conditional, incomplete }))
 }
