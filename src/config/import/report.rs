@@ -56,7 +56,8 @@ impl fmt::Display for Report {
                 None => groups.push(vec![finding]),
             }
         }
-        for group in groups {
+        for mut group in groups {
+            group.dedup_by_key(|finding| finding.line);
             let Some(first) = group.first() else { continue };
             writeln!(f, "{first}")?;
             let others: Vec<String> =

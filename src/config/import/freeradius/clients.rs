@@ -65,7 +65,7 @@ pub(super) fn read(
         names: Names::default(),
         addresses: HashMap::new(),
     };
-    for line in Lines::read(source, include, report) {
+    for line in Lines::read(source, include, report).0 {
         reader.line(&line.text, &line.place, report);
     }
     for section in reader.open {

@@ -100,6 +100,7 @@ fn nothing_is_granted_that_was_not_granted() {
             format!("02005e000001 Auth-Type := Accept\n{v20}, Tunnel-Preference:1 = 3\n"),
             "tags are sent for VLANs alone",
         ),
+        (format!("$INCLUDE more\n02005e000001 Auth-Type := Accept\n{v20}\n"), "users:1: $INCLUDE more"),
         (format!("DEFAULT Auth-Type := Accept\n{v20}\n"), "users:1: DEFAULT accepts whom no entry names"),
     ] {
         let imported = convert(CLIENTS, &users);

@@ -29,13 +29,15 @@ pub(super) struct Lines<'a> {
     files: usize,
     octets: usize,
     lines: Vec<Line>,
+    complete: bool,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn read(source: &Source, include: Include<'a>, report: &mut Report) -> Vec<Line> {
-        let mut lines = Self { include, files: 0, octets: 0, lines: Vec::new() };
+    /// The lines, and whether they are all.
+    pub(super) fn read(source: &Source, include: Include<'a>, report: &mut Report) -> (Vec<Line>, bool) {
+        let mut lines = Self { include, files: 0, octets: 0, lines: Vec::new(), complete: true };
         lines.file(source, 0, report);
-        lines.lines
+        (lines.lines, lines.complete)
     }
 
     fn file(&mut self, source: &Source, depth: usize, report: &mut Report) {
@@ -43,6 +45,7 @@ impl<'a> Lines<'a> {
         self.files += 1;
         self.octets = self.octets.saturating_add(source.text.len());
         if self.files > MAX_FILES || self.octets > MAX_OCTETS {
+            self.complete = false;
             let message = format!("more than {MAX_FILES} files or {MAX_OCTETS} octets; this file was not read");
             return report.add(&Place { file, line: 1 }, message, "import the files one after another");
         }
@@ -69,21 +72,23 @@ impl<'a> Lines<'a> {
 
     fn included(&mut self, named: &str, place: &Place, depth: usize, report: &mut Report) {
         if named.contains("${") {
+            self.complete = false;
             let message = format!("$INCLUDE {named}: the name holds a variable");
             return report.add(place, message, "write the path in its place, and import again");
         }
         if depth >= MAX_DEPTH {
+            self.complete = false;
             let message = format!("$INCLUDE {named}: files include each other more than {MAX_DEPTH} deep");
             return report.add(place, message, "a file includes itself; remove the line");
         }
         let path = place.file.parent().unwrap_or(Path::new("")).join(named);
         match (self.include)(&path) {
             Ok(sources) => sources.iter().for_each(|source| self.file(source, depth + 1, report)),
-            Err(e) => report.add(
-                place,
-                format!("$INCLUDE {named}: {} cannot be read: {e}", path.display()),
-                "copy the file to where the line says, and import again",
-            ),
+            Err(e) => {
+                self.complete = false;
+                let message = format!("$INCLUDE {named}: {} cannot be read: {e}", path.display());
+                report.add(place, message, "copy the file to where the line says, and import again");
+            }
         }
     }
 }
@@ -204,7 +209,8 @@ mod tests {
             _ => Err("no such file".into()),
         };
         let top = source("dir/top", "a\\\n  a\n$INCLUDE more\n$INCLUDE none\n$INCLUDE ${x}/y\nc");
-        let lines = Lines::read(&top, &include, &mut report);
+        let (lines, complete) = Lines::read(&top, &include, &mut report);
+        assert!(!complete);
         let texts: Vec<_> = lines.iter().map(|l| l.text.as_str()).collect();
         assert_eq!(texts, ["a  a", "b", "b", "b", "b", "b", "b", "b", "b", "c"]);
         assert_eq!(lines.last().unwrap().place.line, 6);

@@ -177,8 +177,9 @@ impl Profile {
             self.filter_id.as_ref().map(|filter| format!("filter-{filter}")),
         ];
         let name = parts.into_iter().flatten().collect::<Vec<_>>().join("-");
-        let name: String =
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+        let words: Vec<&str> = name.split(|c| !plain(c)).filter(|word| !word.is_empty()).collect();
+        let name = words.join("-");
         if name.is_empty() { "network".into() } else { name.to_ascii_lowercase() }
     }
 

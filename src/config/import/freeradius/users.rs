@@ -64,7 +64,8 @@ pub(super) struct Entry {
 /// Reads the entries; what cannot be read goes into the report.
 pub(super) fn read(source: &Source, include: Include<'_>, report: &mut Report) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    for line in Lines::read(source, include, report) {
+    let (lines, mut complete) = Lines::read(source, include, report);
+    for line in lines {
         let mut scanner = Scanner::new(&line.text);
         if scanner.at_end() {
             continue;
@@ -86,6 +87,7 @@ pub(super) fn read(source: &Source, include: Include<'_>, report: &mut Report) -
             entry.damaged |= damaged;
         } else {
             let Some(name) = scanner.word(&[]) else {
+                complete = false;
                 report.add(&line.place, "a name whose quotes are not closed", "close them, and import again");
                 continue;
             };
@@ -99,6 +101,10 @@ pub(super) fn read(source: &Source, include: Include<'_>, report: &mut Report) -
                 damaged,
             });
         }
+    }
+    if !complete {
+        // What is missing might have refused somebody.
+        entries.iter_mut().for_each(|entry| entry.damaged = true);
     }
     entries
 }
