@@ -8,6 +8,7 @@ mod demo;
 mod exchange;
 mod host;
 mod identity;
+mod import;
 mod load;
 mod nas;
 mod policy;
@@ -46,6 +47,8 @@ enum Command {
     /// Check, test, explain, compare, activate and roll back rules
     Policy(policy::PolicyArgs),
     Ca(ca::CaArgs),
+    /// Take over what FreeRADIUS or a table knows
+    Import(import::ImportArgs),
     /// Log in to any RADIUS server, as switch and supplicant in one
     Auth(auth::AuthArgs),
     /// Put load on any RADIUS server and measure it
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Identity(args) => identity::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Ca(args) => ca::run(args),
+        Command::Import(args) => import::run(&args),
         Command::Auth(args) => auth::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod build;
 pub mod document;
 pub mod files;
+pub mod import;
 pub mod stored;
 pub mod token;
 

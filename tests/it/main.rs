@@ -11,6 +11,7 @@ mod demo;
 mod durable;
 mod eap_tls;
 mod hostile;
+mod import;
 mod layering;
 mod mab;
 mod policy;
