@@ -288,7 +288,7 @@ mod tests {
     fn parse(text: &str) -> (Vec<Client>, String) {
         let mut report = Report::default();
         let source = Source { file: "clients.conf".into(), text: text.into() };
-        let nas_profiles = NasProfiles::new([]).unwrap();
+        let nas_profiles = NasProfiles::new(crate::radius::dictionary::Dictionary::standard(), []).unwrap();
         let clients = read(&source, &|_| Err("none".into()), &nas_profiles, &mut report);
         (clients, report.to_string())
     }

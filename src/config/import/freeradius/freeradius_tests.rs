@@ -1,7 +1,7 @@
 //! What the files become.
 
 use super::*;
-use crate::config::{Config, VlanValue};
+use crate::config::{Config, VlanId, VlanPool, VlanValue};
 use crate::policy::engine::Policy;
 use proptest::prelude::*;
 
@@ -55,8 +55,10 @@ fn mac_addresses_become_identities_that_share_profiles() {
     assert_eq!((rules, imported.held), (3, 0), "{}", imported.policy);
     let (config, _) = read(&imported);
     let [plain, cameras] = config.profile.as_slice() else { panic!("{}", imported.document) };
-    assert!(matches!(plain.vlan.as_ref().unwrap().get_ref(), VlanValue::Id(20)));
-    assert!(matches!(cameras.vlan.as_ref().unwrap().get_ref(), VlanValue::Name(name) if name == "cameras"));
+    assert!(matches!(plain.vlan.as_ref().unwrap().get_ref(), VlanValue::Everywhere(VlanPool::One(VlanId::Id(20)))));
+    assert!(
+        matches!(cameras.vlan.as_ref().unwrap().get_ref(), VlanValue::Everywhere(VlanPool::One(VlanId::Name(name))) if name == "cameras")
+    );
     assert_eq!((cameras.session_timeout_secs, cameras.idle_timeout_secs), (Some(3600), Some(60)));
     let attributes: Vec<_> = cameras.attributes.iter().map(|a| a.get_ref().as_str()).collect();
     assert_eq!(attributes, ["Service-Type = Framed", "Cisco-AVPair = a=b"]);

@@ -23,6 +23,7 @@ use super::document::Document;
 use super::report::{Place, Report};
 use crate::config::Source;
 use crate::enforcement::nas_profile::{DEFAULT, NasProfileError, NasProfiles, Term};
+use crate::radius::dictionary::Dictionary;
 use clients::Client;
 use replies::Profile;
 use resolve::Verdict;
@@ -62,7 +63,7 @@ pub fn import(
     users: Option<&Source>,
     include: Include<'_>,
 ) -> Result<Imported, NasProfileError> {
-    let nas_profiles = NasProfiles::new([])?;
+    let nas_profiles = NasProfiles::new(Dictionary::standard(), [])?;
     let mut report = Report::default();
     let clients = clients.map(|source| clients::read(source, include, &nas_profiles, &mut report)).unwrap_or_default();
     let entries = users.map(|source| users::read(source, include, &mut report)).unwrap_or_default();
