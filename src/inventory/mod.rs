@@ -1,6 +1,9 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
-//! addresses.
+//! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
 
+pub mod fingerprint;
 pub mod identity;
 pub mod mac;
 pub mod nas;
+pub mod oui;
+pub mod sensor;
