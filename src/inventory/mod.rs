@@ -1,9 +1,12 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
 //! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
 
+pub mod endpoint;
 pub mod fingerprint;
 pub mod identity;
 pub mod mac;
 pub mod nas;
+pub mod observation;
 pub mod oui;
 pub mod sensor;
+pub mod signal;
