@@ -349,3 +349,121 @@ async fn link(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::DecisionId;
+    use crate::inventory::observation::Presence;
+    use crate::store::Store;
+
+    fn contact(mac: [u8; 6], at: Timestamp) -> Observation {
+        Observation {
+            at,
+            origin: Origin::Login { decision: DecisionId::new(at), method: "mab".into() },
+            mac: Some(MacAddress::new(mac)),
+            certificate: None,
+            identity: None,
+            nas_name: "sw1".into(),
+            nas_address: [192, 0, 2, 1].into(),
+            port: Some("1".into()),
+            ssid: None,
+            wireless: false,
+            presence: Presence::Here,
+            ips: Vec::new(),
+            clues: Vec::new(),
+        }
+    }
+
+    const ASSIGNED: [u8; 6] = [0x00, 0x01, 0xe6, 0, 0, 1];
+    const RANDOM: [u8; 6] = [0x02, 0x00, 0x5e, 0, 0, 1];
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_unix_secs(1_764_000_000) + Duration::from_secs(secs)
+    }
+
+    struct Fixture {
+        store: Store,
+        endpoints: Endpoints,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(&dir.path().join("db")).await.unwrap();
+            Self { store, endpoints: Endpoints::default(), _dir: dir }
+        }
+
+        async fn observe(&mut self, contacts: &[Observation]) {
+            let mut tx = self.store.write.begin().await.unwrap();
+            self.endpoints.observe(&mut tx, contacts).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+
+        async fn all(&self) -> Vec<Endpoint> {
+            self.store.endpoints(&Default::default(), None, 100).await.unwrap().items
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_and_database_agree_with_and_without_each_other() {
+        let mut f = Fixture::new().await;
+        f.observe(&[contact(ASSIGNED, at(0)), contact(ASSIGNED, at(1))]).await;
+        f.observe(&[contact(ASSIGNED, at(5))]).await;
+        let cached = f.all().await;
+        assert_eq!((cached.len(), cached[0].first_at, cached[0].last_at), (1, at(0), at(5)));
+        f.endpoints.forget();
+        f.observe(&[contact(ASSIGNED, at(9))]).await;
+        let read = f.all().await;
+        assert_eq!((read.len(), read[0].id, read[0].last_at), (1, cached[0].id, at(9)));
+        assert_eq!(read[0].details.places.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn peers_of_a_randomised_address_are_bounded() {
+        let mut f = Fixture::new().await;
+        for n in 0..20 {
+            f.observe(&[contact(RANDOM, at(n))]).await;
+        }
+        assert_eq!(f.all().await.len(), 20);
+        let latest = |f: &Fixture| f.endpoints.by_mac[&MacAddress::new(RANDOM)].clone();
+        let before = latest(&f);
+        assert_eq!(before.len(), MAX_PEERS);
+        f.endpoints.forget();
+        f.observe(&[contact(RANDOM, at(30))]).await;
+        assert_eq!(latest(&f)[..MAX_PEERS - 1], before[1..]);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_seen_for_long_is_forgotten_with_all_that_hangs_on_it() {
+        const DAY: u64 = 24 * 3600;
+        let mut f = Fixture::new().await;
+        let elsewhere = Observation { nas_name: "sw2".into(), ..contact(ASSIGNED, at(5)) };
+        f.observe(&[contact(RANDOM, at(0)), contact(ASSIGNED, at(0)), elsewhere]).await;
+        assert_eq!(f.store.signals(Default::default(), None, 10).await.unwrap().items.len(), 1);
+        for (days, left) in [(29, 2), (31, 1), (399, 1), (402, 0)] {
+            let mut tx = f.store.write.begin().await.unwrap();
+            f.endpoints.prune(&mut tx, at(days * DAY)).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(f.all().await.len(), left, "after {days} days");
+        }
+        for table in ["endpoint_mac", "endpoint_place", "signal"] {
+            let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            let rows: i64 = sqlx::query_scalar(sql).fetch_one(&f.store.read).await.unwrap();
+            assert_eq!(rows, 0, "{table}");
+        }
+        assert!(f.endpoints.known.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_stands_in_nobodys_way() {
+        let mut f = Fixture::new().await;
+        f.observe(&[contact(ASSIGNED, at(0))]).await;
+        sqlx::query("UPDATE endpoint SET details = '{'").execute(&f.store.write).await.unwrap();
+        f.endpoints.forget();
+        f.observe(&[contact(ASSIGNED, at(1))]).await;
+        let all = f.all().await;
+        assert_eq!((all.len(), all[0].first_at), (1, at(1)));
+    }
+}
