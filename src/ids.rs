@@ -84,3 +84,11 @@ id!(
     /// A switch, controller or other RADIUS client.
     NasId
 );
+id!(
+    /// A thing as it is seen on the wire.
+    EndpointId
+);
+id!(
+    /// One contradiction in what was seen of an endpoint.
+    SignalId
+);

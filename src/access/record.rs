@@ -15,6 +15,7 @@ use crate::enforcement::spelling::Spelled;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::NasMode;
+use crate::inventory::observation::CLUE_FACT;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
 use crate::policy::engine::Verdict;
@@ -147,6 +148,9 @@ impl Draft {
         draft.fact("randomized_mac", json!(info.mac.map(MacAddress::is_randomized)), source::NAS);
         draft.fact("calling_station", json!(info.calling_station), source::NAS);
         draft.fact("method", json!(method), source::NAS);
+        for clue in &info.clues {
+            draft.fact(format!("{CLUE_FACT}{}", clue.kind.code()), json!(clue.value), source::NAS);
+        }
         draft
     }
 

@@ -2,6 +2,7 @@
 
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::Nas;
+use crate::inventory::sensor::{self, Clue};
 use crate::radius::attribute as attr;
 use crate::radius::packet::Packet;
 pub use crate::radius::value::printable;
@@ -39,6 +40,8 @@ pub struct RequestInfo {
     pub max_eap_len: Option<usize>,
     /// The NAS asks for EAP-Key-Name (RFC 4072, section 2.2.3).
     pub wants_key_name: bool,
+    /// What the NAS overheard of the endpoint; at most [`sensor::MAX_CLUES`].
+    pub clues: Vec<Clue>,
 }
 
 impl RequestInfo {
@@ -47,6 +50,8 @@ impl RequestInfo {
         let text = |kind| packet.find(kind).map(printable);
         let calling_station = text(attr::CALLING_STATION_ID);
         let called_station = text(attr::CALLED_STATION_ID);
+        let mut clues = Vec::new();
+        packet.find_all(attr::VENDOR_SPECIFIC).for_each(|value| sensor::read(value, &mut clues));
         Self {
             nas: nas.clone(),
             source,
@@ -62,6 +67,7 @@ impl RequestInfo {
                 .filter(|mtu| *mtu >= MIN_FRAMED_MTU)
                 .map(|mtu| (mtu - EAPOL_HEADER_LEN) as usize),
             wants_key_name: packet.find(attr::EAP_KEY_NAME).is_some(),
+            clues,
         }
     }
 }

@@ -115,10 +115,10 @@ fn shown(decision: &Decision) -> Value {
     })
 }
 
-const TIME: &str = "a time such as 2026-11-24T08:30:00Z";
+pub(super) const TIME: &str = "a time such as 2026-11-24T08:30:00Z";
 pub(super) const CURSOR: &str = "the \"next\" of an earlier page";
 
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     serde_json::from_value(text.into()).ok()
 }
 

@@ -1,8 +1,9 @@
-//! The HTTP API, read-only so far: decisions, sessions, discards,
+//! The HTTP API, read-only so far: decisions, sessions, endpoints, signals, discards,
 //! unknown NASes, health and
 //! metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
 mod decisions;
+mod endpoints;
 mod problem;
 mod sessions;
 mod system;
@@ -53,6 +54,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/decisions/{id}", get(decisions::one))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::one))
+        .route("/api/v1/endpoints", get(endpoints::list))
+        .route("/api/v1/endpoints/{id}", get(endpoints::one))
+        .route("/api/v1/signals", get(endpoints::signals))
         .route("/api/v1/discards", get(system::discards))
         .route("/api/v1/nas/unknown", get(system::unknown_nas))
         .route("/metrics", get(system::metrics))

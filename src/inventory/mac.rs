@@ -10,8 +10,7 @@ const MULTICAST: u8 = 0x01;
 const LOCALLY_ADMINISTERED: u8 = 0x02;
 
 /// An endpoint's address on the link.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MacAddress([u8; LEN]);
 
 /// The text spells no MAC address.
@@ -91,20 +90,6 @@ fn octets(parts: &[&str]) -> Option<[u8; LEN]> {
     Some(out)
 }
 
-impl TryFrom<String> for MacAddress {
-    type Error = MacError;
-
-    fn try_from(text: String) -> Result<Self, MacError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<MacAddress> for String {
-    fn from(mac: MacAddress) -> String {
-        mac.to_string()
-    }
-}
-
 /// As RFC 3580, section 3.21, writes it: 02-00-5E-00-00-01.
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +101,19 @@ impl fmt::Display for MacAddress {
 impl fmt::Debug for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for MacAddress {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for MacAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,10 +1,16 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
-//! addresses.
+//! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
 
 pub mod credential;
+pub mod endpoint;
+pub mod fingerprint;
 pub mod identity;
 pub mod index;
 pub mod mac;
 pub mod nas;
+pub mod observation;
+pub mod oui;
 pub mod seal;
+pub mod sensor;
+pub mod signal;
 pub mod unknown;

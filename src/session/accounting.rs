@@ -4,6 +4,7 @@ use super::attributes as attr;
 use super::state::SessionKey;
 use crate::audit::decision::decision_of_class;
 use crate::ids::DecisionId;
+use crate::inventory::sensor::{self, Clue};
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt;
@@ -121,6 +122,8 @@ pub struct AccountingRecord {
     pub mac: Option<String>,
     /// NAS-Port-Id, or else NAS-Port in digits.
     pub nas_port: Option<String>,
+    /// NAS-Port-Type.
+    pub nas_port_type: Option<u32>,
     /// Framed-IP-Address.
     pub framed_ip: Option<String>,
     /// Framed-IPv6-Address.
@@ -139,6 +142,8 @@ pub struct AccountingRecord {
     pub terminate_cause: Option<u32>,
     /// The decision that the first Class attribute of ours names.
     pub class: Option<DecisionId>,
+    /// What the NAS overheard of the endpoint; at most [`sensor::MAX_CLUES`].
+    pub clues: Vec<Clue>,
     /// The same for the same record sent again, different for any other; the
     /// key it is stored by. See [`Digest`].
     pub digest: [u8; 32],
@@ -192,6 +197,7 @@ impl AccountingRecord {
             calling_station: seen.calling_station,
             called_station: seen.called_station,
             nas_port: seen.nas_port_id.or_else(|| seen.nas_port.map(|p| p.to_string())),
+            nas_port_type: seen.nas_port_type,
             framed_ip: seen.framed_ip,
             framed_ipv6: seen.framed_ipv6,
             input_octets: wide(seen.input_gigawords, seen.input_octets),
@@ -201,6 +207,7 @@ impl AccountingRecord {
             session_time: seen.session_time.unwrap_or(0),
             terminate_cause: seen.terminate_cause,
             class: seen.class,
+            clues: seen.clues,
         })
     }
 
@@ -241,6 +248,7 @@ struct Seen {
     called_station: Option<String>,
     nas_port: Option<u32>,
     nas_port_id: Option<String>,
+    nas_port_type: Option<u32>,
     framed_ip: Option<String>,
     framed_ipv6: Option<String>,
     input_octets: Option<u32>,
@@ -252,6 +260,7 @@ struct Seen {
     session_time: Option<u32>,
     terminate_cause: Option<u32>,
     class: Option<DecisionId>,
+    clues: Vec<Clue>,
 }
 
 impl Seen {
@@ -270,6 +279,7 @@ impl Seen {
             attr::CALLED_STATION_ID => first(&mut self.called_station, || attr::text(value)),
             attr::NAS_PORT => first(&mut self.nas_port, || attr::integer(value)),
             attr::NAS_PORT_ID => first(&mut self.nas_port_id, || attr::text(value)),
+            attr::NAS_PORT_TYPE => first(&mut self.nas_port_type, || attr::integer(value)),
             attr::FRAMED_IP_ADDRESS => first(&mut self.framed_ip, || attr::ipv4(value)),
             attr::FRAMED_IPV6_ADDRESS => first(&mut self.framed_ipv6, || attr::ipv6(value)),
             attr::ACCT_INPUT_OCTETS => first(&mut self.input_octets, || attr::integer(value)),
@@ -281,6 +291,7 @@ impl Seen {
             attr::ACCT_SESSION_TIME => first(&mut self.session_time, || attr::integer(value)),
             attr::ACCT_TERMINATE_CAUSE => first(&mut self.terminate_cause, || attr::integer(value)),
             attr::CLASS => first(&mut self.class, || decision_of_class(value)),
+            attr::VENDOR_SPECIFIC => sensor::read(value, &mut self.clues),
             _ => {}
         }
     }

@@ -23,6 +23,7 @@ fn record(status: AccountingStatus, secs: i64) -> AccountingRecord {
         called_station: None,
         mac: Some("02-00-5E-00-00-01".into()),
         nas_port: None,
+        nas_port_type: None,
         framed_ip: None,
         framed_ipv6: None,
         input_octets: secs as u64 * 100,
@@ -32,6 +33,7 @@ fn record(status: AccountingStatus, secs: i64) -> AccountingRecord {
         session_time: secs as u32,
         terminate_cause: (status == AccountingStatus::Stop).then_some(1),
         class: None,
+        clues: Vec::new(),
         digest: [0; 32],
     }
 }

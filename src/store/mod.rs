@@ -3,6 +3,8 @@
 //! One connection writes, in group commits ([`writer`]); a few others read. No
 //! decision waits for a read: the path of a request knows memory only.
 
+mod endpoints;
+pub mod endpoints_read;
 pub mod inventory;
 pub mod read;
 mod records;

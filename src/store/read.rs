@@ -54,7 +54,7 @@ pub struct Page<T, Id> {
 }
 
 /// Appends ` AND column op value`.
-fn narrow<'a, T>(query: &mut QueryBuilder<Sqlite>, condition: &'static str, value: Option<T>)
+pub(super) fn narrow<'a, T>(query: &mut QueryBuilder<Sqlite>, condition: &'static str, value: Option<T>)
 where
     T: sqlx::Encode<'a, Sqlite> + sqlx::Type<Sqlite> + 'a,
 {
@@ -64,7 +64,7 @@ where
 }
 
 /// One row more than asked tells whether there is another page.
-fn page<T, Id>(mut items: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) -> Page<T, Id> {
+pub(super) fn page<T, Id>(mut items: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) -> Page<T, Id> {
     let limit = limit as usize;
     let more = items.len() > limit;
     items.truncate(limit);

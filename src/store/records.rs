@@ -16,12 +16,13 @@ use std::collections::{HashMap, HashSet};
 pub(super) const MAX_ROWS: usize = 64;
 
 /// `(?, ?), (?, ?)`: `rows` times `columns` placeholders.
-fn placeholders(columns: usize, rows: usize) -> String {
+pub(super) fn placeholders(columns: usize, rows: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(", "));
     vec![row; rows].join(", ")
 }
 
-fn text<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
+/// A value as JSON.
+pub(super) fn text<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Unreadable { table, what: e.to_string() })
 }
 
@@ -51,11 +52,14 @@ pub(super) async fn decisions(tx: &mut SqliteConnection, all: &[&Decision]) -> R
 }
 
 /// Stores accounting records that are not there yet, and brings the sessions
-/// they tell of up to date.
-pub(super) async fn accounting(tx: &mut SqliteConnection, all: &[&AccountingRecord]) -> Result<(), StoreError> {
+/// they tell of up to date. Gives those that are new.
+pub(super) async fn accounting<'a>(
+    tx: &mut SqliteConnection,
+    all: &[&'a AccountingRecord],
+) -> Result<Vec<&'a AccountingRecord>, StoreError> {
     let mut new = insert_accounting(tx, all).await?;
     // Of two that are the same in one batch the first counts.
-    let records: Vec<&AccountingRecord> = all.iter().copied().filter(|r| new.remove(&r.digest)).collect();
+    let records: Vec<&'a AccountingRecord> = all.iter().copied().filter(|r| new.remove(&r.digest)).collect();
     let mut sessions = load_sessions(tx, &records).await?;
     for record in &records {
         match record.key() {
@@ -66,7 +70,8 @@ pub(super) async fn accounting(tx: &mut SqliteConnection, all: &[&AccountingReco
             None => {}
         }
     }
-    save_sessions(tx, &sessions.changed()).await
+    save_sessions(tx, &sessions.changed()).await?;
+    Ok(records)
 }
 
 /// The digests of those that were not there yet.

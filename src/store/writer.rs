@@ -1,8 +1,10 @@
 //! Group commit: what comes while one commit is on its way to the disk goes
 //! with the next. Everyone is told when their record is durable.
 
+use super::endpoints::Endpoints;
 use super::{Store, StoreError, records};
 use crate::audit::decision::Decision;
+use crate::inventory::observation::Observation;
 use crate::session::accounting::AccountingRecord;
 use crate::telemetry::Metrics;
 use std::fmt;
@@ -25,6 +27,9 @@ const TRIES: u32 = 3;
 const RETRY: Duration = Duration::from_millis(500);
 /// How often a database that failed is asked whether it works again.
 const PROBE: Duration = Duration::from_secs(1);
+
+/// How often endpoints that were not seen for long are looked for.
+const PRUNE: Duration = Duration::from_secs(600);
 
 /// How long a commit may take before the database counts as away: within the
 /// time that a NAS waits for an answer.
@@ -87,7 +92,8 @@ impl Writer {
             waiting: AtomicUsize::new(0),
             idle: Notify::new(),
         });
-        tokio::spawn(Task { store, metrics, shared: shared.clone() }.run(entries));
+        let endpoints = Endpoints::default();
+        tokio::spawn(Task { store, metrics, shared: shared.clone(), endpoints, pruned: Instant::now() }.run(entries));
         Writer { queue, shared }
     }
 
@@ -144,10 +150,14 @@ struct Task {
     store: Store,
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
+    /// Those that were met lately.
+    endpoints: Endpoints,
+    /// When those of long ago were last forgotten.
+    pruned: Instant,
 }
 
 impl Task {
-    async fn run(self, mut entries: mpsc::Receiver<Entry>) {
+    async fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let received = if self.shared.healthy.load(Ordering::Relaxed) {
@@ -172,7 +182,7 @@ impl Task {
         }
     }
 
-    async fn commit_all(&self, batch: Vec<Entry>) {
+    async fn commit_all(&mut self, batch: Vec<Entry>) {
         let (records, done): (Vec<Record>, Vec<Done>) = batch.into_iter().map(|e| (e.record, e.done)).unzip();
         match self.commit_with_retries(&records).await {
             // One record that the database does not take must not take the
@@ -193,7 +203,7 @@ impl Task {
         self.shared.finished(1);
     }
 
-    async fn commit_with_retries(&self, batch: &[Record]) -> Result<(), StoreError> {
+    async fn commit_with_retries(&mut self, batch: &[Record]) -> Result<(), StoreError> {
         let mut tried = 0;
         loop {
             tried += 1;
@@ -223,7 +233,15 @@ impl Task {
         }
     }
 
-    async fn commit(&self, batch: &[Record]) -> Result<(), StoreError> {
+    async fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
+        let result = self.write(batch).await;
+        if result.is_err() {
+            self.endpoints.forget();
+        }
+        result
+    }
+
+    async fn write(&mut self, batch: &[Record]) -> Result<(), StoreError> {
         let mut decisions = Vec::with_capacity(batch.len());
         let mut accounting = Vec::with_capacity(batch.len());
         for record in batch {
@@ -232,7 +250,8 @@ impl Task {
                 Record::Accounting(a) => accounting.push(&**a),
             }
         }
-        if accounting.is_empty() && decisions.len() <= records::MAX_ROWS {
+        let mut contacts: Vec<Observation> = decisions.iter().filter_map(|d| Observation::of_decision(d)).collect();
+        if accounting.is_empty() && contacts.is_empty() && decisions.len() <= records::MAX_ROWS {
             // One statement is a transaction by itself, and costs one exchange
             // with the connection's thread instead of three.
             let mut connection = self.store.write.acquire().await?;
@@ -240,7 +259,13 @@ impl Task {
         }
         let mut tx = self.store.write.begin_with("BEGIN IMMEDIATE").await?;
         records::decisions(&mut tx, &decisions).await?;
-        records::accounting(&mut tx, &accounting).await?;
+        let new = records::accounting(&mut tx, &accounting).await?;
+        contacts.extend(new.into_iter().filter_map(Observation::of_accounting));
+        self.endpoints.observe(&mut tx, &contacts).await?;
+        if let Some(now) = contacts.iter().map(|o| o.at).max().filter(|_| self.pruned.elapsed() > PRUNE) {
+            self.endpoints.prune(&mut tx, now).await?;
+            self.pruned = Instant::now();
+        }
         Ok(tx.commit().await?)
     }
 

@@ -10,6 +10,7 @@ mod cli;
 mod demo;
 mod durable;
 mod eap_tls;
+mod endpoints;
 mod hostile;
 mod import;
 mod layering;

@@ -1,0 +1,150 @@
+//! What the API shows of endpoints and signals, newest first.
+
+use super::read::{MAX_PAGE, Page, narrow, page};
+use super::{Store, StoreError};
+use crate::ids::{EndpointId, SignalId};
+use crate::inventory::endpoint::Endpoint;
+use crate::inventory::fingerprint::Category;
+use crate::inventory::signal::SignalKind;
+use crate::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
+
+/// Which endpoints. What is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointFilter {
+    /// A MAC address that it had, in the normal spelling.
+    pub mac: Option<String>,
+    /// The vendor of its network card.
+    pub vendor: Option<String>,
+    /// What it seems to be.
+    pub category: Option<Category>,
+    /// A NAS where it was.
+    pub nas: Option<String>,
+    /// Whether its address is randomised.
+    pub randomized: Option<bool>,
+    /// A signal that it gave.
+    pub signal: Option<SignalKind>,
+}
+
+/// Which signals. What is `None` does not narrow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignalFilter {
+    /// What does not fit together.
+    pub kind: Option<SignalKind>,
+    /// Whose.
+    pub endpoint: Option<EndpointId>,
+    /// Seen at this time or later.
+    pub since: Option<Timestamp>,
+}
+
+/// Something that did not fit together, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Its id.
+    pub id: SignalId,
+    /// Whose it is.
+    pub endpoint: EndpointId,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: SignalKind,
+    /// What is particular to it.
+    pub detail: String,
+}
+
+impl Store {
+    /// Endpoints, newest first, after the one named `after`; at most `limit` and
+    /// never more than [`MAX_PAGE`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn endpoints(
+        &self,
+        filter: &EndpointFilter,
+        after: Option<EndpointId>,
+        limit: u32,
+    ) -> Result<Page<Endpoint, EndpointId>, StoreError> {
+        const BY_MAC: &str = "id IN (SELECT endpoint_id FROM endpoint_mac WHERE mac =";
+        const BY_NAS: &str = "id IN (SELECT endpoint_id FROM endpoint_place WHERE nas_name =";
+        const BY_SIGNAL: &str = "id IN (SELECT endpoint_id FROM signal WHERE kind =";
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut query = QueryBuilder::new("SELECT * FROM endpoint WHERE true");
+        narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
+        narrow(&mut query, "vendor =", filter.vendor.clone());
+        narrow(&mut query, "category =", filter.category.map(Category::code));
+        narrow(&mut query, "randomized =", filter.randomized);
+        let signal = filter.signal.map(|s| s.code().to_owned());
+        for (condition, value) in [(BY_MAC, filter.mac.clone()), (BY_NAS, filter.nas.clone()), (BY_SIGNAL, signal)] {
+            if value.is_some() {
+                narrow(&mut query, condition, value);
+                query.push(")");
+            }
+        }
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        let rows = query.build().fetch_all(&self.read).await?;
+        let items = rows.iter().map(endpoint_of_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(page(items, limit, |e| e.id))
+    }
+
+    /// The endpoint of this id, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        let query = sqlx::query("SELECT * FROM endpoint WHERE id = ?").bind(id.as_bytes().to_vec());
+        query.fetch_optional(&self.read).await?.as_ref().map(endpoint_of_row).transpose()
+    }
+
+    /// Signals, newest first, after the one named `after`; at most `limit` and
+    /// never more than [`MAX_PAGE`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn signals(
+        &self,
+        filter: SignalFilter,
+        after: Option<SignalId>,
+        limit: u32,
+    ) -> Result<Page<Signal, SignalId>, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut query = QueryBuilder::new("SELECT * FROM signal WHERE true");
+        narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
+        narrow(&mut query, "kind =", filter.kind.map(SignalKind::code));
+        narrow(&mut query, "endpoint_id =", filter.endpoint.map(|id| id.as_bytes().to_vec()));
+        narrow(&mut query, "at_us >=", filter.since.map(Timestamp::as_micros));
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        let rows = query.build().fetch_all(&self.read).await?;
+        let items = rows.iter().map(signal_of_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(page(items, limit, |s| s.id))
+    }
+}
+
+fn id_of(row: &SqliteRow, table: &'static str, column: &str) -> Result<[u8; 16], StoreError> {
+    let what = || format!("its {column} is not 16 octets");
+    row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| StoreError::Unreadable { table, what: what() })
+}
+
+/// An endpoint as [`super::endpoints`] wrote it.
+pub(super) fn endpoint_of_row(row: &SqliteRow) -> Result<Endpoint, StoreError> {
+    let unreadable = |what: String| StoreError::Unreadable { table: "endpoint", what };
+    Ok(Endpoint {
+        id: EndpointId::from_bytes(id_of(row, "endpoint", "id")?),
+        key: row.try_get::<&str, _>("key")?.parse().map_err(unreadable)?,
+        first_at: Timestamp::from_micros(row.try_get("first_us")?),
+        last_at: Timestamp::from_micros(row.try_get("last_us")?),
+        details: serde_json::from_str(row.try_get("details")?).map_err(|e| unreadable(e.to_string()))?,
+    })
+}
+
+fn signal_of_row(row: &SqliteRow) -> Result<Signal, StoreError> {
+    let kind: &str = row.try_get("kind")?;
+    let unknown = || StoreError::Unreadable { table: "signal", what: format!("there is no signal {kind:?}") };
+    Ok(Signal {
+        id: SignalId::from_bytes(id_of(row, "signal", "id")?),
+        endpoint: EndpointId::from_bytes(id_of(row, "signal", "endpoint_id")?),
+        at: Timestamp::from_micros(row.try_get("at_us")?),
+        kind: SignalKind::from_code(kind).ok_or_else(unknown)?,
+        detail: row.try_get("detail")?,
+    })
+}
