@@ -13,6 +13,7 @@ use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
 use crate::inventory::seal::Seal;
+use crate::policy::engine::digest_of;
 use crate::store::inventory::{ChangeRow, NewRevision, ObjectRow, Writes};
 use crate::time::Timestamp;
 use serde_json::json;
@@ -378,14 +379,18 @@ impl Planner {
             return;
         }
         let (text, tests) = texts(&new);
-        let digest = crate::policy::engine::digest_of(&text);
-        let old = stored.policy.as_ref().map(|p| Value::String(crate::policy::engine::digest_of(&p.text.text)));
-        self.changes.push(Change {
-            kind: "policy",
-            name: "the policy".into(),
-            action: if old.is_some() { Action::Update } else { Action::Create },
-            fields: vec![("revision".into(), old, Some(Value::String(digest.clone())))],
-        });
+        let digest = digest_of(&text);
+        let old = stored.policy.as_ref().map(|p| Value::String(digest_of(&p.text.text)));
+        let action = if old.is_some() { Action::Update } else { Action::Create };
+        let old_tests =
+            stored.policy.as_ref().and_then(|p| p.tests.as_ref()).map(|t| Value::String(digest_of(&t.text)));
+        let new_tests = tests.as_ref().map(|text| Value::String(digest_of(text)));
+        let mut fields = vec![
+            ("text".to_owned(), old, Some(Value::String(digest.clone()))),
+            ("tests".to_owned(), old_tests, new_tests),
+        ];
+        fields.retain(|(_, old, new)| old != new);
+        self.changes.push(Change { kind: "policy", name: "the policy".into(), action, fields });
         self.writes.policy = Some(NewRevision { digest, text, tests, comment: comment.to_owned() });
     }
 }

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod campus;
 mod cli;
 mod demo;
 mod durable;
@@ -13,6 +14,7 @@ mod eap_tls;
 mod endpoints;
 mod hostile;
 mod import;
+mod inventory;
 mod layering;
 mod mab;
 mod policy;

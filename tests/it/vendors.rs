@@ -131,7 +131,7 @@ fn changes(kind: &NasProfile) -> String {
 }
 
 #[track_caller]
-fn golden(path: &Path, text: &str) {
+pub fn golden(path: &Path, text: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();

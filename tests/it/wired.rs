@@ -19,8 +19,8 @@ struct Network {
 
 impl Network {
     /// `sup` and `srv` hang on the bridge of `nas`; the port of `sup` is locked.
-    fn make() -> Network {
-        let network = Network { tag: format!("cordon{}", std::process::id()) };
+    fn make(test: &str) -> Network {
+        let network = Network { tag: format!("cordon{}{test}", std::process::id()) };
         let name = |role: &str| network.name(role);
         for role in ["nas", "sup", "srv"] {
             succeed(Command::new("ip").args(["netns", "add", &name(role)]));
@@ -144,7 +144,7 @@ fn session(server: &Server) -> Option<Value> {
 
 #[test]
 fn step_8_a_stock_switch_and_supplicant_open_and_close_the_port() {
-    let network = Network::make();
+    let network = Network::make("a");
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start_in(&network.name("srv"), &Config { listen: "10.77.0.1", ..Config::default() });
     let _switch = hostapd(&network, dir.path(), &server);
@@ -178,4 +178,57 @@ fn step_8_a_stock_switch_and_supplicant_open_and_close_the_port() {
     assert_eq!(stopped["id"], active["id"]);
     assert!(stopped["session_time_secs"].as_u64().unwrap() >= 2, "{stopped:#}");
     wait_for("silence after the logoff", Duration::from_secs(10), || (!network.passes()).then_some(()));
+}
+
+/// tshark at the switch: writes the VLAN of each Access-Accept to `vlans`.
+fn listener(network: &Network, dir: &Path, server: &Server) -> Background {
+    let (seen, log) = (dir.join("vlans"), dir.join("tshark.log"));
+    let decode = format!("udp.port=={},radius", server.auth.port());
+    let args = ["tshark", "-l", "-i", "br0", "-d", &decode, "-Y", "radius.code==2", "-T", "fields", "-e"];
+    let mut command = network.command("nas", &[&args[..], &["radius.Tunnel_Private_Group_Id"]].concat());
+    let (out, errors) = (std::fs::File::create(seen).unwrap(), std::fs::File::create(&log).unwrap());
+    let listener = Background::start(command.stdout(out).stderr(errors));
+    wait_for("tshark", Duration::from_secs(20), || read(&log).contains("Capturing on").then_some(()));
+    listener
+}
+
+#[test]
+fn a_switch_is_told_the_new_vlan_when_the_policy_is_activated() {
+    let network = Network::make("b");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
+    let rules = |profile: &str| {
+        format!(
+            "@id(\"laptops\") @order(\"10\") @profile({profile:?})\npermit (principal in Group::\"laptops\", \
+             action == Network::Action::\"connect\", resource);\n"
+        )
+    };
+    std::fs::write(server.path("rules.cedar"), rules("corp")).unwrap();
+    server.apply(&format!(
+        "[policy]\nfile = \"rules.cedar\"\n[[nas]]\nname = \"sw\"\naddress = \"10.77.0.2\"\nsecret = {SECRET:?}\n\
+         [[profile]]\nname = \"corp\"\nvlan = 20\n[[profile]]\nname = \"limited\"\nvlan = 30\n\
+         [[binding]]\nname = \"d\"\nkind = \"device\"\nsan_dns = \"{{name}}.corp.example\"\n\
+         [[identity]]\nname = \"alice\"\nkind = \"user\"\n[[identity]]\nname = \"p256\"\nkind = \"device\"\n\
+         groups = [\"laptops\"]\nowner = \"alice\"\npurpose = \"work\"\n"
+    ));
+    let _listener = listener(&network, dir.path(), &server);
+    let _switch = hostapd(&network, dir.path(), &server);
+    let _supplicant = supplicant(&network, dir.path());
+    let told = |expected: &[&str]| {
+        wait_for(&format!("the VLANs {expected:?}"), Duration::from_secs(20), || {
+            let seen = read(&dir.path().join("vlans"));
+            let seen: Vec<_> = seen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            (seen == expected).then_some(())
+        });
+    };
+    told(&["20"]);
+    wait_for("the open port", Duration::from_secs(10), || network.passes().then_some(()));
+
+    let draft = server.path("draft.cedar");
+    std::fs::write(&draft, rules("limited")).unwrap();
+    server.in_force(|| server.succeed(&["policy", "activate", draft.to_str().unwrap()]));
+    // Asked again, as a switch does at the session's end, it is told the new one.
+    let control = dir.path().join("wpa");
+    network.run("sup", &["wpa_cli", "-p", control.to_str().unwrap(), "-i", "eth0", "reauthenticate"]);
+    told(&["20", "30"]);
 }

@@ -29,6 +29,8 @@ pub struct Eapol {
     pub network: String,
     /// The endpoint; each run has its own.
     pub mac: String,
+    /// What the NAS shares with the server.
+    pub secret: String,
 }
 
 impl Eapol {
@@ -46,6 +48,7 @@ impl Eapol {
             args: Vec::new(),
             network: String::new(),
             mac: format!("02-00-5e-01-00-{number:02x}"),
+            secret: SECRET.into(),
         }
     }
 
@@ -92,7 +95,7 @@ impl Eapol {
         command
             .arg("-c")
             .arg(&file)
-            .args(["-a", &address.ip().to_string(), "-p", &address.port().to_string(), "-s", SECRET])
+            .args(["-a", &address.ip().to_string(), "-p", &address.port().to_string(), "-s", &self.secret])
             .args(["-M", &self.mac.replace('-', ":"), "-t", "20", "-r", &self.again.to_string()])
             .args(&self.args);
         let output = command.output().expect("eapol_test is missing; `make deps` installs it");

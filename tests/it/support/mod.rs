@@ -107,3 +107,19 @@ pub fn read(path: &std::path::Path) -> String {
     }
     text
 }
+
+/// The VLANs in a log of hostapd's or of its test tool: the values of
+/// Tunnel-Private-Group-Id, in hexadecimal after a tag of 0.
+pub fn vlans(log: &str) -> Vec<String> {
+    let mut lines = log.lines();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if !line.contains("Attribute 81 (") {
+            continue;
+        }
+        let value = lines.next().and_then(|line| line.split_once("Value: 00")).map_or("", |(_, digits)| digits.trim());
+        let octets = cordon::radius::value::unhex(value).unwrap();
+        found.push(String::from_utf8(octets).unwrap());
+    }
+    found
+}

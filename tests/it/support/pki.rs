@@ -36,6 +36,9 @@ impl Pki {
         let future = ["--not-before", "2090-01-01T00:00:00Z", "--not-after", "2091-01-01T00:00:00Z"];
         pki.issue(&corp, "future", &[&["--dns", "p256.corp.example"], &future[..]].concat());
         pki.issue(&corp, "wrong-usage", &["--dns", "p256.corp.example", "--eku", "server"]);
+        pki.issue(&corp, "anna-laptop", &["--dns", "anna-laptop.corp.example"]);
+        pki.issue(&corp, "web-01", &["--uri", "spiffe://corp.example/machine/web-01"]);
+        pki.issue(&corp, "coder-1", &["--uri", "spiffe://corp.example/agent/coder-1"]);
         pki.issue(&corp, "unbound", &["--dns", "nobody.corp.example"]);
         pki.issue(&corp, "revoked", &["--dns", "p256.corp.example"]);
         pki.issue(&other, "stranger", &["--dns", "p256.corp.example"]);

@@ -1,7 +1,7 @@
 //! `cordon serve` as its own process, on free ports.
 
 use super::pki::{KEYS, pki};
-use super::{cordon, read, succeed, wait_for};
+use super::{cordon, read, succeed, text, wait_for};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -127,6 +127,20 @@ secret = "{SECRET}"
     }
 }
 
+fn bare(address: &str) -> String {
+    let pki = pki();
+    format!(
+        "[server]\ndata_dir = \"data\"\nauth = [{address:?}]\nacct = [{address:?}]\nworkers = 2\nreject_delay_ms = 0\n\
+         [http]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
+         [[ca]]\nname = \"corp\"\nfile = {:?}\ncrl = [{:?}, {:?}]\n",
+        pki.path("server-p256.pem"),
+        pki.path("server-p256.key"),
+        pki.path("corp/ca.pem"),
+        pki.path("corp/ca.crl"),
+        pki.path("corp/intermediate.crl"),
+    )
+}
+
 /// A server that runs until the test ends.
 pub struct Server {
     child: Child,
@@ -147,6 +161,66 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         Self::write(&dir, config);
         Self::run(dir, cordon(), None)
+    }
+
+    /// Starts a server that knows no more than a certificate and a CA; the rest
+    /// is applied.
+    #[track_caller]
+    pub fn bare() -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), bare("127.0.0.1:0")).unwrap();
+        Self::run(dir, cordon(), None)
+    }
+
+    /// The same within a network namespace, at this address.
+    #[track_caller]
+    pub fn bare_in(netns: &str, address: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), bare(address)).unwrap();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", netns, env!("CARGO_BIN_EXE_cordon")]);
+        Self::run(dir, command, Some(netns.to_owned()))
+    }
+
+    /// Runs a command of `cordon` on this server's configuration: whether it
+    /// succeeded, and what it printed.
+    pub fn command(&self, args: &[&str]) -> (bool, String) {
+        let output = cordon().args(args).arg("--config").arg(self.path("cordon.toml")).output().unwrap();
+        (output.status.success(), text(&output))
+    }
+
+    /// The same, which must succeed.
+    #[track_caller]
+    pub fn succeed(&self, args: &[&str]) -> String {
+        let (ok, out) = self.command(args);
+        assert!(ok, "{args:?}: {out}");
+        out
+    }
+
+    /// Applies a document, and waits until it is in force.
+    #[track_caller]
+    pub fn apply(&self, document: &str) -> String {
+        let file = self.path("applied.toml");
+        std::fs::write(&file, document).unwrap();
+        self.in_force(|| self.succeed(&["apply", "-f", file.to_str().unwrap()]))
+    }
+
+    /// Makes a change, and waits until the server has taken it up.
+    #[track_caller]
+    pub fn in_force(&self, change: impl FnOnce() -> String) -> String {
+        self.in_force_of(|| (true, change())).1
+    }
+
+    /// The same with a command that may fail, which then changes nothing.
+    #[track_caller]
+    pub fn in_force_of(&self, change: impl FnOnce() -> (bool, String)) -> (bool, String) {
+        let count = || self.log().matches("is in force").count();
+        let before = count();
+        let out = change();
+        if out.0 {
+            wait_for("the change to be in force", Duration::from_secs(10), || (count() > before).then_some(()));
+        }
+        out
     }
 
     /// Starts a server within a network namespace.

@@ -124,13 +124,15 @@ impl Profile {
         let incomplete = profile.vlan(&tunnel, place, report);
         for Attribute { name, value, .. } in others {
             let number = || value.parse::<u32>().ok();
+            // A key of a profile sends one; who wants several writes them all out.
+            let once = reply.iter().filter(|a| a.name == *name).count() == 1;
             match *name {
-                "Filter-Id" if plain_filters && profile.filter_id.is_none() && !value.starts_with("0x") => {
+                "Filter-Id" if once && plain_filters && !value.starts_with("0x") => {
                     profile.filter_id = Some(value.clone());
                 }
-                "Session-Timeout" if profile.session_timeout.is_none() => profile.session_timeout = number(),
-                "Idle-Timeout" if profile.idle_timeout.is_none() => profile.idle_timeout = number(),
-                "Termination-Action" if profile.termination_action.is_none() => {
+                "Session-Timeout" if once => profile.session_timeout = number(),
+                "Idle-Timeout" if once => profile.idle_timeout = number(),
+                "Termination-Action" if once => {
                     let again = matches!(value.as_str(), "1") || value.eq_ignore_ascii_case("RADIUS-Request");
                     profile.termination_action = Some(if again { "reauthenticate" } else { "disconnect" });
                 }
