@@ -67,10 +67,10 @@ stop() {
     kill "$pid"
     wait "$pid" 2>/dev/null || true
 }
-load() { # TITLE COUNT ARGUMENTS...
-    title=$1 count=$2
+load() { # TITLE OPERATIONS ARGUMENTS...
+    title=$1 operations=$2
     shift 2
-    "$cordon" load "$@" --classic --server "$auth" --secret "$secret" --pid "$pid" -n "$count" -c 16 \
+    "$cordon" load "$@" --classic --server "$auth" --secret "$secret" --pid "$pid" -n "$operations" -c 16 \
         --cert "$dir/client.pem" --key "$dir/client.key" --ca "$dir/ca/ca.pem" --mac 02-00-00-00-00-00 --json |
         python3 -c '
 import json, sys

@@ -2,7 +2,7 @@
 //! can be asked what it would have said.
 
 use crate::audit::decision::Decision;
-use crate::inventory::identity::Identity;
+use crate::inventory::identity::{Attributes, Identity};
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::policy::facts::{AuthMethod, Facts, Principal};
@@ -24,12 +24,11 @@ impl Recorded<'_> {
         list.filter_map(|v| v.as_str().map(str::to_owned)).collect()
     }
 
-    fn attributes(&self) -> BTreeMap<Arc<str>, Arc<str>> {
+    fn attributes(&self) -> Attributes {
         let all = self.0.iter();
-        all.filter_map(|(name, value)| {
-            Some((name.strip_prefix("identity.attributes.")?.into(), value.as_str()?.into()))
-        })
-        .collect()
+        let named = all.filter_map(|(name, value)| Some((name.strip_prefix("identity.attributes.")?, value.as_str()?)));
+        let sorted: BTreeMap<&str, &str> = named.collect();
+        sorted.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     fn number(&self, name: &str) -> Option<i64> {

@@ -3,7 +3,7 @@
 use super::credential::Credential;
 use crate::ids::IdentityId;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -179,7 +179,7 @@ pub struct Identity {
     /// Where it works, such as `production`.
     pub environment: Option<Arc<str>>,
     /// Anything else that is known of it.
-    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
+    pub attributes: Attributes,
     /// Where it is in its life.
     pub status: IdentityStatus,
     /// When it ceases to be valid.
@@ -187,6 +187,10 @@ pub struct Identity {
     /// By what it is recognised.
     pub credentials: Box<[Credential]>,
 }
+
+/// What else is known of an identity, by name, in the order of the names. A list:
+/// there are few, and a map of one would take ten times the memory.
+pub type Attributes = Box<[(Arc<str>, Arc<str>)]>;
 
 /// The highest autonomy level of an agent: acts without anybody watching.
 pub const MAX_AUTONOMY: u8 = 5;
@@ -225,7 +229,7 @@ impl Identity {
             purpose: None,
             autonomy: None,
             environment: None,
-            attributes: BTreeMap::new(),
+            attributes: Attributes::default(),
             status: IdentityStatus::Active,
             expires: None,
             credentials: Box::default(),

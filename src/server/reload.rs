@@ -8,6 +8,8 @@ use crate::config::build::Built;
 use crate::config::stored::Stored;
 use crate::inventory::seal::Seal;
 use crate::store::Store;
+use crate::time::Timestamp;
+use crate::transport::clock::Clock;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How often files are looked at. A change is in force at most twice this
 /// later, since it is taken when it has been still for one look.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often an inventory that could not be read is tried again.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// What tells that a file has changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +43,8 @@ pub struct Reloader {
     store: Store,
     seal: Arc<Seal>,
     stored: Arc<Stored>,
+    /// The generation that could not be used, and when that was found out.
+    refused: Option<(i64, Timestamp)>,
     built: Arc<Built>,
 }
 
@@ -54,7 +60,7 @@ impl Reloader {
         built: Built,
     ) -> Self {
         let watched = built.files.clone();
-        Self { file, watched, engine, store, seal, stored: Arc::new(stored), built: Arc::new(built) }
+        Self { file, watched, engine, store, seal, stored: Arc::new(stored), refused: None, built: Arc::new(built) }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -90,11 +96,15 @@ impl Reloader {
 
     /// Reads the inventory of the database, if it is another than before.
     async fn read_applied(&mut self) -> bool {
-        match self.store.generation().await {
+        let generation = match self.store.generation().await {
             Ok(generation) if generation == self.stored.generation => return false,
-            Ok(_) => {}
+            Ok(generation) => generation,
             // The writer tells of a database that is away.
             Err(_) => return false,
+        };
+        let now = Clock::start().now();
+        if self.refused.is_some_and(|(refused, at)| refused == generation && now.since(at) < RETRY) {
+            return false;
         }
         match inventory(&self.store, &self.seal).await {
             Ok(stored) => {
@@ -103,6 +113,7 @@ impl Reloader {
             }
             Err(error) => {
                 tracing::error!("what was applied is not in force: {error}");
+                self.refused = Some((generation, now));
                 false
             }
         }

@@ -1,8 +1,10 @@
 //! The store on its own: bad files, idempotence, restarts of a NAS.
 
-use cordon::ids::DecisionId;
+use cordon::ids::{DecisionId, IdentityId};
+use cordon::inventory::identity::{Identity, IdentityKind};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
 use cordon::store::Store;
+use cordon::store::inventory::{ApplyError, Writes};
 use cordon::store::read::SessionFilter;
 use cordon::store::writer::{Record, Writer};
 use cordon::telemetry::Metrics;
@@ -74,4 +76,22 @@ async fn what_is_not_there_is_not_found() {
     let store = Store::open(&dir.path().join("db")).await.unwrap();
     let id = DecisionId::new(Timestamp::from_unix_secs(T0));
     assert!(store.decision(id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn of_two_changes_planned_at_once_one_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("db")).await.unwrap();
+    let at = Timestamp::from_unix_secs(1_700_000_000);
+    let writes = |name: &str| Writes {
+        identities: vec![Arc::new(Identity::new(IdentityId::new(at), IdentityKind::User, name))],
+        ..Writes::default()
+    };
+    let planned = store.generation().await.unwrap();
+    store.apply(planned, &writes("alice"), "one", at).await.unwrap();
+    let late = store.apply(planned, &writes("bob"), "two", at).await;
+    assert!(matches!(late, Err(ApplyError::Overtaken)), "{late:?}");
+    let inventory = store.inventory().await.unwrap();
+    let names: Vec<_> = inventory.identities.iter().map(|i| i.name.to_string()).collect();
+    assert_eq!((names, inventory.generation), (vec!["alice".to_owned()], planned + 1));
 }
