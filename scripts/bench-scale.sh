@@ -71,7 +71,7 @@ load() { # TITLE OPERATIONS ARGUMENTS...
     title=$1 operations=$2
     shift 2
     "$cordon" load "$@" --classic --server "$auth" --secret "$secret" --pid "$pid" -n "$operations" -c 16 \
-        --cert "$dir/client.pem" --key "$dir/client.key" --ca "$dir/ca/ca.pem" --mac 02-00-00-00-00-00 --json |
+        --cert "$dir/client.pem" --key "$dir/client.key" --ca "$dir/ca/ca.pem" --mac 00-00-00-00-00-01 --json |
         python3 -c '
 import json, sys
 r = json.load(sys.stdin)
@@ -98,7 +98,7 @@ END
 import sys
 print("name,kind,groups,owner,purpose,department,mac")
 for n in range(int(sys.argv[1])):
-    mac = "02-00-%02X-%02X-%02X-%02X" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
+    mac = "00-00-%02X-%02X-%02X-%02X" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
     print(f"d{n},device,devices,alice,work,it,{mac}")
 END
     "$cordon" import csv --identities "$dir/$count/devices.csv" --out "$dir/$count/devices.toml" > /dev/null

@@ -58,7 +58,7 @@ credentials = [{ san_dns = "laptop.corp.example" }]
 name = "camera"
 kind = "device"
 groups = ["mab-allowed"]
-credentials = [{ mac = "02-00-5E-00-00-10" }]
+credentials = [{ mac = "00-00-5E-00-53-10" }]
 CONFIG
 RUST_LOG=warn "$cordon" serve --config "$dir/cordon.toml" --ready-file "$dir/ready" &
 cordon_pid=$!
@@ -80,7 +80,7 @@ load() { # NAME PID ADDRESS ARGUMENTS...
     name=$1 pid=$2 address=$3
     shift 3
     "$cordon" load "$@" --classic --server "$address" --secret "$secret" --pid "$pid" -n "$count" -c "$concurrency" \
-        --cert "$dir/client.pem" --key "$dir/client.key" --ca "$dir/ca/ca.pem" --mac 02-00-5E-00-00-10 --json |
+        --cert "$dir/client.pem" --key "$dir/client.key" --ca "$dir/ca/ca.pem" --mac 00-00-5E-00-53-10 --json |
         python3 -c '
 import json, sys
 r = json.load(sys.stdin)
