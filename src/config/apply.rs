@@ -17,6 +17,7 @@ use crate::policy::engine::digest_of;
 use crate::store::inventory::{ChangeRow, NewRevision, ObjectRow, Writes};
 use crate::time::Timestamp;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -467,27 +468,11 @@ pub fn identity_table(identity: &Identity) -> Table {
 }
 
 fn credential_table(credential: &Credential) -> Table {
-    let mac;
-    let value: &str = match credential {
-        Credential::IssuerSerial { issuer, serial } => {
-            return Table::from_iter([
-                ("issuer".to_owned(), Value::from(issuer.as_str())),
-                ("serial".to_owned(), Value::from(serial.as_str())),
-            ]);
+    let pairs: Vec<(&str, Cow<'_, str>)> = match (credential, credential.text()) {
+        (Credential::IssuerSerial { issuer, serial }, _) => {
+            vec![("issuer", issuer.into()), ("serial", serial.into())]
         }
-        Credential::Mac(address) => {
-            mac = address.to_string();
-            &mac
-        }
-        Credential::KeyFingerprint(text)
-        | Credential::Fingerprint(text)
-        | Credential::Sid(text)
-        | Credential::SanUri(text)
-        | Credential::SanUpn(text)
-        | Credential::SanEmail(text)
-        | Credential::SanDns(text)
-        | Credential::SanIp(text)
-        | Credential::CommonName(text) => text,
+        (_, text) => text.into_iter().map(|text| (credential.field(), text)).collect(),
     };
-    Table::from_iter([(credential.field().to_owned(), Value::from(value))])
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value.as_ref()))).collect()
 }

@@ -3,6 +3,7 @@
 use super::identity::IdentityKind;
 use super::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -104,12 +105,20 @@ impl Credential {
         }
     }
 
-    /// Why it proves little, if it does.
-    pub const fn weakness(&self) -> Option<&'static str> {
+    /// What is compared, where that is one text: all but issuer and serial number.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Credential::CommonName(_) => Some("any CA that is trusted can issue the same common name"),
-            Credential::Mac(_) => Some("anyone can send a MAC address"),
-            _ => None,
+            Credential::IssuerSerial { .. } => None,
+            Credential::Mac(mac) => Some(mac.to_string().into()),
+            Credential::KeyFingerprint(text)
+            | Credential::Fingerprint(text)
+            | Credential::Sid(text)
+            | Credential::SanUri(text)
+            | Credential::SanUpn(text)
+            | Credential::SanEmail(text)
+            | Credential::SanDns(text)
+            | Credential::SanIp(text)
+            | Credential::CommonName(text) => Some(text.into()),
         }
     }
 }

@@ -65,19 +65,10 @@ impl Key {
     }
 
     fn of_credential(credential: &Credential) -> Key {
-        let field = credential.field();
-        match credential.normalized() {
-            Credential::IssuerSerial { issuer, serial } => Key::of(&[field, &issuer, &serial]),
-            Credential::Mac(mac) => Key::of(&[field, &mac.to_string()]),
-            Credential::KeyFingerprint(text)
-            | Credential::Fingerprint(text)
-            | Credential::Sid(text)
-            | Credential::SanUri(text)
-            | Credential::SanUpn(text)
-            | Credential::SanEmail(text)
-            | Credential::SanDns(text)
-            | Credential::SanIp(text)
-            | Credential::CommonName(text) => Key::of(&[field, &text]),
+        let (field, normalized) = (credential.field(), credential.normalized());
+        match (&normalized, normalized.text()) {
+            (Credential::IssuerSerial { issuer, serial }, _) => Key::of(&[field, issuer, serial]),
+            (_, text) => Key::of(&[field, text.as_deref().unwrap_or_default()]),
         }
     }
 

@@ -120,7 +120,7 @@ fn names_differ_by_more_than_case() {
 }
 
 #[test]
-fn step_2_who_loses_the_owner_is_an_orphan() {
+fn who_loses_the_owner_is_an_orphan() {
     let person = |name: &str, status| {
         Arc::new(Identity { kind: IdentityKind::User, status, ..identity(name, vec![]).as_ref().clone() })
     };

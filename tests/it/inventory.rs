@@ -136,7 +136,7 @@ fn what_4_a_life_is_lived_in_order_and_each_step_is_told() {
 }
 
 #[test]
-fn step_2_what_belongs_to_who_left_is_an_orphan() {
+fn what_belongs_to_who_left_is_an_orphan() {
     let server = small();
     assert!(server.succeed(&["identity", "orphans"]).starts_with("0 orphans"));
     server.in_force(|| server.succeed(&["identity", "status", "user", "alice", "suspended"]));
@@ -193,7 +193,7 @@ fn a_switch_that_asks_is_found_and_adopted_without_a_restart() {
 }
 
 #[test]
-fn what_6_an_observed_switch_lets_in_and_records_what_would_have_happened() {
+fn an_observed_switch_lets_in_and_records_what_would_have_happened() {
     let server = Server::bare();
     std::fs::write(server.path("rules.cedar"), RULES).unwrap();
     server.apply(&SMALL.replace("site = \"hq\"", "site = \"hq\"\nmode = \"observe\""));
