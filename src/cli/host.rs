@@ -1,9 +1,11 @@
 //! The configuration and database that a command works on.
 
+use crate::audit::decision::Decision;
 use crate::config::apply::{self, Plan, Request};
 use crate::config::build::Built;
 use crate::config::stored::{Stored, seal};
 use crate::config::{Config, Source};
+use crate::ids::DecisionId;
 use crate::inventory::seal::Seal;
 use crate::server::{self, DATABASE};
 use crate::store::Store;
@@ -50,6 +52,15 @@ impl Host {
         Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))
     }
 
+    /// A recorded decision.
+    ///
+    /// # Errors
+    /// In words, when there is none of that id.
+    pub async fn decision(&self, id: DecisionId) -> Result<Decision, String> {
+        let found = self.open().await?.decision(id).await.map_err(|e| e.to_string())?;
+        found.ok_or(format!("there is no decision {id} in {}", self.data_dir.display()))
+    }
+
     /// The database, to be written; made when there is none.
     ///
     /// # Errors
@@ -77,6 +88,15 @@ impl Host {
     pub fn build(&self) -> Result<Built, String> {
         server::load(&self.file, &self.stored, None).map(|(_, _, built)| built).map_err(|faults| faults.to_string())
     }
+}
+
+/// A file with its text.
+///
+/// # Errors
+/// In words.
+pub fn text_of(file: &Path) -> Result<Source, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Ok(Source { file: file.to_owned(), text })
 }
 
 /// Runs what has to wait.

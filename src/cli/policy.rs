@@ -1,6 +1,6 @@
 //! `cordon policy`: what rules say, before and after they say it.
 
-use super::host::{Host, runtime};
+use super::host::{Host, runtime, text_of};
 use super::{replay, revision};
 use crate::access::again::short;
 use crate::access::replay::facts_of;
@@ -312,18 +312,8 @@ fn by(verdict: &Verdict) -> String {
     if verdict.policies.is_empty() { "no rule".into() } else { verdict.policies.join(", ") }
 }
 
-pub(super) fn text_of(file: &Path) -> Result<Source, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-    Ok(Source { file: file.to_owned(), text })
-}
-
-pub(super) async fn decision(host: &Host, id: DecisionId) -> Result<Decision, String> {
-    let found = host.open().await?.decision(id).await.map_err(|e| e.to_string())?;
-    found.ok_or(format!("there is no decision {id} in {}", host.data_dir.display()))
-}
-
 fn recorded(host: &Host, id: DecisionId) -> Result<Facts, String> {
-    let decision = runtime()?.block_on(decision(host, id))?;
+    let decision = runtime()?.block_on(host.decision(id))?;
     facts_of(&decision).ok_or(format!("the policy was not asked about {id}: {}", decision.reason.cause()))
 }
 

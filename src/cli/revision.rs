@@ -1,7 +1,6 @@
 //! Revisions of the policy: checked, put in force, taken back.
 
-use super::host::{Host, author, runtime};
-use super::policy::{decision, text_of};
+use super::host::{Host, author, runtime, text_of};
 use crate::access::again::{DENIED, short};
 use crate::access::replay::facts_of;
 use crate::config::Source;
@@ -196,7 +195,7 @@ pub fn history(config: &Path, show: Option<i64>) -> Result<(), String> {
 pub fn pin(config: &Path, id: DecisionId, name: Option<&str>, by: Option<&str>) -> Result<(), String> {
     let (mut host, recorded) = runtime()?.block_on(async {
         let host = Host::read(config).await?;
-        let recorded = decision(&host, id).await?;
+        let recorded = host.decision(id).await?;
         Ok::<_, String>((host, recorded))
     })?;
     let facts = facts_of(&recorded)

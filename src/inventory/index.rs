@@ -1,6 +1,7 @@
 //! All identities, found by credential and by name.
 
-use super::credential::{Binding, Credential, candidates};
+use super::binding::Binding;
+use super::credential::{Credential, candidates};
 use super::identity::{Identity, IdentityKind, IdentityStatus, Orphaned};
 use super::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;

@@ -1,4 +1,4 @@
-use super::super::credential::BindingField;
+use super::super::binding::BindingField;
 use super::*;
 use crate::ids::IdentityId;
 

@@ -1,6 +1,7 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
 //! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
 
+pub mod binding;
 pub mod credential;
 pub mod endpoint;
 pub mod fingerprint;
