@@ -225,7 +225,8 @@ fn is_document(file: &Path) -> bool {
     !tests && (is_yaml(file) || file.extension().is_some_and(|e| e == "toml"))
 }
 
-fn is_yaml(file: &Path) -> bool {
+/// Whether a file is written in YAML.
+pub fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 

@@ -500,7 +500,9 @@ impl Source {
     /// An error at a place in this file. An empty span stands for a default
     /// value, which has no line.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>, remedy: impl Into<String>) -> ConfigError {
-        let line = (span.end > 0).then(|| line_of(&self.text, span.start));
+        // The text of a YAML file is what it became as TOML: its lines are others.
+        let known = span.end > 0 && !document::is_yaml(&self.file);
+        let line = known.then(|| line_of(&self.text, span.start));
         ConfigError { file: self.file.clone(), line, message: message.into(), remedy: remedy.into() }
     }
 

@@ -350,6 +350,16 @@ fn yaml_says_the_same_and_export_gives_what_was_applied() {
     let port = server.auth;
     let request = "Packet-Src-IP-Address=127.5.0.1, Message-Authenticator=0x00";
     assert!(radclient_with(port, "status", request, "another-secret-of-some-length").contains("Access-Accept"));
+    for (wrong, message) in [
+        ("site: hq", "more.yaml: the NAS sw2 stands at the site \"hg\", which is not declared"),
+        ("address: 127.5.0.1", "more.yaml: \"hg\" is no address or prefix"),
+        ("nas:", "more.yaml:"),
+    ] {
+        let to = wrong.split_once(' ').map_or("hg".to_owned(), |(key, _)| format!("{key} hg"));
+        std::fs::write(&file, yaml.replace(wrong, &to)).unwrap();
+        let (ok, out) = server.command(&["apply", "-f", file.to_str().unwrap()]);
+        assert!(!ok && out.contains(message) && out.contains("  -> "), "{wrong}: {out}");
+    }
     let out = server.path("exported");
     server.succeed(&["export", "--out", out.to_str().unwrap()]);
     let again = server.succeed(&["apply", "--prune", "-f", out.to_str().unwrap()]);
