@@ -3,6 +3,7 @@
 //! nothing.
 
 use crate::support::eapol::Eapol;
+use crate::support::pki::pki;
 use crate::support::radclient::{radclient, radclient_with};
 use crate::support::server::{SECRET, Server};
 use crate::support::wait_for;
@@ -377,6 +378,21 @@ fn yaml_says_the_same_and_export_gives_what_was_applied() {
     assert!(mab(&server, "02-00-5E-00-00-10").contains("Access-Reject"));
     assert_eq!(server.decision("02-00-5E-00-00-10")["reason"], "identity_suspended");
     assert!(!radclient_with(port, "status", request, "another-secret-of-some-length").contains("Received"));
+}
+
+#[test]
+fn a_binding_that_leaves_the_ca_open_is_warned_about() {
+    let server = small();
+    assert!(!server.succeed(&["check"]).contains("binding"));
+    server.apply("[[binding]]\nname = \"agents\"\nkind = \"agent\"\nca = \"crop\"\nsan_uri = \"spiffe://x/{name}\"\n");
+    let out = server.succeed(&["check"]);
+    assert!(out.contains("no [[ca]] is called that: it binds nothing"), "{out}");
+    let config = server.path("cordon.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let other = pki().path("other/ca.pem");
+    std::fs::write(&config, format!("{text}[[ca]]\nname = \"other\"\nfile = {other:?}\n")).unwrap();
+    let out = server.succeed(&["check"]);
+    assert!(out.contains("the binding devices (san_dns {name}.corp.example) lets each of the 2 trusted CAs"), "{out}");
 }
 
 #[test]

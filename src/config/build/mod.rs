@@ -184,6 +184,7 @@ pub fn build(
             builder.policy_tests(rules, policy, &World { identities, nas, timezone, now });
         }
         builder.wise(identities, now);
+        builder.bindings(config, identities);
     }
     builder.unknown_sites(&profiles, nas.as_ref());
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
@@ -314,6 +315,23 @@ impl<'a> Builder<'a> {
             ) && identities.orphaned(identity, now).is_some_and(|why| why != Orphaned::UnknownOwner)
         });
         self.warn_of(orphans, "without an owner who answers for it");
+    }
+
+    /// A binding gives its names to every CA that it does not name.
+    fn bindings(&mut self, config: &Config, identities: &IdentityIndex) {
+        for binding in identities.bindings() {
+            match &binding.ca {
+                None if config.ca.len() > 1 => self.warnings.push(format!(
+                    "the {binding} lets each of the {} trusted CAs name any {}; say by `ca` which one may",
+                    config.ca.len(),
+                    binding.kind
+                )),
+                Some(ca) if !config.ca.iter().any(|known| known.name == *ca) => self.warnings.push(format!(
+                    "the {binding} is for certificates of the CA {ca:?}, and no [[ca]] is called that: it binds nothing"
+                )),
+                _ => {}
+            }
+        }
     }
 
     fn warn_of<'i>(&mut self, mut found: impl Iterator<Item = &'i Arc<Identity>>, what: &str) {
