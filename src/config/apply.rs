@@ -16,6 +16,7 @@ use crate::inventory::seal::Seal;
 use crate::policy::engine::digest_of;
 use crate::store::inventory::{ChangeRow, NewRevision, ObjectRow, Writes};
 use crate::time::Timestamp;
+use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -163,6 +164,18 @@ struct Planner {
     now: Timestamp,
 }
 
+/// A document as it is written; identities, of which there may be a million, are
+/// compared otherwise.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Tables {
+    site: Vec<Table>,
+    group: Vec<Table>,
+    nas: Vec<Table>,
+    binding: Vec<Table>,
+    profile: Vec<Table>,
+}
+
 type Wanted = BTreeMap<(ObjectKind, String), Table>;
 
 impl Planner {
@@ -196,10 +209,15 @@ impl Planner {
         let mut wanted = Wanted::new();
         for (source, _) in documents {
             // It was read as a document, so that it is a table too.
-            let Ok(mut whole) = toml::from_str::<Table>(&source.text) else { continue };
-            for kind in ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Identity) {
-                let Some(Value::Array(list)) = whole.remove(kind.as_str()) else { continue };
-                for mut table in list.into_iter().filter_map(|item| item.try_into::<Table>().ok()) {
+            let Ok(Tables { site, group, nas, binding, profile }) = toml::from_str(&source.text) else { continue };
+            for (kind, list) in [
+                (ObjectKind::Site, site),
+                (ObjectKind::Group, group),
+                (ObjectKind::Nas, nas),
+                (ObjectKind::Binding, binding),
+                (ObjectKind::Profile, profile),
+            ] {
+                for mut table in list {
                     table.remove("secret");
                     table.remove("secret_file");
                     let name = table.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
