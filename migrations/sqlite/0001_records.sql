@@ -10,6 +10,8 @@ CREATE TABLE decision (
     nas_name      TEXT    NOT NULL,
     identity_name TEXT,
     mac           TEXT,
+    -- 0: the NAS is only observed, and it was not carried out
+    enforced      INTEGER NOT NULL,
     -- the whole record as JSON; the columns above repeat what is searched by
     body          TEXT    NOT NULL
 ) STRICT;
@@ -20,6 +22,8 @@ CREATE INDEX decision_by_mac      ON decision (mac, id)           WHERE mac IS N
 CREATE INDEX decision_by_identity ON decision (identity_name, id) WHERE identity_name IS NOT NULL;
 CREATE INDEX decision_by_nas      ON decision (nas_name, id);
 CREATE INDEX decision_by_reason   ON decision (reason, id);
+-- "what would be refused if it were enforced": few, and only at times
+CREATE INDEX decision_observed    ON decision (id) WHERE enforced = 0;
 
 -- Each acknowledged record once: the digest is what makes two records the same,
 -- and begins with the record's time, so that new ones are appended.

@@ -54,6 +54,8 @@ CREATE TABLE policy_revision (
 CREATE TABLE policy_activation (
     number   INTEGER NOT NULL PRIMARY KEY,
     revision INTEGER NOT NULL REFERENCES policy_revision (number),
+    -- 'activate'; 'rollback', which undoes one; 'pin', which adds a test to one
+    how      TEXT    NOT NULL,
     author   TEXT    NOT NULL,
     at_us    INTEGER NOT NULL
 ) STRICT;

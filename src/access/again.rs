@@ -4,6 +4,7 @@
 use super::replay::facts_of;
 use super::{Snapshot, identify};
 use crate::audit::decision::Decision;
+use crate::inventory::nas::NasMode;
 use crate::policy::engine::Outcome;
 use crate::policy::facts::AuthMethod;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What comes of a login, as far as people tell outcomes apart.
 pub const DENIED: &str = "denied";
 
-/// The profile that `snapshot` grants, or [`DENIED`]. `None` when the policy was
+/// The same at a NAS that is only observed.
+pub const OBSERVED: &str = "let in, since it is only observed";
+
+/// The profile that `snapshot` grants, or [`DENIED`], or [`OBSERVED`]. `None` when the policy was
 /// not asked at the time.
 pub fn decide(decision: &Decision, snapshot: &Snapshot) -> Option<String> {
     let mut facts = facts_of(decision)?;
@@ -22,11 +26,15 @@ pub fn decide(decision: &Decision, snapshot: &Snapshot) -> Option<String> {
         (AuthMethod::Mab, _, Some(mac)) => identify::by_mac(snapshot, mac, decision.at),
         _ => return None,
     };
+    let nas = snapshot.nas.lookup(decision.nas_address);
+    if nas.is_some_and(|nas| nas.mode == NasMode::Observe) {
+        return Some(OBSERVED.into());
+    }
     if identified.barred.is_some() {
         return Some(DENIED.into());
     }
     facts.principal = identified.principal;
-    if let Some(nas) = snapshot.nas.lookup(decision.nas_address) {
+    if let Some(nas) = nas {
         facts.nas_name = nas.name.clone();
         facts.nas_groups = nas.groups.clone();
         facts.site = nas.site.clone();

@@ -25,6 +25,7 @@ pub(super) struct Parameters {
     nas: Option<String>,
     identity: Option<String>,
     mac: Option<String>,
+    enforced: Option<bool>,
     since: Option<String>,
     until: Option<String>,
     cursor: Option<String>,
@@ -42,6 +43,7 @@ pub(super) async fn list(
         nas: p.nas,
         identity: p.identity,
         mac: mac(p.mac.as_deref())?,
+        enforced: p.enforced,
         since: parsed("since", p.since.as_deref(), TIME, time)?,
         until: parsed("until", p.until.as_deref(), TIME, time)?,
     };

@@ -6,6 +6,7 @@ use crate::access::again;
 use crate::config::apply::{Action, Change, Plan, Request, identity_table};
 use crate::config::document::{ObjectKind, read};
 use crate::config::files::{Readers, write_whole};
+use crate::inventory::seal::{KEY_LEN, Seal};
 use crate::store::Store;
 use crate::transport::clock::Clock;
 use clap::Args;
@@ -70,10 +71,13 @@ pub fn apply(args: &ApplyArgs) -> Result<(), String> {
         }
         let request = Request { files, prune: args.prune, comment: args.comment.clone() };
         if args.plan {
-            let (store, seal) = host.open_to_write().await?;
+            // Nothing is kept of what this key seals.
+            let seal = Seal::new(&[0; KEY_LEN]).map_err(|e| e.to_string())?;
             let planned = host.plan(request, &seal)?;
             show(&planned);
-            touched(&host, &store, &planned, args.days).await?;
+            if let Ok(store) = host.open().await {
+                touched(&host, &store, &planned, args.days).await?;
+            }
             println!("nothing was changed: this was the plan");
             return Ok(());
         }
@@ -102,7 +106,7 @@ pub async fn carry_out(host: &Host, request: Request, by: Option<&str>) -> Resul
 }
 
 fn show(plan: &Plan) {
-    for warning in &plan.built.warnings {
+    for warning in &plan.warnings {
         println!("warning: {warning}");
     }
     let mut listed: BTreeMap<(&str, Action), usize> = BTreeMap::new();
@@ -116,6 +120,12 @@ fn show(plan: &Plan) {
     for ((kind, action), count) in listed.iter().filter(|(_, count)| **count > LISTED) {
         println!("  and {} more: {} {kind}", count - LISTED, action.as_str());
     }
+    for change in plan.changes.iter().filter(|change| change.action == Action::Update) {
+        let lost = change.fields.iter().any(|(key, _, new)| key == "credentials" && new.is_none());
+        if lost {
+            println!("warning: {} {} loses all its credentials", change.kind, change.name);
+        }
+    }
     println!("{} to change, {} as they should be", plan.changes.len(), plan.unchanged);
 }
 
@@ -125,7 +135,10 @@ fn line(change: &Change) -> String {
         Action::Update => '~',
         Action::Remove => '-',
     };
-    let head = format!("{sign} {} {}", change.kind, change.name);
+    let mut head = format!("{sign} {} {}", change.kind, change.name);
+    if change.action == Action::Remove && change.kind == ObjectKind::Identity.as_str() {
+        head.push_str(" (retires, for good)");
+    }
     if change.action != Action::Update {
         return head;
     }
@@ -142,7 +155,7 @@ async fn touched(host: &Host, store: &Store, plan: &Plan, days: u32) -> Result<(
     let new = Arc::new(plan.built.snapshot.clone());
     let ask = move |decision: &_| Some((again::decide(decision, &old)?, again::decide(decision, &new)?));
     let Replayed { flows, profiles } = replay(store, days, ask).await?;
-    println!("of {} decisions of the last {days} days:", flows.asked);
+    println!("of {} decisions of the last {days} days (who has not logged in is not among them):", flows.asked);
     super::replay::show(&flows);
     for change in plan.changes.iter().filter(|change| change.kind == ObjectKind::Profile.as_str()) {
         if let Some(who) = profiles.get(&change.name).filter(|who| !who.is_empty()) {

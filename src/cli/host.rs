@@ -10,6 +10,7 @@ use crate::inventory::seal::Seal;
 use crate::server::{self, DATABASE};
 use crate::store::Store;
 use crate::transport::clock::Clock;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A configuration, and what its database holds of the inventory.
@@ -111,6 +112,18 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
 /// user of the system.
 pub fn author(given: Option<&str>) -> String {
     let named = given.map(str::to_owned).filter(|name| !name.is_empty());
-    let variable = |name: &str| std::env::var(name).ok().filter(|name| !name.is_empty());
-    named.or_else(|| variable("SUDO_USER")).or_else(|| variable("USER")).unwrap_or_else(|| "unknown".into())
+    let sudo = || std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    named.or_else(sudo).or_else(user).unwrap_or_else(|| "unknown".into())
+}
+
+/// The name of the user whose process this is.
+fn user() -> Option<String> {
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(id))
 }

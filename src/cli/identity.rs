@@ -85,7 +85,9 @@ fn list(args: &ListArgs, orphans: bool) -> Result<(), String> {
     let now = Clock::start().now();
     let index = &built.snapshot.identities;
     let mut count = 0_u64;
-    for identity in index.all().iter().filter(|i| args.kind.is_none_or(|kind| i.kind == kind)) {
+    let mut all: Vec<_> = index.all().iter().filter(|i| args.kind.is_none_or(|kind| i.kind == kind)).collect();
+    all.sort_by_key(|identity| (identity.kind.as_str(), &identity.name));
+    for identity in all {
         let orphaned = index.orphaned(identity, now);
         if orphans && orphaned.is_none() {
             continue;

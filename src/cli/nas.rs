@@ -6,6 +6,7 @@ use crate::config::Source;
 use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::stored::document_of;
+use crate::enforcement::nas_profile::DEFAULT;
 use crate::inventory::unknown::UnknownNas;
 use crate::secret::Secret;
 use clap::{Args, Subcommand};
@@ -63,8 +64,8 @@ struct AdoptArgs {
     /// Who adopts it, for the record
     #[arg(long)]
     by: Option<String>,
-    /// Adopt it though its latest packet was made with another secret, or it has
-    /// not asked
+    /// Adopt it though its latest packet was made with another secret, it has not
+    /// asked, or another NAS has the name
     #[arg(long)]
     force: bool,
 }
@@ -86,7 +87,11 @@ async fn all(host: &Host) -> Result<Vec<UnknownNas>, String> {
 }
 
 fn unknown(args: &UnknownArgs) -> Result<(), String> {
-    let all = runtime()?.block_on(async { all(&Host::read(&args.config).await?).await })?;
+    let host = runtime()?.block_on(Host::read(&args.config))?;
+    let mut all = runtime()?.block_on(all(&host))?;
+    // Who was adopted otherwise has asked before, and does no more.
+    let known = host.build()?.snapshot.nas;
+    all.retain(|unknown| known.lookup(unknown.address).is_none());
     if all.is_empty() {
         println!("nobody unknown has asked");
     }
@@ -108,6 +113,14 @@ fn adopt(args: &AdoptArgs) -> Result<(), String> {
     let secret = secret.trim();
     runtime()?.block_on(async {
         let host = Host::read(&args.config).await?;
+        let taken = host.build()?.snapshot.nas.all().iter().find(|nas| nas.name == args.name).cloned();
+        if let Some(nas) = taken.filter(|_| !args.force) {
+            let at = nas.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "{} is the NAS at {at}\n  -> give the new one another name; --force moves that one here",
+                args.name
+            ));
+        }
         let known = all(&host).await.unwrap_or_default().into_iter().find(|u| u.address == args.address.to_canonical());
         match known.as_ref().map(|unknown| unknown.shares(&Secret::new(secret))) {
             Some(Some(true)) => println!("the secret fits the latest packet of {}", args.address),
@@ -134,7 +147,9 @@ fn adopt(args: &AdoptArgs) -> Result<(), String> {
             ("address".to_owned(), text(&args.address.to_string())),
             ("secret".to_owned(), text(secret)),
         ]);
-        nas.extend(args.vendor.clone().or(guessed).map(|vendor| ("vendor".to_owned(), Value::from(vendor))));
+        let vendor = args.vendor.clone().or(guessed);
+        println!("it is told things as gear of the kind {}", vendor.as_deref().unwrap_or(DEFAULT));
+        nas.extend(vendor.map(|vendor| ("vendor".to_owned(), Value::from(vendor))));
         nas.extend(args.site.clone().map(|site| ("site".to_owned(), Value::from(site))));
         if !args.groups.is_empty() {
             nas.insert("groups".into(), args.groups.clone().into());

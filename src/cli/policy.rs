@@ -9,7 +9,7 @@ use crate::config::build::Built;
 use crate::config::{ConfigError, Source};
 use crate::ids::DecisionId;
 use crate::policy::engine::{Outcome, Policy, Verdict};
-use crate::policy::facts::Facts;
+use crate::policy::facts::{Facts, Principal};
 use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{Given, PolicyTests, World};
 use crate::server;
@@ -289,8 +289,14 @@ fn explain(args: &ExplainArgs) -> Result<(), String> {
         }
         .facts(&loaded.world())?,
     };
+    if let (Principal::Identity(identity), None) = (&facts.principal, args.decision)
+        && !identity.is_live(facts.at)
+    {
+        let name = &identity.name;
+        println!("{name} is {} or expired, and refused whatever the rules say; otherwise:", identity.status);
+    }
     let verdict = policy.evaluate(&facts);
-    println!("{}, by {}\n", words(&verdict), by(&verdict));
+    println!("at {}: {}, by {}\n", facts.nas_name, words(&verdict), by(&verdict));
     for rule in policy.explain(&facts)? {
         let effect = if rule.forbids { "forbid" } else { "permit" };
         let profile = rule.profile.map_or(String::new(), |p| format!(" -> {p}"));
@@ -314,7 +320,10 @@ fn by(verdict: &Verdict) -> String {
 
 fn recorded(host: &Host, id: DecisionId) -> Result<Facts, String> {
     let decision = runtime()?.block_on(host.decision(id))?;
-    facts_of(&decision).ok_or(format!("the policy was not asked about {id}: {}", decision.reason.cause()))
+    facts_of(&decision).ok_or_else(|| {
+        let (cause, remedy) = (decision.reason.cause(), decision.reason.remedy());
+        format!("the policy was not asked about {id}: {cause} {}\n  -> {remedy}", decision.detail)
+    })
 }
 
 fn diff(args: &DiffArgs) -> Result<(), String> {

@@ -10,7 +10,7 @@ use crate::config::stored::StoredPolicy;
 use crate::ids::DecisionId;
 use crate::policy::engine::digest_of;
 use crate::policy::suite::{DENY, Given, PolicyTest};
-use crate::store::inventory::{ChangeRow, NewRevision, Writes};
+use crate::store::inventory::{ActivationRow, ChangeRow, NewRevision, PolicyStep, Writes, before};
 use crate::transport::clock::Clock;
 use serde_json::json;
 use std::path::Path;
@@ -90,10 +90,16 @@ pub fn activate(
     let mut host = runtime()?.block_on(Host::read(config))?;
     host.managed()?;
     let policy = host.draft(draft, tests)?;
-    put_in_force(&mut host, policy, comment, by)
+    put_in_force(&mut host, policy, PolicyStep::Activate, comment, by)
 }
 
-fn put_in_force(host: &mut Host, policy: StoredPolicy, comment: &str, by: Option<&str>) -> Result<(), String> {
+fn put_in_force(
+    host: &mut Host,
+    policy: StoredPolicy,
+    step: PolicyStep,
+    comment: &str,
+    by: Option<&str>,
+) -> Result<(), String> {
     let new = NewRevision {
         digest: digest_of(&policy.text.text),
         text: policy.text.text.clone(),
@@ -101,7 +107,7 @@ fn put_in_force(host: &mut Host, policy: StoredPolicy, comment: &str, by: Option
         comment: comment.to_owned(),
     };
     let fields = json!({ "digest": new.digest, "comment": comment });
-    let writes = Writes { policy: Some(new), changes: vec![activation(fields)], ..Writes::default() };
+    let writes = Writes { policy: Some(new), step, changes: vec![activation(fields)], ..Writes::default() };
     write(host, policy, &writes, by)
 }
 
@@ -110,6 +116,10 @@ fn put_in_force(host: &mut Host, policy: StoredPolicy, comment: &str, by: Option
 /// # Errors
 /// All that is wrong with it today; then nothing is changed.
 pub fn activate_known(config: &Path, number: i64, by: Option<&str>) -> Result<(), String> {
+    step_to(config, number, PolicyStep::Activate, by)
+}
+
+fn step_to(config: &Path, number: i64, step: PolicyStep, by: Option<&str>) -> Result<(), String> {
     let mut host = runtime()?.block_on(Host::read(config))?;
     host.managed()?;
     let found = runtime()?.block_on(async {
@@ -118,25 +128,28 @@ pub fn activate_known(config: &Path, number: i64, by: Option<&str>) -> Result<()
         let found = revisions.into_iter().find(|revision| revision.number == number);
         found.ok_or(format!("there is no revision {number}; there are: {known}"))
     })?;
-    let fields = json!({ "digest": found.digest, "revision": number });
-    let writes = Writes { activate: Some(number), changes: vec![activation(fields)], ..Writes::default() };
+    let fields = json!({ "digest": found.digest, "revision": number, "step": step.as_str() });
+    let writes = Writes { activate: Some(number), step, changes: vec![activation(fields)], ..Writes::default() };
     write(&mut host, StoredPolicy::of_row(found), &writes, by)
 }
 
-/// Puts the revision in force that was so before the present one.
+/// Puts the revision in force that was so before the present one was wanted;
+/// another rollback goes one further back.
 ///
 /// # Errors
 /// When there was none, or when it would not be sound today.
 pub fn rollback(config: &Path, by: Option<&str>) -> Result<(), String> {
-    let before = runtime()?.block_on(async {
+    let activations = runtime()?.block_on(async {
         let host = Host::read(config).await?;
         host.managed()?;
-        let activations = host.open().await?.activations().await.map_err(|e| e.to_string())?;
-        let current = activations.first().map(|activation| activation.revision);
-        let before = activations.into_iter().find(|activation| Some(activation.revision) != current);
-        before.ok_or_else(|| "no other revision was in force before this one".to_owned())
+        host.open().await?.activations().await.map_err(|e| e.to_string())
     })?;
-    activate_known(config, before.revision, by)
+    let target = before(&activations).ok_or("no other policy was in force before this one")?;
+    step_to(config, target, PolicyStep::Rollback, by)?;
+    if let Some(undone) = activations.first() {
+        println!("it takes the place of revision {}, in force since {}", undone.revision, undone.at);
+    }
+    Ok(())
 }
 
 fn activation(fields: serde_json::Value) -> ChangeRow {
@@ -182,7 +195,8 @@ pub fn history(config: &Path, show: Option<i64>) -> Result<(), String> {
     }
     println!("in force:");
     for activation in &activations {
-        println!("{:>5}  since {}, by {}", activation.revision, activation.at, activation.author);
+        let ActivationRow { revision, step, author, at } = activation;
+        println!("{revision:>5}  since {at}, {} by {author}", step.as_str());
     }
     Ok(())
 }
@@ -228,5 +242,5 @@ pub fn pin(config: &Path, id: DecisionId, name: Option<&str>, by: Option<&str>) 
     let known = policy.tests.as_ref().map_or("", |tests| tests.text.trim_end());
     let file = "the pinned test".into();
     let tests = Some(Source { file, text: format!("{known}\n{test}").trim_start().to_owned() });
-    put_in_force(&mut host, StoredPolicy { tests, ..policy }, &format!("pinned: {name}"), by)
+    put_in_force(&mut host, StoredPolicy { tests, ..policy }, PolicyStep::Pin, &format!("pinned: {name}"), by)
 }

@@ -14,6 +14,7 @@ use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
 use crate::inventory::seal::Seal;
 use crate::policy::engine::digest_of;
+use crate::policy::suite::PolicyTests;
 use crate::store::inventory::{ChangeRow, NewRevision, ObjectRow, Writes};
 use crate::time::Timestamp;
 use serde::Deserialize;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// What to write.
     pub writes: Writes,
+    /// What is unwise but no error.
+    pub warnings: Vec<String>,
     /// What the server will run on.
     pub built: Built,
 }
@@ -104,7 +107,14 @@ pub struct Host<'a> {
 /// # Errors
 /// All that is wrong with the documents or with what would come of them.
 pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now: Timestamp) -> Result<Plan, Faults> {
-    let mut planner = Planner { errors: Vec::new(), changes: Vec::new(), writes: Writes::default(), unchanged: 0, now };
+    let mut planner = Planner {
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        changes: Vec::new(),
+        writes: Writes::default(),
+        unchanged: 0,
+        now,
+    };
     let documents = planner.parse(request.files, stored);
     let wanted = planner.objects(&documents);
     let policy = planner.policy(host, &documents);
@@ -141,10 +151,11 @@ pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now:
     planner.identities(&candidate.documents, &replaced, &built);
     planner.revision(stored, policy, &request.comment);
     planner.fail()?;
-    let Planner { mut changes, mut writes, unchanged, .. } = planner;
+    let Planner { mut changes, mut writes, unchanged, mut warnings, .. } = planner;
+    warnings.extend(built.warnings.iter().cloned());
     changes.sort_by(|a, b| (order(a.kind), &a.name).cmp(&(order(b.kind), &b.name)));
     writes.changes = told(&changes);
-    Ok(Plan { changes, unchanged, writes, built })
+    Ok(Plan { changes, unchanged, writes, warnings, built })
 }
 
 fn order(kind: &str) -> usize {
@@ -158,6 +169,7 @@ fn described(document: &Document) -> impl Iterator<Item = (&str, String)> {
 
 struct Planner {
     errors: Vec<ConfigError>,
+    warnings: Vec<String>,
     changes: Vec<Change>,
     writes: Writes,
     unchanged: usize,
@@ -342,15 +354,26 @@ impl Planner {
                 let Some(new) = index.by_name(kind, name) else { continue };
                 let old = old.get(&key(new)).copied();
                 let id = old.map_or_else(|| IdentityId::new(self.now), |old| old.id);
-                let new = Arc::new(Identity { id, ..new.as_ref().clone() });
+                // A document that does not speak of the status leaves it: who was
+                // suspended at night is not let in by the next run of a script.
+                let status = old.filter(|_| section.status.is_none()).map_or(new.status, |old| old.status);
+                let new = Arc::new(Identity { id, status, ..new.as_ref().clone() });
                 let mut wrong = |message: String, remedy: &str| {
                     self.errors.push(source.error(section.name.span(), message, remedy));
                 };
-                if let Some(Err(e)) = old.map(|old| old.status.change_to(new.status)) {
+                if let Some(old) = old.filter(|old| old.name != new.name) {
                     wrong(
-                        format!("{kind} {name}: {e}"),
-                        "take the steps one by one, or give a new identity another name",
+                        format!("{kind} {name}: there is {} already", old.name),
+                        "spell it so if it is meant; names differ by more than case",
                     );
+                    continue;
+                }
+                if let Some((old, Err(e))) = old.map(|old| (old, old.status.change_to(new.status))) {
+                    let remedy = match old.status {
+                        IdentityStatus::Retired => "it is gone for good: give a new identity another name",
+                        _ => "take the steps one by one; without `status` a document leaves it as it is",
+                    };
+                    wrong(format!("{kind} {name}: {e}"), remedy);
                     continue;
                 }
                 if kind != IdentityKind::User && new.status != IdentityStatus::Retired && old != Some(&new) {
@@ -409,6 +432,13 @@ impl Planner {
             ("tests".to_owned(), old_tests, new_tests),
         ];
         fields.retain(|(_, old, new)| old != new);
+        let names = |tests: Option<&Source>| {
+            let tests = tests.and_then(|tests| toml::from_str::<PolicyTests>(&tests.text).ok());
+            tests.map(|all| all.test.into_iter().map(|test| test.name.into_inner()).collect()).unwrap_or_default()
+        };
+        let kept: BTreeSet<String> = names(new.tests.as_ref());
+        let old: BTreeSet<String> = names(stored.policy.as_ref().and_then(|p| p.tests.as_ref()));
+        self.warnings.extend(old.difference(&kept).map(|name| format!("the policy loses the test {name:?}")));
         self.changes.push(Change { kind: "policy", name: "the policy".into(), action, fields });
         self.writes.policy = Some(NewRevision { digest, text, tests, comment: comment.to_owned() });
     }

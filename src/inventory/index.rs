@@ -94,7 +94,11 @@ impl IdentityIndex {
     pub fn new(all: Vec<Arc<Identity>>, bindings: Vec<Binding>) -> Result<IdentityIndex, IdentityError> {
         let keys = all.iter().map(|identity| 1 + identity.credentials.len()).sum();
         let mut by_key = HashMap::<Key, u32>::with_capacity(keys);
-        for (number, identity) in (0..).zip(&all) {
+        // Who is retired comes last, and keeps what nobody else has taken over.
+        let retired = |identity: &Identity| identity.status == IdentityStatus::Retired;
+        let numbered = || (0..).zip(&all);
+        let living = numbered().filter(|(_, identity)| !retired(identity));
+        for (number, identity) in living.chain(numbered().filter(|(_, identity)| retired(identity))) {
             match by_key.entry(Key::of_name(identity.kind, &identity.name)) {
                 Entry::Vacant(free) => free.insert(number),
                 Entry::Occupied(_) => {
@@ -106,7 +110,7 @@ impl IdentityIndex {
                     Entry::Vacant(free) => {
                         free.insert(number);
                     }
-                    Entry::Occupied(taken) if *taken.get() == number => {}
+                    Entry::Occupied(taken) if *taken.get() == number || retired(identity) => {}
                     Entry::Occupied(taken) => {
                         let first = all.get(*taken.get() as usize).map(|other| other.name.to_string());
                         return Err(IdentityError::DuplicateCredential {
@@ -151,6 +155,9 @@ impl IdentityIndex {
             match &found {
                 None => found = Some((identity, by)),
                 Some((first, _)) if Arc::ptr_eq(first, identity) => {}
+                // Who is retired claims nothing that somebody else has.
+                Some(_) if identity.status == IdentityStatus::Retired => {}
+                Some((first, _)) if first.status == IdentityStatus::Retired => found = Some((identity, by)),
                 Some((first, first_by)) => {
                     return Err(Box::new(Ambiguous {
                         first: first.name.to_string(),

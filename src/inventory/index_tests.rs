@@ -115,6 +115,18 @@ fn a_binding_and_a_credential_that_differ_are_ambiguous() {
 }
 
 #[test]
+fn who_is_retired_gives_way() {
+    let mac = || vec![Credential::CommonName("laptop-1".into())];
+    let gone = Arc::new(Identity { status: IdentityStatus::Retired, ..identity("old", mac()).as_ref().clone() });
+    let of = |all: Vec<Arc<Identity>>| {
+        let index = index(all).unwrap();
+        index.by_certificate(&certificate(), None).unwrap().map(|(i, _)| i.name.to_string())
+    };
+    assert_eq!(of(vec![gone.clone(), identity("new", mac())]).as_deref(), Some("new"));
+    assert_eq!(of(vec![gone]).as_deref(), Some("old"), "nobody else has it: the record still says who it was");
+}
+
+#[test]
 fn names_differ_by_more_than_case() {
     assert!(index(vec![identity("a", vec![]), identity("A", vec![])]).is_err());
 }

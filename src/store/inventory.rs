@@ -53,10 +53,57 @@ pub struct RevisionRow {
 pub struct ActivationRow {
     /// The revision.
     pub revision: i64,
+    /// Which step it was.
+    pub step: PolicyStep,
     /// Who.
     pub author: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// How a revision came into force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PolicyStep {
+    /// Somebody wanted it.
+    #[default]
+    Activate,
+    /// It was in force before the one that it replaced.
+    Rollback,
+    /// It is the one that it replaced with another test.
+    Pin,
+}
+
+impl PolicyStep {
+    const ALL: [PolicyStep; 3] = [PolicyStep::Activate, PolicyStep::Rollback, PolicyStep::Pin];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PolicyStep::Activate => "activate",
+            PolicyStep::Rollback => "rollback",
+            PolicyStep::Pin => "pin",
+        }
+    }
+}
+
+/// The revision that a rollback leads to: the one that was in force before the
+/// present one was wanted. Another rollback goes one further back. `activations`
+/// begin with the latest.
+pub fn before(activations: &[ActivationRow]) -> Option<i64> {
+    let mut wanted = Vec::new();
+    for activation in activations.iter().rev() {
+        match activation.step {
+            PolicyStep::Activate => wanted.push(activation.revision),
+            PolicyStep::Rollback => {
+                wanted.pop();
+            }
+            PolicyStep::Pin => {
+                wanted.pop();
+                wanted.push(activation.revision);
+            }
+        }
+    }
+    wanted.iter().rev().nth(1).copied()
 }
 
 /// One change of one object.
@@ -98,6 +145,8 @@ pub struct Writes {
     pub policy: Option<NewRevision>,
     /// A known revision to be put in force.
     pub activate: Option<i64>,
+    /// How the one or the other comes into force.
+    pub step: PolicyStep,
     /// What is told of it later.
     pub changes: Vec<ChangeRow>,
 }
@@ -203,8 +252,9 @@ impl Store {
             (None, known) => known,
         };
         if let Some(revision) = revision {
-            let sql = "INSERT INTO policy_activation (revision, author, at_us) VALUES (?, ?, ?)";
-            sqlx::query(sql).bind(revision).bind(author).bind(now.as_micros()).execute(&mut *tx).await?;
+            let sql = "INSERT INTO policy_activation (revision, how, author, at_us) VALUES (?, ?, ?, ?)";
+            let query = sqlx::query(sql).bind(revision).bind(writes.step.as_str()).bind(author);
+            query.bind(now.as_micros()).execute(&mut *tx).await?;
         }
         for change in &writes.changes {
             let sql = "INSERT INTO change (id, at_us, author, kind, name, action, fields) VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -231,11 +281,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn activations(&self) -> Result<Vec<ActivationRow>, StoreError> {
-        let sql = "SELECT revision, author, at_us FROM policy_activation ORDER BY number DESC";
+        let sql = "SELECT revision, how, author, at_us FROM policy_activation ORDER BY number DESC";
         let rows = sqlx::query(sql).fetch_all(&self.read).await?;
         let activation = |row: &SqliteRow| {
             let at = Timestamp::from_micros(row.try_get("at_us")?);
-            Ok(ActivationRow { revision: row.try_get("revision")?, author: row.try_get("author")?, at })
+            let how: &str = row.try_get("how")?;
+            let step = PolicyStep::ALL.into_iter().find(|step| step.as_str() == how).unwrap_or_default();
+            Ok(ActivationRow { revision: row.try_get("revision")?, step, author: row.try_get("author")?, at })
         };
         rows.iter().map(activation).collect()
     }
@@ -364,4 +416,25 @@ fn identity_of_row(row: &SqliteRow, interner: &mut Interner) -> Result<Identity,
         credentials: credentials.into(),
         ..Identity::new(IdentityId::from_bytes(id), kind, row.try_get("name")?)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_goes_back_and_never_forth() {
+        use PolicyStep::{Activate, Pin, Rollback};
+        let mut activations = Vec::new();
+        let mut step = |revision, step| {
+            activations.insert(0, ActivationRow { revision, step, author: String::new(), at: Timestamp::default() });
+            before(&activations)
+        };
+        assert_eq!(step(1, Activate), None);
+        assert_eq!(step(2, Activate), Some(1));
+        assert_eq!(step(3, Activate), Some(2));
+        assert_eq!(step(2, Rollback), Some(1), "not 3, which was undone");
+        assert_eq!(step(4, Pin), Some(1), "a pin is no policy of its own");
+        assert_eq!(step(1, Rollback), None);
+    }
 }

@@ -25,6 +25,8 @@ pub struct DecisionFilter {
     pub identity: Option<String>,
     /// The MAC address in the normal spelling.
     pub mac: Option<String>,
+    /// Whether it was carried out.
+    pub enforced: Option<bool>,
     /// Decided at this time or later.
     pub since: Option<Timestamp>,
     /// Decided before this time.
@@ -92,6 +94,12 @@ impl Store {
         narrow(&mut query, "nas_name =", filter.nas.clone());
         narrow(&mut query, "identity_name =", filter.identity.clone());
         narrow(&mut query, "mac =", filter.mac.clone());
+        match filter.enforced {
+            // As the index says it.
+            Some(false) => drop(query.push(" AND enforced = 0")),
+            Some(true) => drop(query.push(" AND enforced = 1")),
+            None => {}
+        }
         narrow(&mut query, "at_us >=", filter.since.map(Timestamp::as_micros));
         narrow(&mut query, "at_us <", filter.until.map(Timestamp::as_micros));
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);

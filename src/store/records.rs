@@ -30,8 +30,8 @@ pub(super) fn text<T: serde::Serialize>(table: &'static str, value: &T) -> Resul
 pub(super) async fn decisions(tx: &mut SqliteConnection, all: &[&Decision]) -> Result<(), StoreError> {
     for chunk in all.chunks(MAX_ROWS) {
         let sql = format!(
-            "INSERT OR IGNORE INTO decision (id, at_us, outcome, reason, nas_name, identity_name, mac, body) VALUES {}",
-            placeholders(8, chunk.len())
+            "INSERT OR IGNORE INTO decision (id, at_us, outcome, reason, nas_name, identity_name, mac, enforced, body) VALUES {}",
+            placeholders(9, chunk.len())
         );
         // Safe: only the number of placeholders varies.
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -44,6 +44,7 @@ pub(super) async fn decisions(tx: &mut SqliteConnection, all: &[&Decision]) -> R
                 .bind(&d.nas_name)
                 .bind(d.identity.as_ref().map(|i| &i.name))
                 .bind(&d.mac)
+                .bind(d.enforced)
                 .bind(text("decision", d)?);
         }
         query.execute(&mut *tx).await?;

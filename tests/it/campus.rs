@@ -185,8 +185,12 @@ fn a_decision_becomes_a_test_in_one_step() {
     .unwrap();
     let (ok, out) = server.command(&["policy", "activate", draft.to_str().unwrap()]);
     assert!(!ok && out.contains("anna at the branch") && out.contains("expected finance"), "{out}");
+    // A pin is no policy of its own to go back from.
     let (ok, out) = server.command(&["policy", "rollback"]);
-    assert!(ok && out.contains("policy revision 1 is active"), "{out}");
+    assert!(!ok && out.contains("no other policy was in force before"), "{out}");
+    // Documents that do not know the test say that it would go.
+    let out = server.succeed(&["apply", "--plan", "-f", dir.to_str().unwrap()]);
+    assert!(out.contains("warning: the policy loses the test \"anna at the branch\""), "{out}");
 }
 
 #[test]

@@ -223,6 +223,11 @@ fn an_observed_switch_lets_in_and_records_what_would_have_happened() {
     // A person at the switch's own login is no endpoint.
     let person = "User-Name=\"root\", User-Password=\"x\", Service-Type=Login, Message-Authenticator=0x00";
     assert!(radclient(server.auth, "auth", person).contains("Access-Reject"));
+    let would = server.get("/api/v1/decisions?enforced=false&outcome=reject");
+    assert_eq!(would["items"].as_array().unwrap().len(), 5, "{would:#}");
+    std::fs::write(server.path("enforced.toml"), SMALL).unwrap();
+    let plan = server.succeed(&["apply", "--plan", "-f", server.path("enforced.toml").to_str().unwrap()]);
+    assert!(plan.contains("let in, since it is only observed -> denied: 2 decisions"), "{plan}");
     // Enforced again, it is refused again; the ticket of the observed login opens nothing.
     let login = Eapol::new("unbound");
     server.apply(SMALL);

@@ -191,7 +191,7 @@ fn diff_counts_what_asking_again_one_by_one_counts() {
             continue;
         }
         let old = decision["profile"].as_str().unwrap_or("denied").to_owned();
-        let new = match said.split("the profile ").nth(1).filter(|_| said.starts_with("permitted")) {
+        let new = match said.split("the profile ").nth(1).filter(|_| said.contains(": permitted")) {
             Some(rest) => rest.split(',').next().unwrap().to_owned(),
             None => "denied".to_owned(),
         };

@@ -15,6 +15,7 @@ use crate::enforcement::profile::Profile;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, Orphaned};
 use crate::inventory::index::IdentityIndex;
+use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
 use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
@@ -27,7 +28,7 @@ use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateRevocationListDer, PrivateKeyDer};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -181,10 +182,16 @@ pub fn build(
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
         if let Some(rules) = &rules {
             builder.lint(rules, policy, &around);
-            builder.policy_tests(rules, policy, &World { identities, nas, timezone, now });
+            // Of what is wrong already, tests would only say so again.
+            if builder.errors.is_empty() {
+                builder.policy_tests(rules, policy, &World { identities, nas, timezone, now });
+            }
         }
         builder.wise(identities, now);
         builder.bindings(config, identities);
+        if let Some(rules) = rules.as_ref().filter(|rules| rules.own) {
+            builder.unnamed_groups(rules, nas);
+        }
     }
     builder.unknown_sites(&profiles, nas.as_ref());
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
@@ -315,6 +322,18 @@ impl<'a> Builder<'a> {
             ) && identities.orphaned(identity, now).is_some_and(|why| why != Orphaned::UnknownOwner)
         });
         self.warn_of(orphans, "without an owner who answers for it");
+    }
+
+    /// A group of gear that no rule names is of no use, and may be misspelt.
+    fn unnamed_groups(&mut self, rules: &Rules, registry: &NasRegistry) {
+        let groups: BTreeSet<&String> = registry.all().iter().flat_map(|nas| &nas.groups).collect();
+        for group in groups {
+            if !rules.text.text.contains(&format!("NasGroup::{group:?}")) {
+                let of = registry.all().iter().filter(|nas| nas.groups.contains(group)).map(|nas| nas.name.as_str());
+                let of = of.take(NAMED).collect::<Vec<_>>().join(", ");
+                self.warnings.push(format!("no rule names the NAS group {group:?} of {of}"));
+            }
+        }
     }
 
     /// A binding gives its names to every CA that it does not name.
