@@ -1,6 +1,8 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
-//! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
+//! addresses; and what is seen on the wire: endpoints, their vendors and kinds, and
+//! how each NAS behaves.
 
+pub mod behaviour;
 pub mod credential;
 pub mod endpoint;
 pub mod fingerprint;
@@ -14,3 +16,4 @@ pub mod seal;
 pub mod sensor;
 pub mod signal;
 pub mod unknown;
+pub mod watch;
