@@ -21,9 +21,11 @@ pub mod request;
 use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
 use crate::enforcement::words::Vocabulary;
+use crate::inventory::behaviour::{Baseline, Said};
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
 use crate::inventory::unknown::{UnknownNas, UnknownSources};
+use crate::inventory::watch::NasWatch;
 use crate::pki::trust::TrustStore;
 use crate::policy::engine::Policy;
 use crate::radius::attribute as attr;
@@ -138,6 +140,7 @@ pub struct Engine {
     reject_delay: Duration,
     serving: AtomicBool,
     unknown: UnknownSources,
+    watch: NasWatch,
 }
 
 impl Engine {
@@ -159,6 +162,7 @@ impl Engine {
             reject_delay,
             serving: AtomicBool::new(true),
             unknown: UnknownSources::default(),
+            watch: NasWatch::new(Baseline::default()),
         }
     }
 
@@ -182,6 +186,11 @@ impl Engine {
     /// called.
     pub fn unknown_sources(&self) -> Vec<UnknownNas> {
         self.unknown.changed()
+    }
+
+    /// How NASes behave.
+    pub fn watch(&self) -> &NasWatch {
+        &self.watch
     }
 
     /// Conversations in progress.
@@ -222,7 +231,14 @@ impl Engine {
         if !expected {
             return Err(discard(Discard::UnexpectedCode));
         }
-        let request = self.verify(packet, nas, arrival.source.ip()).map_err(discard)?;
+        let request = self.verify(packet, nas, arrival.source.ip()).map_err(|reason| {
+            let unproven =
+                matches!(reason, Discard::MissingMessageAuthenticator | Discard::EapWithoutMessageAuthenticator);
+            if unproven && packet.code() == Code::AccessRequest {
+                self.watch.note_unproven(&nas.name, arrival.source.ip(), now);
+            }
+            discard(reason)
+        })?;
         if packet.code() == Code::StatusServer {
             return self.status(&request, nas, arrival.service).map_err(discard);
         }
@@ -242,6 +258,9 @@ impl Engine {
                 return Ok(Answer::Now(reply));
             }
             Seen::InProgress => return Err(discard(Discard::InProgress)),
+        }
+        if packet.code() == Code::AccessRequest {
+            self.watch.note(&nas.name, arrival.source.ip(), &Said::read(&request), now);
         }
         let attempt = Attempt { engine: self, snapshot: &snapshot, request: &request, nas, arrival, token, now };
         let outcome = match arrival.service {
