@@ -18,7 +18,6 @@ pub mod replay;
 pub mod reply;
 pub mod request;
 
-use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::behaviour::{Baseline, Said};
@@ -37,7 +36,7 @@ use crate::store::writer::Record;
 use crate::telemetry::{Discard, Metrics};
 use crate::time::Timestamp;
 use arc_swap::ArcSwap;
-use conversation::{Conversation, Conversations};
+use conversation::Conversations;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -348,24 +347,9 @@ impl Engine {
         expired
             .into_iter()
             .take(MAX_TIMEOUT_RECORDS)
-            .map(|conversation| timed_out(&snapshot, *conversation, now))
+            .map(|conversation| failure::timed_out(&snapshot, *conversation, now))
             .collect()
     }
-}
-
-fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Timestamp) -> Record {
-    let Conversation { eap, info, outer_identity, started, .. } = conversation;
-    let (reason, detail) = if eap.is_mid_flight() {
-        (Reason::FragmentsLost, "the supplicant fell silent between fragments of a TLS flight")
-    } else if eap.is_half_open() {
-        (Reason::ConversationTimedOut, "the supplicant never answered the proposal of EAP-TLS")
-    } else {
-        (Reason::ConversationTimedOut, "the supplicant fell silent during the TLS handshake")
-    };
-    let mut draft = record::Draft::new(&info, "eap-tls", started);
-    draft.outer_identity = Some(outer_identity);
-    draft.rounds = eap.rounds();
-    record::incomplete(draft, snapshot, reason, detail.into(), now)
 }
 
 /// One request on its way.
