@@ -1,12 +1,15 @@
 //! Each failure's one reason out of the closed list. Total: a new kind of
 //! failure does not compile until it has a reason.
 
+use super::conversation::Conversation;
+use super::{Snapshot, record};
 use crate::audit::reason::Reason;
 use crate::eap::server::Failure;
 use crate::eap::tls::TlsFailure;
 use crate::eap::tls::server::MethodFailure;
 use crate::pki::error::ChainError;
 use crate::pki::trust::TrustStore;
+use crate::store::writer::Record;
 use crate::time::Timestamp;
 
 /// Why the peer's certificate was refused.
@@ -73,4 +76,20 @@ fn of_alert(code: u8) -> Reason {
         40 | 71 => Reason::NoCommonCipher,
         _ => Reason::TlsAlertFromPeer,
     }
+}
+
+/// The record of an attempt that fell silent.
+pub(super) fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Timestamp) -> Record {
+    let Conversation { eap, info, outer_identity, started, .. } = conversation;
+    let (reason, detail) = if eap.is_mid_flight() {
+        (Reason::FragmentsLost, "the supplicant fell silent between fragments of a TLS flight")
+    } else if eap.is_half_open() {
+        (Reason::ConversationTimedOut, "the supplicant never answered the proposal of EAP-TLS")
+    } else {
+        (Reason::ConversationTimedOut, "the supplicant fell silent during the TLS handshake")
+    };
+    let mut draft = record::Draft::new(&info, "eap-tls", started);
+    draft.outer_identity = Some(outer_identity);
+    draft.rounds = eap.rounds();
+    record::incomplete(draft, snapshot, reason, detail.into(), now)
 }

@@ -18,12 +18,13 @@ pub mod replay;
 pub mod reply;
 pub mod request;
 
-use crate::audit::reason::Reason;
 use crate::eap::tls::adapter::ServerTlsConfig;
 use crate::enforcement::words::Vocabulary;
+use crate::inventory::behaviour::{Baseline, Said};
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
 use crate::inventory::unknown::{UnknownNas, UnknownSources};
+use crate::inventory::watch::NasWatch;
 use crate::pki::trust::TrustStore;
 use crate::policy::engine::Policy;
 use crate::radius::attribute as attr;
@@ -35,7 +36,7 @@ use crate::store::writer::Record;
 use crate::telemetry::{Discard, Metrics};
 use crate::time::Timestamp;
 use arc_swap::ArcSwap;
-use conversation::{Conversation, Conversations};
+use conversation::Conversations;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,6 +139,7 @@ pub struct Engine {
     reject_delay: Duration,
     serving: AtomicBool,
     unknown: UnknownSources,
+    watch: NasWatch,
 }
 
 impl Engine {
@@ -159,6 +161,7 @@ impl Engine {
             reject_delay,
             serving: AtomicBool::new(true),
             unknown: UnknownSources::default(),
+            watch: NasWatch::new(Baseline::default()),
         }
     }
 
@@ -182,6 +185,11 @@ impl Engine {
     /// called.
     pub fn unknown_sources(&self) -> Vec<UnknownNas> {
         self.unknown.changed()
+    }
+
+    /// How NASes behave.
+    pub fn watch(&self) -> &NasWatch {
+        &self.watch
     }
 
     /// Conversations in progress.
@@ -222,7 +230,14 @@ impl Engine {
         if !expected {
             return Err(discard(Discard::UnexpectedCode));
         }
-        let request = self.verify(packet, nas, arrival.source.ip()).map_err(discard)?;
+        let request = self.verify(packet, nas, arrival.source.ip()).map_err(|reason| {
+            let unproven =
+                matches!(reason, Discard::MissingMessageAuthenticator | Discard::EapWithoutMessageAuthenticator);
+            if unproven && packet.code() == Code::AccessRequest {
+                self.watch.note_unproven(&nas.name, arrival.source.ip(), now);
+            }
+            discard(reason)
+        })?;
         if packet.code() == Code::StatusServer {
             return self.status(&request, nas, arrival.service).map_err(discard);
         }
@@ -242,6 +257,9 @@ impl Engine {
                 return Ok(Answer::Now(reply));
             }
             Seen::InProgress => return Err(discard(Discard::InProgress)),
+        }
+        if packet.code() == Code::AccessRequest {
+            self.watch.note(&nas.name, arrival.source.ip(), &Said::read(&request), now);
         }
         let attempt = Attempt { engine: self, snapshot: &snapshot, request: &request, nas, arrival, token, now };
         let outcome = match arrival.service {
@@ -329,24 +347,9 @@ impl Engine {
         expired
             .into_iter()
             .take(MAX_TIMEOUT_RECORDS)
-            .map(|conversation| timed_out(&snapshot, *conversation, now))
+            .map(|conversation| failure::timed_out(&snapshot, *conversation, now))
             .collect()
     }
-}
-
-fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Timestamp) -> Record {
-    let Conversation { eap, info, outer_identity, started, .. } = conversation;
-    let (reason, detail) = if eap.is_mid_flight() {
-        (Reason::FragmentsLost, "the supplicant fell silent between fragments of a TLS flight")
-    } else if eap.is_half_open() {
-        (Reason::ConversationTimedOut, "the supplicant never answered the proposal of EAP-TLS")
-    } else {
-        (Reason::ConversationTimedOut, "the supplicant fell silent during the TLS handshake")
-    };
-    let mut draft = record::Draft::new(&info, "eap-tls", started);
-    draft.outer_identity = Some(outer_identity);
-    draft.rounds = eap.rounds();
-    record::incomplete(draft, snapshot, reason, detail.into(), now)
 }
 
 /// One request on its way.

@@ -7,7 +7,7 @@ use crate::ids::EndpointId;
 use crate::inventory::endpoint::{Endpoint, Place};
 use crate::inventory::fingerprint::{Category, Fingerprint, Judged, OsFamily};
 use crate::inventory::observation::EndpointKey;
-use crate::inventory::signal::SignalKind;
+use crate::inventory::signal::{SignalKind, Subject};
 use crate::store::endpoints_read::{EndpointFilter, Signal, SignalFilter};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -74,6 +74,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
 pub(super) struct SignalParameters {
     kind: Option<String>,
     endpoint: Option<String>,
+    nas: Option<String>,
     since: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
@@ -87,6 +88,7 @@ pub(super) async fn signals(
     let filter = SignalFilter {
         kind: parsed("kind", p.kind.as_deref(), SIGNAL, SignalKind::from_code)?,
         endpoint: parsed("endpoint", p.endpoint.as_deref(), "an endpoint's id", |text| text.parse().ok())?,
+        nas: p.nas,
         since: parsed("since", p.since.as_deref(), TIME, time)?,
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
@@ -148,10 +150,15 @@ fn fingerprint(fingerprint: &Fingerprint) -> Value {
 
 /// The signal, put into words.
 fn signal(signal: &Signal) -> Value {
+    let (endpoint, nas) = match &signal.subject {
+        Subject::Endpoint(id) => (Some(id), None),
+        Subject::Nas { name, address } => (None, Some(json!({ "name": name, "address": address }))),
+    };
     json!({
         "id": signal.id,
         "at": signal.at,
-        "endpoint": signal.endpoint,
+        "endpoint": endpoint,
+        "nas": nas,
         "kind": signal.kind,
         "cause": signal.kind.cause(),
         "remedy": signal.kind.remedy(),

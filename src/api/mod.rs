@@ -1,13 +1,14 @@
 //! The HTTP API, read-only so far: decisions, sessions, endpoints, signals, discards,
-//! unknown NASes, health and
-//! metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
+//! NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
 mod decisions;
 mod endpoints;
+mod nas;
 mod problem;
 mod sessions;
 mod system;
 
+use crate::access::Engine;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -29,15 +30,16 @@ pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 #[derive(Clone)]
 pub struct ApiState {
     store: Store,
+    engine: Arc<Engine>,
     token: Secret,
     metrics: Arc<Metrics>,
     ready: ReadyCheck,
 }
 
 impl ApiState {
-    /// Reads from `store` and `metrics`, for those who know `token`.
-    pub fn new(store: Store, token: Secret, metrics: Arc<Metrics>, ready: ReadyCheck) -> Self {
-        Self { store, token, metrics, ready }
+    /// Reads from `store`, `engine` and `metrics`, for those who know `token`.
+    pub fn new(store: Store, engine: Arc<Engine>, token: Secret, metrics: Arc<Metrics>, ready: ReadyCheck) -> Self {
+        Self { store, engine, token, metrics, ready }
     }
 }
 
@@ -58,6 +60,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/endpoints/{id}", get(endpoints::one))
         .route("/api/v1/signals", get(endpoints::signals))
         .route("/api/v1/discards", get(system::discards))
+        .route("/api/v1/nas", get(nas::list))
         .route("/api/v1/nas/unknown", get(system::unknown_nas))
         .route("/metrics", get(system::metrics))
         .route_layer(from_fn_with_state(state.clone(), require_token));

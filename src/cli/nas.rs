@@ -1,4 +1,5 @@
-//! `cordon nas`: who asks and is unknown, and how it becomes a NAS.
+//! `cordon nas`: who may ask and how they behave; who asks and is unknown, and how it
+//! becomes a NAS.
 
 use super::apply::carry_out;
 use super::host::{Host, runtime};
@@ -7,12 +8,18 @@ use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::stored::document_of;
 use crate::enforcement::nas_profile::DEFAULT;
+use crate::inventory::behaviour::Behaviour;
+use crate::inventory::nas::{Nas, NasMode};
 use crate::inventory::unknown::UnknownNas;
 use crate::secret::Secret;
+use crate::server::DATABASE;
 use clap::{Args, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use toml::{Table, Value};
+
+/// Addresses that are listed of one NAS: those that asked last.
+const SHOWN_SOURCES: usize = 5;
 
 /// Arguments of `cordon nas`.
 #[derive(Debug, Args)]
@@ -23,10 +30,19 @@ pub struct NasArgs {
 
 #[derive(Debug, Subcommand)]
 enum NasCommand {
+    /// List all NASes, with what was learned of them
+    List(ListArgs),
     /// List the addresses that ask and are no NAS
     Unknown(UnknownArgs),
     /// Make an address a NAS; the server takes it up without a restart
     Adopt(AdoptArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// The configuration file of the server
+    #[arg(long, default_value = "cordon.toml")]
+    config: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -76,9 +92,65 @@ struct AdoptArgs {
 /// In words.
 pub fn run(args: &NasArgs) -> Result<(), String> {
     match &args.command {
+        NasCommand::List(args) => list(args),
         NasCommand::Unknown(args) => unknown(args),
         NasCommand::Adopt(args) => adopt(args),
     }
+}
+
+fn list(args: &ListArgs) -> Result<(), String> {
+    let (built, mut behaviours) = runtime()?.block_on(async {
+        let host = Host::read(&args.config).await?;
+        // Before the first start there is no database, and nothing was learned.
+        let behaviours = if host.data_dir.join(DATABASE).exists() {
+            host.open().await?.behaviours().await.map_err(|e| e.to_string())?
+        } else {
+            Vec::new()
+        };
+        Ok::<_, String>((host.build()?, behaviours))
+    })?;
+    let mut all: Vec<&Nas> = built.snapshot.nas.all().iter().map(AsRef::as_ref).collect();
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    behaviours.sort_unstable_by_key(|behaviour| std::cmp::Reverse(behaviour.last));
+    for nas in &all {
+        print!("{}", described(nas, &behaviours));
+    }
+    println!("{} NASes", all.len());
+    Ok(())
+}
+
+/// One line for the NAS, and one for each address that it was seen to send from.
+fn described(nas: &Nas, behaviours: &[Behaviour]) -> String {
+    let addresses: Vec<String> = nas.addresses.iter().map(ToString::to_string).collect();
+    let site = nas.site.as_ref().map_or(String::new(), |site| format!(", at {site}"));
+    let groups = if nas.groups.is_empty() { String::new() } else { format!(", in {}", nas.groups.join(", ")) };
+    let observed = if nas.mode == NasMode::Observe { ", only observed" } else { "" };
+    let mut out = format!("{}  {}  {}{site}{groups}{observed}\n", nas.name, addresses.join(", "), nas.vendor);
+    let sources: Vec<&Behaviour> = behaviours.iter().filter(|behaviour| behaviour.name == nas.name).collect();
+    for behaviour in sources.iter().take(SHOWN_SOURCES) {
+        let learned = &behaviour.learned;
+        let mut says = vec![format!("Message-Authenticator {}", behaviour.message_authenticator())];
+        for (what, values) in [
+            ("methods", learned.methods.iter().map(|method| method.code().to_owned()).collect()),
+            ("calls itself", learned.identifiers.clone()),
+            ("address", learned.addresses.iter().map(ToString::to_string).collect()),
+            ("ports", learned.port_type_names()),
+            ("services", learned.service_type_names()),
+            ("vendors", learned.vendor_names()),
+        ] {
+            if !values.is_empty() {
+                says.push(format!("{what} {}", values.join(", ")));
+            }
+        }
+        let Behaviour { address, requests, last, .. } = behaviour;
+        out.push_str(&format!("  from {address}: {requests} requests, last at {last}; {}\n", says.join("; ")));
+    }
+    match sources.len() {
+        0 => out.push_str("  has not asked yet\n"),
+        n if n > SHOWN_SOURCES => out.push_str(&format!("  and from {} more addresses\n", n - SHOWN_SOURCES)),
+        _ => {}
+    }
+    out
 }
 
 async fn all(host: &Host) -> Result<Vec<UnknownNas>, String> {

@@ -11,7 +11,7 @@ use super::mac::MacAddress;
 use super::observation::{CertificateRef, EndpointKey, Observation, Origin, Presence};
 use super::oui;
 use super::sensor::{Clue, ClueKind};
-use super::signal::SignalKind;
+use super::signal::{Finding, SignalKind};
 use crate::audit::decision::IdentityRef;
 use crate::ids::{DecisionId, EndpointId};
 use crate::time::Timestamp;
@@ -180,15 +180,6 @@ pub struct Endpoint {
     pub last_at: Timestamp,
     /// Everything else.
     pub details: EndpointDetails,
-}
-
-/// Something that does not fit together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is.
-    pub kind: SignalKind,
-    /// What is particular to it: names, places, evidence.
-    pub detail: String,
 }
 
 /// What a contact changed.

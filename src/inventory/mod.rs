@@ -1,6 +1,8 @@
 //! Who and what is known: NASes, identities and their credentials, MAC
-//! addresses; and what is seen on the wire: endpoints, their vendors and kinds.
+//! addresses; and what is seen on the wire: endpoints, their vendors and kinds, and
+//! how each NAS behaves.
 
+pub mod behaviour;
 pub mod binding;
 pub mod credential;
 pub mod endpoint;
@@ -15,3 +17,4 @@ pub mod seal;
 pub mod sensor;
 pub mod signal;
 pub mod unknown;
+pub mod watch;

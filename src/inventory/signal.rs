@@ -1,7 +1,9 @@
-//! Contradictions in what is seen of endpoints. None proves an attack; each is
-//! worth a look, and says what to look at.
+//! What does not fit together in what is seen of endpoints, or is unexpected of a
+//! NAS. None proves an attack; each is worth a look, and says what to look at.
 
+use crate::ids::EndpointId;
 use std::fmt;
+use std::net::IpAddr;
 
 /// Says each signal once; everything else about the list follows from it.
 macro_rules! signals {
@@ -51,6 +53,44 @@ signals! {
     MacSharedByCertificates "mac_shared_by_certificates"
         "Certificates of different identities were used from one MAC address, although they belong to things and not to people who share a computer."
         "A docking station or USB adapter that is passed on explains it, or a machine that was enrolled anew under another name. Otherwise one computer holds the keys of several: find out why, and revoke those that do not belong there."
+    NasNewIdentifier "nas_new_identifier"
+        "A NAS called itself by a NAS-Identifier that was not seen from its address before."
+        "If the NAS was renamed, replaced or joined by another behind the same address, there is nothing to do. Otherwise something else knows its shared secret and sends from its address: look at who has that address, and give the NAS another secret."
+    NasNewAddress "nas_new_address"
+        "A NAS said that it has another NAS-IP-Address or NAS-IPv6-Address than before, although its packets come from the same address."
+        "If its management address was changed, or several devices share the address that it sends from, there is nothing to do. Otherwise somebody may send in its name: compare the address in the detail with your records, and give the NAS another secret."
+    NasNewVendor "nas_new_vendor"
+        "A NAS sent attributes of a vendor whose attributes never came from its address before."
+        "An update of its software or a replaced device explains it; then correct `vendor` of the NAS if it is another make now. Otherwise something else knows its shared secret: look at who has its address, and give the NAS another secret."
+    NasNewPortType "nas_new_port_type"
+        "A NAS spoke of a kind of port (NAS-Port-Type) that it was never seen to have, such as a wireless one on a switch."
+        "If access points, VPN or logins to its own prompt were set up on it, there is nothing to do, but look whether rules by port type still mean what they should. Otherwise look at who has its address, and give the NAS another secret."
+    NasMessageAuthenticatorCeased "nas_message_authenticator_ceased"
+        "A request without Message-Authenticator came from the address of a NAS that had sent it in every request for long."
+        "A request without it can be made by anybody who can write that address, without the secret. If the NAS was set up anew, switch Message-Authenticator on again there; then set `message_authenticator = \"required\"` for it, so that requests without it are dropped (CVE-2024-3596)."
+}
+
+/// What a signal is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// An endpoint.
+    Endpoint(EndpointId),
+    /// A NAS, at an address that it sends from.
+    Nas {
+        /// Its name.
+        name: String,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+/// Something that does not fit together or is unexpected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub kind: SignalKind,
+    /// What is particular to it: names, places, evidence.
+    pub detail: String,
 }
 
 impl SignalKind {

@@ -1,5 +1,5 @@
-//! Work that comes round: what has gone silent is ended, who asks and is unknown
-//! is stored.
+//! Work that comes round: what has gone silent is ended; who asks and is unknown
+//! is stored, and so is how NASes behave.
 
 use crate::access::Engine;
 use crate::store::Store;
@@ -13,6 +13,12 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often addresses that ask and are no NAS are stored: often enough for who
 /// waits for a new switch to appear, seldom enough for a flood to cost little.
 const NOTE: Duration = Duration::from_secs(2);
+
+/// How often it is stored how NASes behave: what is lost with the power is learned
+/// again.
+const LEARN: Duration = Duration::from_secs(5);
+/// Signals that wait for a database that is away. Beyond it the oldest are told.
+const MAX_UNTOLD: usize = 1_000;
 
 /// Ends silent conversations and records them. Tells the engine whether it may
 /// claim to serve.
@@ -39,6 +45,30 @@ pub async fn note_unknown(engine: Arc<Engine>, store: Store) {
             && let Err(error) = store.save_unknown(&unknown).await
         {
             tracing::warn!(%error, "who asks and is unknown could not be stored");
+        }
+    }
+}
+
+/// Stores how NASes behave, as far as they have asked since, and what was
+/// unexpected about them.
+pub async fn learn(engine: Arc<Engine>, store: Store) {
+    let mut interval = tokio::time::interval(LEARN);
+    let mut untold = Vec::new();
+    loop {
+        interval.tick().await;
+        let news = engine.watch().news();
+        untold.extend(news.signals);
+        untold.truncate(MAX_UNTOLD);
+        if !untold.is_empty() {
+            match store.save_nas_signals(&untold).await {
+                Ok(()) => untold.clear(),
+                Err(error) => tracing::warn!(%error, "signals about NASes could not be stored yet"),
+            }
+        }
+        if !news.behaviours.is_empty()
+            && let Err(error) = store.save_behaviours(&news.behaviours).await
+        {
+            tracing::warn!(%error, "how NASes behave could not be stored");
         }
     }
 }

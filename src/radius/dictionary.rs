@@ -322,6 +322,17 @@ impl Dictionary {
         self.by_id.get(&id).and_then(|i| self.definitions.get(*i))
     }
 
+    /// The name of the vendor with this number.
+    pub fn vendor_name(&self, number: u32) -> Option<&str> {
+        self.vendors.get(&number).map(|vendor| vendor.name.as_str())
+    }
+
+    /// The value of a standard attribute as text, by name where it has one.
+    pub fn value_text(&self, kind: u8, number: u32) -> String {
+        let definition = self.by_number(AttributeId { vendor: 0, kind, extended: 0 });
+        definition.and_then(|d| d.value_name(number)).map_or_else(|| number.to_string(), str::to_owned)
+    }
+
     /// What is known of an attribute of this name, whatever its letters' case.
     pub fn by_name(&self, name: &str) -> Option<&Definition> {
         self.by_name.get(&name.to_ascii_lowercase()).and_then(|i| self.definitions.get(*i))

@@ -135,6 +135,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         Duration::from_secs(config.server.conversation_timeout_secs.max(1)),
         Duration::from_millis(config.server.reject_delay_ms),
     ));
+    engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
     let (listeners, auth, acct) = bind(&config)?;
     let http_listener = TcpListener::bind(config.http.listen.get_ref()).await.map_err(|error| StartError::Listen {
         address: *config.http.listen.get_ref(),
@@ -162,7 +163,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         let handle = move |datagram: &[u8], path| requests.handle(datagram, path);
         workers.extend(listener.serve(per_listener, handle, &stop)?);
     }
-    let state = ApiState::new(store.clone(), token, metrics.clone(), ready(&writer, &stop));
+    let state = ApiState::new(store.clone(), engine.clone(), token, metrics.clone(), ready(&writer, &stop));
     let app = api::router(state);
     tokio::spawn(async move {
         if let Err(e) = axum::serve(http_listener, app).await {
@@ -171,6 +172,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     });
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
+    tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), seal, stored, built);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })

@@ -5,7 +5,7 @@ use super::{Store, StoreError};
 use crate::ids::{EndpointId, SignalId};
 use crate::inventory::endpoint::Endpoint;
 use crate::inventory::fingerprint::Category;
-use crate::inventory::signal::SignalKind;
+use crate::inventory::signal::{SignalKind, Subject};
 use crate::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
@@ -28,23 +28,25 @@ pub struct EndpointFilter {
 }
 
 /// Which signals. What is `None` does not narrow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SignalFilter {
     /// What does not fit together.
     pub kind: Option<SignalKind>,
-    /// Whose.
+    /// About this endpoint.
     pub endpoint: Option<EndpointId>,
+    /// About the NAS of this name.
+    pub nas: Option<String>,
     /// Seen at this time or later.
     pub since: Option<Timestamp>,
 }
 
-/// Something that did not fit together, as it is stored.
+/// Something that did not fit together or was unexpected, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
     /// Its id.
     pub id: SignalId,
-    /// Whose it is.
-    pub endpoint: EndpointId,
+    /// What it is about.
+    pub subject: Subject,
     /// When it was seen.
     pub at: Timestamp,
     /// What it is.
@@ -112,6 +114,7 @@ impl Store {
         narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
         narrow(&mut query, "kind =", filter.kind.map(SignalKind::code));
         narrow(&mut query, "endpoint_id =", filter.endpoint.map(|id| id.as_bytes().to_vec()));
+        narrow(&mut query, "nas_name =", filter.nas);
         narrow(&mut query, "at_us >=", filter.since.map(Timestamp::as_micros));
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
         let rows = query.build().fetch_all(&self.read).await?;
@@ -137,12 +140,23 @@ pub(super) fn endpoint_of_row(row: &SqliteRow) -> Result<Endpoint, StoreError> {
     })
 }
 
+fn subject_of_row(row: &SqliteRow) -> Result<Subject, StoreError> {
+    let Some(name) = row.try_get::<Option<String>, _>("nas_name")? else {
+        return Ok(Subject::Endpoint(EndpointId::from_bytes(id_of(row, "signal", "endpoint_id")?)));
+    };
+    let address: &str = row.try_get("nas_address")?;
+    let address = address
+        .parse()
+        .map_err(|_| StoreError::Unreadable { table: "signal", what: format!("{address:?} is no address") })?;
+    Ok(Subject::Nas { name, address })
+}
+
 fn signal_of_row(row: &SqliteRow) -> Result<Signal, StoreError> {
     let kind: &str = row.try_get("kind")?;
     let unknown = || StoreError::Unreadable { table: "signal", what: format!("there is no signal {kind:?}") };
     Ok(Signal {
         id: SignalId::from_bytes(id_of(row, "signal", "id")?),
-        endpoint: EndpointId::from_bytes(id_of(row, "signal", "endpoint_id")?),
+        subject: subject_of_row(row)?,
         at: Timestamp::from_micros(row.try_get("at_us")?),
         kind: SignalKind::from_code(kind).ok_or_else(unknown)?,
         detail: row.try_get("detail")?,

@@ -3,6 +3,7 @@
 //! One connection writes, in group commits ([`writer`]); a few others read. No
 //! decision waits for a read: the path of a request knows memory only.
 
+pub mod behaviour;
 mod endpoints;
 pub mod endpoints_read;
 pub mod inventory;

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod behaviour;
 mod campus;
 mod cli;
 mod demo;

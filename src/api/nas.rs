@@ -1,0 +1,84 @@
+//! The NASes that may ask, and how they behave.
+
+use super::ApiState;
+use super::decisions::limit;
+use super::problem::Problem;
+use crate::inventory::behaviour::{Baseline, Behaviour, Method};
+use crate::inventory::nas::Nas;
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Addresses that are shown of one NAS: those that asked last.
+const SHOWN_SOURCES: usize = 20;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// All NASes by name.
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    query: Result<Query<Parameters>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+    let limit = limit(p.limit)? as usize;
+    let snapshot = state.engine.snapshot();
+    let after = |nas: &&Arc<Nas>| p.cursor.as_ref().is_none_or(|cursor| nas.name > *cursor);
+    let mut all: Vec<&Arc<Nas>> = snapshot.nas.all().iter().filter(after).collect();
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let next = all.last().filter(|_| more).map(|nas| nas.name.as_str());
+    let mut sources: HashMap<&str, Vec<Behaviour>> = all.iter().map(|nas| (nas.name.as_str(), Vec::new())).collect();
+    let watch = state.engine.watch();
+    for behaviour in watch.select(|behaviour| sources.contains_key(behaviour.name.as_str())) {
+        if let Some(of) = sources.get_mut(behaviour.name.as_str()) {
+            of.push(behaviour);
+        }
+    }
+    let items =
+        all.iter().map(|nas| shown(nas, sources.remove(nas.name.as_str()).unwrap_or_default(), watch.baseline()));
+    Ok(Json(json!({ "items": items.collect::<Vec<_>>(), "next": next })))
+}
+
+fn shown(nas: &Nas, mut sources: Vec<Behaviour>, baseline: &Baseline) -> Value {
+    sources.sort_unstable_by_key(|behaviour| std::cmp::Reverse(behaviour.last));
+    json!({
+        "name": nas.name,
+        "addresses": nas.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "vendor": nas.vendor,
+        "site": nas.site,
+        "groups": nas.groups,
+        "mode": nas.mode,
+        "last_at": sources.first().map(|behaviour| behaviour.last),
+        "requests": sources.iter().map(|behaviour| behaviour.requests).sum::<u64>(),
+        "sources": sources.len(),
+        "learned": sources.iter().take(SHOWN_SOURCES).map(|b| learned(b, baseline)).collect::<Vec<_>>(),
+    })
+}
+
+fn learned(behaviour: &Behaviour, baseline: &Baseline) -> Value {
+    let learned = &behaviour.learned;
+    json!({
+        "address": behaviour.address,
+        "first_at": behaviour.first,
+        "last_at": behaviour.last,
+        "requests": behaviour.requests,
+        "settled": behaviour.is_settled(baseline),
+        "nas_identifiers": learned.identifiers,
+        "nas_addresses": learned.addresses,
+        "port_types": learned.port_type_names(),
+        "methods": learned.methods.iter().copied().map(Method::code).collect::<Vec<_>>(),
+        "service_types": learned.service_type_names(),
+        "vendors": learned.vendor_names(),
+        "message_authenticator": behaviour.message_authenticator(),
+    })
+}
