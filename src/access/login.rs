@@ -51,7 +51,7 @@ impl Attempt<'_> {
             NasMode::Enforce => self.snapshot.tls.clone(),
             // The handshake lets everybody finish who has a key; whether the
             // certificate is good is judged afterwards, and recorded.
-            NasMode::Observe => self.snapshot.tls.with_verifier(Arc::new(AnyChain::new(self.snapshot.trust.hints()))),
+            NasMode::Observe => self.snapshot.tls.lenient(Arc::new(AnyChain::new(self.snapshot.trust.hints()))),
         };
         let (eap, request) = Server::open(packet, tls);
         let conversation = Box::new(Conversation {
@@ -73,12 +73,14 @@ impl Attempt<'_> {
     fn advance(&self, packet: &EapPacket<'_>, state: &[u8]) -> Outcome {
         let state: StateKey = state.try_into().map_err(|_| Discard::ConversationUnknown)?;
         let conversations = &self.engine.conversations;
-        let Conversation { eap, info, outer_identity, started, granted } =
+        let Conversation { eap, mut info, outer_identity, started, granted } =
             match conversations.take(&state, self.arrival.source.ip()) {
                 Found::Taken(conversation) => *conversation,
                 Found::Busy => return Err(Discard::InProgress),
                 Found::Unknown => return Err(Discard::ConversationUnknown),
             };
+        // The NAS as it is today: site, groups, and whether it is only observed.
+        info.nas = self.nas.clone();
         let max_len = self.max_eap_len(&info);
         let keep = |eap, info, outer_identity, granted| {
             let conversation = Box::new(Conversation { eap, info, outer_identity, started, granted });

@@ -30,7 +30,7 @@ pub struct ApplyArgs {
     /// Say what would change and whom it touches, and change nothing
     #[arg(long)]
     plan: bool,
-    /// Remove what the documents do not mention; identities retire
+    /// Remove what the documents do not mention; identities are suspended
     #[arg(long)]
     prune: bool,
     /// Why, for the record
@@ -137,7 +137,7 @@ fn line(change: &Change) -> String {
     };
     let mut head = format!("{sign} {} {}", change.kind, change.name);
     if change.action == Action::Remove && change.kind == ObjectKind::Identity.as_str() {
-        head.push_str(" (retires, for good)");
+        head.push_str(" (is suspended)");
     }
     if change.action != Action::Update {
         return head;

@@ -3,7 +3,7 @@
 use crate::audit::decision::Decision;
 use crate::config::apply::{self, Plan, Request};
 use crate::config::build::Built;
-use crate::config::stored::{Stored, seal};
+use crate::config::stored::{Stored, seal_or_new};
 use crate::config::{Config, Source};
 use crate::ids::DecisionId;
 use crate::inventory::seal::Seal;
@@ -33,8 +33,7 @@ impl Host {
         let database = data_dir.join(DATABASE);
         let stored = if database.exists() {
             let store = Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
-            let seal = seal(&data_dir).map_err(|e| e.to_string())?;
-            server::inventory(&store, &seal).await.map_err(|e| format!("{}: {e}", database.display()))?
+            server::inventory(&store, &data_dir).await.map_err(|e| format!("{}: {e}", database.display()))?
         } else {
             Stored::default()
         };
@@ -70,7 +69,7 @@ impl Host {
         std::fs::create_dir_all(&self.data_dir).map_err(|e| format!("{}: {e}", self.data_dir.display()))?;
         let database = self.data_dir.join(DATABASE);
         let store = Store::open(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
-        Ok((store, seal(&self.data_dir).map_err(|e| e.to_string())?))
+        Ok((store, seal_or_new(&self.data_dir).map_err(|e| e.to_string())?))
     }
 
     /// Plans a change of the inventory.

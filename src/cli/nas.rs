@@ -212,7 +212,10 @@ fn adopt(args: &AdoptArgs) -> Result<(), String> {
             }
             None => {}
         }
-        let guessed = known.and_then(|unknown| unknown.hints().vendor).map(str::to_owned);
+        // What is said under another secret may be said by anybody, and a switch
+        // that is told things in foreign words leaves its ports open.
+        let proven = known.filter(|unknown| unknown.shares(&Secret::new(secret)) == Some(true));
+        let guessed = proven.and_then(|unknown| unknown.hints().vendor).map(str::to_owned);
         let text = |value: &str| Value::from(value);
         let mut nas = Table::from_iter([
             ("name".to_owned(), text(&args.name)),

@@ -5,7 +5,7 @@ use super::{replay, revision};
 use crate::access::again::short;
 use crate::access::replay::facts_of;
 use crate::audit::decision::Decision;
-use crate::config::build::Built;
+use crate::config::build::{Built, ordinary_time};
 use crate::config::{ConfigError, Source};
 use crate::ids::DecisionId;
 use crate::policy::engine::{Outcome, Policy, Verdict};
@@ -258,7 +258,7 @@ fn test(args: &TestArgs) -> Result<(), String> {
         None => loaded.tests.clone().ok_or("no tests: name them by [policy] tests or by --tests")?,
     };
     let tests: PolicyTests = toml::from_str(&source.text).map_err(|e| format!("{}: {e}", source.file.display()))?;
-    let results = tests.run(&policy, &loaded.world());
+    let results = tests.run(&policy, &loaded.built.world(ordinary_time(&loaded.built.snapshot.timezone)));
     let mut failed = 0;
     for result in &results {
         match &result.failure {

@@ -116,12 +116,12 @@ fn put_in_force(
 /// # Errors
 /// All that is wrong with it today; then nothing is changed.
 pub fn activate_known(config: &Path, number: i64, by: Option<&str>) -> Result<(), String> {
-    step_to(config, number, PolicyStep::Activate, by)
-}
-
-fn step_to(config: &Path, number: i64, step: PolicyStep, by: Option<&str>) -> Result<(), String> {
     let mut host = runtime()?.block_on(Host::read(config))?;
     host.managed()?;
+    step_to(&mut host, number, PolicyStep::Activate, by)
+}
+
+fn step_to(host: &mut Host, number: i64, step: PolicyStep, by: Option<&str>) -> Result<(), String> {
     let found = runtime()?.block_on(async {
         let revisions = host.open().await?.revisions().await.map_err(|e| e.to_string())?;
         let known = revisions.iter().map(|r| r.number.to_string()).collect::<Vec<_>>().join(", ");
@@ -130,7 +130,7 @@ fn step_to(config: &Path, number: i64, step: PolicyStep, by: Option<&str>) -> Re
     })?;
     let fields = json!({ "digest": found.digest, "revision": number, "step": step.as_str() });
     let writes = Writes { activate: Some(number), step, changes: vec![activation(fields)], ..Writes::default() };
-    write(&mut host, StoredPolicy::of_row(found), &writes, by)
+    write(host, StoredPolicy::of_row(found), &writes, by)
 }
 
 /// Puts the revision in force that was so before the present one was wanted;
@@ -139,13 +139,13 @@ fn step_to(config: &Path, number: i64, step: PolicyStep, by: Option<&str>) -> Re
 /// # Errors
 /// When there was none, or when it would not be sound today.
 pub fn rollback(config: &Path, by: Option<&str>) -> Result<(), String> {
-    let activations = runtime()?.block_on(async {
-        let host = Host::read(config).await?;
-        host.managed()?;
-        host.open().await?.activations().await.map_err(|e| e.to_string())
-    })?;
+    // Read first: a change that comes in between is noticed when this is written.
+    let mut host = runtime()?.block_on(Host::read(config))?;
+    host.managed()?;
+    let activations =
+        runtime()?.block_on(async { host.open().await?.activations().await.map_err(|e| e.to_string()) })?;
     let target = before(&activations).ok_or("no other policy was in force before this one")?;
-    step_to(config, target, PolicyStep::Rollback, by)?;
+    step_to(&mut host, target, PolicyStep::Rollback, by)?;
     if let Some(undone) = activations.first() {
         println!("it takes the place of revision {}, in force since {}", undone.revision, undone.at);
     }

@@ -86,8 +86,8 @@ impl Action {
 pub struct Request {
     /// The documents.
     pub files: Vec<Source>,
-    /// Whether what they do not mention goes. Identities retire, since records
-    /// lead to them.
+    /// Whether what they do not mention goes. Identities are suspended, since
+    /// records lead to them, and a document may be missing by mistake.
     pub prune: bool,
     /// Why, for a new revision of the policy.
     pub comment: String,
@@ -134,10 +134,14 @@ pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now:
         candidate.documents.extend(planner.kept(*kind, name, object));
     }
     let described: BTreeSet<(&str, String)> = documents.iter().flat_map(|(_, d)| described(d)).collect();
-    let (replaced, mut kept): (Vec<_>, Vec<_>) =
-        stored.identities.iter().cloned().partition(|i| described.contains(&(i.kind.as_str(), i.name.to_lowercase())));
-    if request.prune {
-        kept = kept.into_iter().map(|identity| planner.retired(identity)).collect();
+    let (replaced, mut kept): (Vec<_>, Vec<_>) = stored
+        .identities
+        .iter()
+        .cloned()
+        .partition(|i| described.contains(&(i.kind.as_str(), i.name.to_ascii_lowercase())));
+    // Documents that speak of no identity do not say that there is none.
+    if request.prune && !described.is_empty() {
+        kept = kept.into_iter().map(|identity| planner.withdrawn(identity)).collect();
     }
     candidate.identities = kept;
     candidate.documents.extend(documents);
@@ -164,7 +168,7 @@ fn order(kind: &str) -> usize {
 
 /// The identities of a document, as they are compared.
 fn described(document: &Document) -> impl Iterator<Item = (&str, String)> {
-    document.identity.iter().map(|i| (i.kind.get_ref().as_str(), i.name.get_ref().to_lowercase()))
+    document.identity.iter().map(|i| (i.kind.get_ref().as_str(), i.name.get_ref().to_ascii_lowercase()))
 }
 
 struct Planner {
@@ -206,6 +210,7 @@ impl Planner {
                     for nas in &mut document.nas {
                         let known = stored.objects.get(&(ObjectKind::Nas, nas.name.get_ref().clone()));
                         nas.kept_secret = known.and_then(|object| object.secret.clone());
+                        nas.shut = known.and_then(|object| object.shut.clone());
                     }
                     documents.push((source, document));
                 }
@@ -287,7 +292,10 @@ impl Planner {
         let source = Source { file, text: document_of(kind, &object.table).ok()? };
         match Document::parse(&source) {
             Ok(mut document) => {
-                document.nas.iter_mut().for_each(|nas| nas.kept_secret = object.secret.clone());
+                for nas in &mut document.nas {
+                    nas.kept_secret = object.secret.clone();
+                    nas.shut = object.shut.clone();
+                }
                 Some((source, document))
             }
             Err(e) => {
@@ -303,12 +311,13 @@ impl Planner {
         self.changes.push(Change { kind: kind.as_str(), name, action: Action::Remove, fields });
     }
 
-    /// An identity that the documents do not mention, when they are all there is.
-    fn retired(&mut self, identity: Arc<Identity>) -> Arc<Identity> {
-        if identity.status == IdentityStatus::Retired {
+    /// An identity that the documents do not mention, when they are all there is:
+    /// barred, and not gone for good, since a file may be missing.
+    fn withdrawn(&mut self, identity: Arc<Identity>) -> Arc<Identity> {
+        if !identity.status.next().contains(&IdentityStatus::Suspended) {
             return identity;
         }
-        let new = Arc::new(Identity { status: IdentityStatus::Retired, ..identity.as_ref().clone() });
+        let new = Arc::new(Identity { status: IdentityStatus::Suspended, ..identity.as_ref().clone() });
         self.change_identity(Some(&identity), &new, Action::Remove);
         self.writes.identities.push(new.clone());
         new
@@ -344,7 +353,7 @@ impl Planner {
     }
 
     fn identities(&mut self, documents: &[(Source, Document)], replaced: &[Arc<Identity>], built: &Built) {
-        let key = |identity: &Identity| (identity.kind, identity.name.to_lowercase());
+        let key = |identity: &Identity| (identity.kind, identity.name.to_ascii_lowercase());
         let old: HashMap<_, _> = replaced.iter().map(|identity| (key(identity), identity)).collect();
         let index = &built.snapshot.identities;
         for (source, document) in documents {

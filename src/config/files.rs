@@ -49,31 +49,46 @@ pub enum Readers {
 /// # Errors
 /// As the system says; then what was there before is there still.
 pub fn write_whole(path: &Path, text: &str, readers: Readers) -> io::Result<()> {
-    let part = PathBuf::from(format!("{}.part", path.display()));
+    let part = written(path, text, readers)?;
+    fs::rename(&part, path)
+}
+
+/// The text in a file of its own beside `path`, on the disk.
+fn written(path: &Path, text: &str, readers: Readers) -> io::Result<PathBuf> {
+    let part = PathBuf::from(format!("{}.{}.part", path.display(), digits(&octets::<8>()?)));
     let mode = match readers {
         Readers::All => 0o644,
         Readers::Owner => 0o600,
     };
-    // What an earlier try left has the mode that it had.
-    let _ = fs::remove_file(&part);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&part, path)
+    Ok(part)
+}
+
+fn octets<const N: usize>() -> io::Result<[u8; N]> {
+    random::<N>().ok_or_else(|| io::Error::other("the system gives no random numbers"))
 }
 
 /// The secret in this file, without white space around it. A file that is not
-/// there is made with `N` random octets in hex.
+/// there is made with `N` random octets in hex; of two processes that make it at
+/// once, both get the secret of the first.
 ///
 /// # Errors
 /// As the system says.
 pub fn secret_file<const N: usize>(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let octets = random::<N>().ok_or_else(|| io::Error::other("the system gives no random numbers"))?;
-            let secret = digits(&octets);
-            write_whole(path, &format!("{secret}\n"), Readers::Owner)?;
-            Ok(secret)
+            let secret = digits(&octets::<N>()?);
+            let part = written(path, &format!("{secret}\n"), Readers::Owner)?;
+            let linked = fs::hard_link(&part, path);
+            fs::remove_file(&part)?;
+            match linked {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                    fs::read_to_string(path).map(|text| text.trim().to_owned())
+                }
+                linked => linked.map(|()| secret),
+            }
         }
         read => read.map(|text| text.trim().to_owned()),
     }

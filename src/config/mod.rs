@@ -333,6 +333,9 @@ pub struct NasSection {
     /// The shared secret that the database keeps for it.
     #[serde(skip)]
     pub kept_secret: Option<Secret>,
+    /// Why the database's secret does not open.
+    #[serde(skip)]
+    pub shut: Option<String>,
     /// What kind of gear it is: the name of a NAS profile.
     pub vendor: Option<Spanned<String>>,
     /// Whether requests must carry Message-Authenticator.

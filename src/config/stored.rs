@@ -3,6 +3,7 @@
 
 use super::Source;
 use super::document::{Document, ObjectKind};
+use super::files::secret_file;
 use crate::inventory::identity::Identity;
 use crate::inventory::seal::{KEY_LEN, Seal};
 use crate::radius::value::unhex;
@@ -37,6 +38,8 @@ pub struct StoredObject {
     pub table: toml::Table,
     /// A NAS's shared secret.
     pub secret: Option<Secret>,
+    /// Why it has none, although one is stored.
+    pub shut: Option<String>,
 }
 
 /// A revision of the policy.
@@ -63,16 +66,6 @@ pub enum StoredError {
         /// What is wrong.
         what: String,
     },
-    /// A secret does not open.
-    #[error(
-        "the secret of the NAS {nas} cannot be opened: {what}\n  -> restore secrets.key from the backup, or apply the NAS again with its secret"
-    )]
-    Secret {
-        /// Whose.
-        nas: String,
-        /// What is wrong.
-        what: String,
-    },
     /// A row is no document.
     #[error("the {kind} {name} in the database cannot be read: {what}")]
     Object {
@@ -85,15 +78,24 @@ pub enum StoredError {
     },
 }
 
-/// The key of the secrets of the database in `data_dir`; made with a random one
-/// when there is none.
+/// The key of the secrets of the database in `data_dir`; `None` when there is
+/// none.
 ///
 /// # Errors
-/// When it is not the key that it was.
-pub fn seal(data_dir: &Path) -> Result<Seal, StoredError> {
+/// When it cannot be read or is no key.
+pub fn seal(data_dir: &Path) -> Result<Option<Seal>, StoredError> {
+    if data_dir.join(SEAL_KEY).exists() { seal_or_new(data_dir).map(Some) } else { Ok(None) }
+}
+
+/// The same, made with a random one when there is none. Only who writes makes
+/// one: what it seals must be read by others.
+///
+/// # Errors
+/// When it cannot be read or made, or is no key.
+pub fn seal_or_new(data_dir: &Path) -> Result<Seal, StoredError> {
     let file = data_dir.join(SEAL_KEY);
     let wrong = |what: String| StoredError::Key { file: file.display().to_string(), what };
-    let text = super::files::secret_file::<KEY_LEN>(&file).map_err(|e| wrong(e.to_string()))?;
+    let text = secret_file::<KEY_LEN>(&file).map_err(|e| wrong(e.to_string()))?;
     let key = unhex(&text).ok_or_else(|| wrong("it is not hexadecimal".into()))?;
     Seal::new(&key).map_err(|_| wrong(format!("it has not {KEY_LEN} octets")))
 }
@@ -110,11 +112,12 @@ pub fn document_of(kind: ObjectKind, table: &toml::Table) -> Result<String, toml
 }
 
 impl Stored {
-    /// The inventory as the database has it.
+    /// The inventory as the database has it. A NAS whose secret does not open is
+    /// there without it, so that the others are served.
     ///
     /// # Errors
-    /// When it was written by something else, or its secrets do not open.
-    pub fn of_rows(rows: InventoryRows, seal: &Seal) -> Result<Stored, StoredError> {
+    /// When it was written by something else.
+    pub fn of_rows(rows: InventoryRows, seal: Option<&Seal>) -> Result<Stored, StoredError> {
         let mut stored = Stored { generation: rows.generation, identities: rows.identities, ..Stored::default() };
         for row in rows.objects {
             stored.add(row, seal)?;
@@ -123,27 +126,30 @@ impl Stored {
         Ok(stored)
     }
 
-    fn add(&mut self, row: ObjectRow, seal: &Seal) -> Result<(), StoredError> {
+    fn add(&mut self, row: ObjectRow, seal: Option<&Seal>) -> Result<(), StoredError> {
         let ObjectRow { kind, name, body, secret } = row;
         let wrong = |what: String| StoredError::Object { kind: kind.clone(), name: name.clone(), what };
         let known = ObjectKind::ALL.into_iter().find(|k| k.as_str() == kind);
         let known = known.ok_or_else(|| wrong("this version does not know its kind".into()))?;
-        let secret = match secret {
-            None => None,
-            Some(sealed) => Some(
-                seal.open(&secret_of(&name), &sealed)
-                    .map_err(|e| StoredError::Secret { nas: name.clone(), what: e.to_string() })?,
-            ),
+        let opened = secret.map(|sealed| match seal {
+            Some(seal) => seal.open(&secret_of(&name), &sealed).map_err(|e| e.to_string()),
+            None => Err(format!("{SEAL_KEY} is missing")),
+        });
+        let (secret, shut) = match opened {
+            None => (None, None),
+            Some(Ok(secret)) => (Some(secret), None),
+            Some(Err(why)) => (None, Some(why)),
         };
         let source = Source { file: format!("the database ({kind} {name})").into(), text: body };
         let mut document = Document::parse(&source).map_err(|e| wrong(e.message))?;
         for nas in &mut document.nas {
             nas.kept_secret = secret.clone();
+            nas.shut = shut.clone();
         }
         let whole: toml::Table = toml::from_str(&source.text).map_err(|e| wrong(e.message().to_owned()))?;
         let table = whole.get(&kind).and_then(|list| list.as_array()?.first()?.as_table().cloned());
         let table = table.ok_or_else(|| wrong("its section is not there".into()))?;
-        self.objects.insert((known, name), StoredObject { table, secret });
+        self.objects.insert((known, name), StoredObject { table, secret, shut });
         self.documents.push((source, document));
         Ok(())
     }

@@ -96,7 +96,7 @@ impl Binding {
         kind: IdentityKind,
         ca: Option<String>,
     ) -> Result<Binding, String> {
-        let pattern = if field.folds_case() { pattern.to_lowercase() } else { pattern.to_owned() };
+        let pattern = if field.folds_case() { pattern.to_ascii_lowercase() } else { pattern.to_owned() };
         let greedy = pattern.contains(ANYTHING);
         let placeholder = if greedy { ANYTHING } else { NAME };
         let wrong =
@@ -122,7 +122,7 @@ impl Binding {
     fn capture(&self, value: &str) -> Option<String> {
         let folded;
         let value = if self.field.folds_case() {
-            folded = value.trim_end_matches('.').to_lowercase();
+            folded = value.trim_end_matches('.').to_ascii_lowercase();
             folded.as_str()
         } else {
             value

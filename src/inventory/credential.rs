@@ -57,9 +57,9 @@ impl Credential {
             }
             Credential::KeyFingerprint(f) => Credential::KeyFingerprint(hex(f)),
             Credential::Fingerprint(f) => Credential::Fingerprint(hex(f)),
-            Credential::SanUpn(n) => Credential::SanUpn(n.to_lowercase()),
-            Credential::SanEmail(n) => Credential::SanEmail(n.to_lowercase()),
-            Credential::SanDns(n) => Credential::SanDns(n.trim_end_matches('.').to_lowercase()),
+            Credential::SanUpn(n) => Credential::SanUpn(n.to_ascii_lowercase()),
+            Credential::SanEmail(n) => Credential::SanEmail(n.to_ascii_lowercase()),
+            Credential::SanDns(n) => Credential::SanDns(n.trim_end_matches('.').to_ascii_lowercase()),
             Credential::SanIp(n) => {
                 Credential::SanIp(n.parse::<IpAddr>().map_or_else(|_| n.clone(), |address| address.to_string()))
             }

@@ -74,7 +74,7 @@ impl Key {
     }
 
     fn of_name(kind: IdentityKind, name: &str) -> Key {
-        Key::of(&["name", kind.as_str(), &name.to_lowercase()])
+        Key::of(&["name", kind.as_str(), &name.to_ascii_lowercase()])
     }
 }
 

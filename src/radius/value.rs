@@ -203,12 +203,19 @@ pub fn unhex(digits: &str) -> Option<Vec<u8>> {
     (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(digits.get(i..i + 2)?, 16).ok()).collect()
 }
 
+/// Characters that have no width, or reorder what stands around them: a line that
+/// holds one does not say what it seems to.
+const REORDERS: [char; 15] = [
+    '\u{200b}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}',
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{061c}', '\u{feff}',
+];
+
 /// Octets of the network as text that is safe to show and store: what is no
 /// UTF-8 or a control character is escaped.
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
-        if c.is_control() {
+        if c.is_control() || REORDERS.contains(&c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -220,6 +227,11 @@ pub fn printable(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_printed_hides_or_reorders() {
+        assert_eq!(printable("a\u{202e}b\u{7}c".as_bytes()), "a\\u{202e}b\\u{7}c");
+    }
     use proptest::prelude::*;
 
     const ALL: [DataType; 14] = [

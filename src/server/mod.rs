@@ -9,7 +9,6 @@ use crate::config::build::{Built, Faults, build};
 use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
-use crate::inventory::seal::Seal;
 use crate::jobs;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -118,8 +117,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let path = data_dir.join(DATABASE);
     let unusable = |message: String| StartError::Store { path: path.clone(), message };
     let store = Store::open(&path).await.map_err(|e| unusable(e.to_string()))?;
-    let seal = Arc::new(seal(&data_dir).map_err(|e| unusable(e.to_string()))?);
-    let stored = inventory(&store, &seal).await.map_err(unusable)?;
+    let stored = inventory(&store, &data_dir).await.map_err(unusable)?;
     let (config, source, built) = load(file, &stored, None).map_err(StartError::Config)?;
     for warning in &built.warnings {
         tracing::warn!("{warning}");
@@ -173,7 +171,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
-    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), seal, stored, built);
+    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), data_dir, stored, built);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })
 }
@@ -217,10 +215,11 @@ fn ready(writer: &Writer, stop: &Arc<AtomicBool>) -> api::ReadyCheck {
 /// What the database holds of the inventory.
 ///
 /// # Errors
-/// In words, when it cannot be read or its secrets do not open.
-pub async fn inventory(store: &Store, seal: &Seal) -> Result<Stored, String> {
+/// In words, when it cannot be read.
+pub async fn inventory(store: &Store, data_dir: &Path) -> Result<Stored, String> {
     let rows = store.inventory().await.map_err(|e| e.to_string())?;
-    Stored::of_rows(rows, seal).map_err(|e| e.to_string())
+    let seal = seal(data_dir).map_err(|e| e.to_string())?;
+    Stored::of_rows(rows, seal.as_ref()).map_err(|e| e.to_string())
 }
 
 impl Running {

@@ -6,7 +6,6 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
-use crate::inventory::seal::Seal;
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
@@ -41,7 +40,7 @@ pub struct Reloader {
     watched: Vec<PathBuf>,
     engine: Arc<Engine>,
     store: Store,
-    seal: Arc<Seal>,
+    data_dir: PathBuf,
     stored: Arc<Stored>,
     /// The generation that could not be used, and when that was found out.
     refused: Option<(i64, Timestamp)>,
@@ -55,12 +54,12 @@ impl Reloader {
         file: PathBuf,
         engine: Arc<Engine>,
         store: Store,
-        seal: Arc<Seal>,
+        data_dir: PathBuf,
         stored: Stored,
         built: Built,
     ) -> Self {
         let watched = built.files.clone();
-        Self { file, watched, engine, store, seal, stored: Arc::new(stored), refused: None, built: Arc::new(built) }
+        Self { file, watched, engine, store, data_dir, stored: Arc::new(stored), refused: None, built: Arc::new(built) }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -106,7 +105,7 @@ impl Reloader {
         if self.refused.is_some_and(|(refused, at)| refused == generation && now.since(at) < RETRY) {
             return false;
         }
-        match inventory(&self.store, &self.seal).await {
+        match inventory(&self.store, &self.data_dir).await {
             Ok(stored) => {
                 self.stored = Arc::new(stored);
                 true

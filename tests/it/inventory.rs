@@ -370,7 +370,7 @@ fn yaml_says_the_same_and_export_gives_what_was_applied() {
     server.succeed(&["export", "--out", out.to_str().unwrap()]);
     let again = server.succeed(&["apply", "--prune", "-f", out.to_str().unwrap()]);
     assert!(again.contains("0 to change"), "{again}");
-    // Without sw2, and with pruning, it goes; identities retire.
+    // Without sw2, and with pruning, it goes; identities are suspended.
     let (ok, text) = server.in_force_of(|| {
         std::fs::write(
             server.path("applied.toml"),
@@ -401,9 +401,43 @@ fn a_binding_that_leaves_the_ca_open_is_warned_about() {
 }
 
 #[test]
-fn secrets_without_their_key_are_not_forgotten_but_refused() {
+fn a_secret_that_does_not_open_bars_one_switch_and_is_replaced() {
     let server = small();
-    std::fs::write(server.path("data/secrets.key"), format!("{}\n", "ab".repeat(32))).unwrap();
-    let (ok, out) = server.command(&["check"]);
-    assert!(!ok && out.contains("the secret of the NAS sw1 cannot be opened") && out.contains("restore"), "{out}");
+    let key = server.path("data/secrets.key");
+    std::fs::write(&key, format!("{}\n", "ab".repeat(32))).unwrap();
+    let out = server.succeed(&["check"]);
+    assert!(out.contains("the NAS sw1 is not served") && out.contains("restore secrets.key"), "{out}");
+    let server = server.restart("KILL");
+    assert!(server.log().contains("the NAS sw1 is not served"));
+    assert!(!mab(&server, "02-00-5E-00-00-10").contains("Received"));
+    server.in_force(|| server.succeed(&["apply", "-f", server.path("applied.toml").to_str().unwrap()]));
+    assert!(mab(&server, "02-00-5E-00-00-10").contains("Access-Accept"));
+
+    // Who only reads makes no key.
+    std::fs::remove_file(&key).unwrap();
+    let out = server.succeed(&["check"]);
+    assert!(out.contains("secrets.key is missing") && !key.exists(), "{out}");
+}
+
+#[test]
+fn who_applies_at_once_seals_with_one_key() {
+    let server = Server::bare();
+    std::fs::write(server.path("rules.cedar"), RULES).unwrap();
+    let texts: Vec<_> = (0..6)
+        .map(|n| {
+            let file = server.path(&format!("nas-{n}.toml"));
+            let text = format!("[[nas]]\nname = \"n{n}\"\naddress = \"127.0.{n}.1\"\nsecret = {SECRET:?}\n");
+            std::fs::write(&file, text).unwrap();
+            file
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for file in &texts {
+            let server = &server;
+            // One at a time is planned against what the others have not changed.
+            scope.spawn(move || while !server.command(&["apply", "-f", file.to_str().unwrap()]).0 {});
+        }
+    });
+    let out = server.succeed(&["check"]);
+    assert!(out.contains("6 NAS") && !out.contains("not served"), "{out}");
 }

@@ -124,6 +124,15 @@ impl<'a> Builder<'a> {
         let secret = match (&section.secret, &section.secret_file) {
             (Some(secret), None) => secret.get_ref().clone().into_bytes(),
             (None, Some(file)) => self.read(file, "the secret")?.trim_ascii_end().to_vec(),
+            (None, None) if section.shut.is_some() => {
+                let why = section.shut.as_deref().unwrap_or_default();
+                self.warnings.push(format!(
+                    "the NAS {name} is not served: its stored secret cannot be opened: {why}; restore secrets.key from \
+                     the backup, or apply the NAS again with its secret"
+                ));
+                self.incomplete = true;
+                return None;
+            }
             (None, None) if section.kept_secret.is_some() => {
                 section.kept_secret.as_ref().map(|secret| secret.expose().to_vec()).unwrap_or_default()
             }
@@ -357,6 +366,21 @@ impl<'a> Builder<'a> {
             match MacAddress::parse(&mac) {
                 Ok(mac) => found.push(Credential::Mac(mac)),
                 Err(e) => self.wrong(section.span(), e.to_string(), "give the endpoint's address"),
+            }
+        }
+        let digest = |text: &String| text.chars().filter(|c| !":- ".contains(*c)).collect::<String>();
+        for credential in &found {
+            let hexadecimal = |text| digest(text).len() == 64 && digest(text).bytes().all(|b| b.is_ascii_hexdigit());
+            match credential {
+                Credential::Fingerprint(text) | Credential::KeyFingerprint(text) if !hexadecimal(text) => {
+                    let message = format!("{text:?} is no SHA-256 fingerprint");
+                    self.wrong(section.span(), message, "give its 64 hexadecimal digits, with or without colons");
+                }
+                other if other.text().is_some_and(|text| text.trim_matches('.').is_empty()) => {
+                    let message = format!("the credential {} is empty", other.field());
+                    self.wrong(section.span(), message, "give what the certificate says");
+                }
+                _ => {}
             }
         }
         if found.len() > 1 {
