@@ -144,6 +144,73 @@ fn decode_reads_hex() {
     assert!(out.contains("User-Name = nemo"), "{out}");
 }
 
+/// The login of RFC 2865, section 7.1.
+const RFC_REQUEST: &str =
+    "010000380f403f9473978057bd83d5cb98f4227a01066e656d6f02120dbe708d93d413ce3196e43f782a0aee0406c0a80110050600000003";
+const RFC_REPLY: &str = "0200002686fe220e7624ba2a1005f6bf9b55e0b20606000000010f06000000000e06c0a80103";
+
+/// A capture of both as `tcpdump` writes it, half a second apart; of each frame
+/// at most `snap` octets.
+fn capture(snap: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let magic: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1];
+    magic.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    let (nas, server) = (([192, 0, 2, 1], 50_000), ([192, 0, 2, 2], 1812));
+    for (micros, hex, (from, to)) in [(0_u32, RFC_REQUEST, (nas, server)), (500_000, RFC_REPLY, (server, nas))] {
+        let payload = cordon::radius::value::unhex(hex).unwrap();
+        let mut frame = Vec::new();
+        etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4(from.0, to.0, 64)
+            .udp(from.1, to.1)
+            .write(&mut frame, &payload)
+            .unwrap();
+        let kept = frame.len().min(snap);
+        let header = [1_767_225_600, micros, u32::try_from(kept).unwrap(), u32::try_from(frame.len()).unwrap()];
+        header.iter().for_each(|word: &u32| out.extend(word.to_le_bytes()));
+        out.extend(&frame[..kept]);
+    }
+    out
+}
+
+#[test]
+fn decode_says_what_cannot_be_checked_and_which_check_failed() {
+    let decode = |args: &[&str]| {
+        let out = cordon().arg("decode").args(args).output().unwrap();
+        (out.status.success(), text(&out))
+    };
+    let (ok, out) = decode(&[RFC_REPLY, "--secret", "xyzzy5461"]);
+    assert!(ok && out.contains("cannot be checked") && out.contains("--pcap"), "{out}");
+    let (ok, out) = decode(&[RFC_REQUEST, "--secret", "wrong"]);
+    assert!(ok && out.contains("cannot be checked: an Access-Request without Message-Authenticator"), "{out}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("login.pcap");
+    let pcap = |octets: &[u8], secret: &str| {
+        std::fs::write(&file, octets).unwrap();
+        decode(&["--pcap", file.to_str().unwrap(), "--secret", secret])
+    };
+    let whole = capture(65_535);
+    let (ok, out) = pcap(&whole, "xyzzy5461");
+    assert!(ok && out.contains("authenticator: good"), "{out}");
+    for part in ["#1 2026-01-01T00:00:00.000000Z", "#2 2026-01-01T00:00:00.500000Z"] {
+        assert!(out.contains(part), "no {part:?} in:\n{out}");
+    }
+    let (ok, out) = pcap(&whole, "another");
+    assert!(!ok && out.contains("1 of the packets do not fit the secret"), "{out}");
+    assert!(out.contains("#2: the Response Authenticator does not fit"), "{out}");
+    assert!(out.contains("User-Name = nemo"), "what was read is shown: {out}");
+
+    let (ok, out) = pcap(&whole[..whole.len() - 7], "xyzzy5461");
+    let place = format!("is cut off after packet 1, at octet {}", 24 + 16 + 14 + 20 + 8 + 56);
+    assert!(!ok && out.contains(&place) && out.contains("User-Name = nemo"), "no {place:?} in:\n{out}");
+    let (ok, out) = pcap(&whole[..11], "xyzzy5461");
+    assert!(!ok && out.contains("cut off within its header"), "{out}");
+    let (ok, out) = pcap(b"not a capture at all, whatever its name", "xyzzy5461");
+    assert!(!ok && out.contains("neither pcap nor pcapng"), "{out}");
+    let (ok, out) = pcap(&capture(64), "xyzzy5461");
+    assert!(ok && out.contains("cut off: 34 of 56 octets were not captured"), "{out}");
+}
+
 #[test]
 fn check_finds_every_mistake_with_file_line_and_remedy() {
     let dir = tempfile::tempdir().unwrap();
