@@ -144,6 +144,31 @@ fn decode_reads_hex() {
     assert!(out.contains("User-Name = nemo"), "{out}");
 }
 
+#[test]
+fn serve_tells_an_address_it_has_not_from_a_port_that_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cordon.toml");
+    let serve = |auth: &str| {
+        let tls =
+            format!("certificate = {:?}\nkey = {:?}", pki().path("server-p256.pem"), pki().path("server-p256.key"));
+        let text = format!(
+            "[server]\nauth = [{auth:?}]\nacct = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n[tls]\n{tls}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let out = cordon().args(["serve", "--config"]).arg(&file).output().unwrap();
+        assert!(!out.status.success());
+        crate::support::text(&out)
+    };
+    let out = serve("192.0.2.77:1812");
+    assert!(
+        out.contains("192.0.2.77:1812") && out.contains("has no such address") && out.contains("`ip address`"),
+        "{out}"
+    );
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let out = serve(&taken.local_addr().unwrap().to_string());
+    assert!(out.contains("another process has this port") && out.contains("`ss -lunp`"), "{out}");
+}
+
 /// The login of RFC 2865, section 7.1.
 const RFC_REQUEST: &str =
     "010000380f403f9473978057bd83d5cb98f4227a01066e656d6f02120dbe708d93d413ce3196e43f782a0aee0406c0a80110050600000003";
