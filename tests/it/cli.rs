@@ -264,6 +264,15 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         assert!(ok && out.contains("warning") && out.contains(part), "no {part:?} in:\n{out}");
     }
     assert!(check(&good, "").1.contains("the policy has no rule: nobody is let in"));
+    // The chain of the server's certificate tells of the intermediate.
+    let lists = |names: &[&str]| {
+        let lists: Vec<_> = names.iter().map(|name| pki().path(&format!("corp/{name}.crl"))).collect();
+        good.replace("[policy]", &format!("crl = {lists:?}\n[policy]"))
+    };
+    let (ok, out) = check(&lists(&["ca"]), "");
+    assert!(ok && out.contains("no CRL of CN=Corp CA Issuing") && out.contains("will be refused"), "{out}");
+    let (ok, out) = check(&lists(&["ca", "intermediate"]), "");
+    assert!(ok && !out.contains("no CRL"), "{out}");
     let profile = "[[profile]]\nname = \"p\"\nvlan = 5000\n";
     let nas = "[[nas]]\nname = \"n\"\naddress = \"10.0.0.1/8\"\nsecret = \"short\"\n";
     let (ok, out) = check(&format!("{good}{twice}{twice}"), "");
