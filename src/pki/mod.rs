@@ -22,6 +22,7 @@ mod cache;
 mod crl;
 mod der;
 mod diagnose;
+mod lapsed;
 mod name;
 mod path;
 
