@@ -25,6 +25,7 @@ mod diagnose;
 mod lapsed;
 mod name;
 mod path;
+mod request_names;
 
 #[cfg(test)]
 mod testing;

@@ -115,7 +115,10 @@ fn a_login_that_fails_says_why() {
     };
     failed(&mut login(&address, "expired", &["--tls", "1.3"]), "CertificateExpired");
     failed(&mut login(&address, "revoked", &["--tls", "1.2"]), "CertificateRevoked");
-    failed(login(&address, "p256", &[]).arg("--ca").arg(pki().path("other/ca.pem")), "error");
+    let mut suspicious = cordon();
+    suspicious.args(["auth", "--server", &address, "--secret", SECRET, "--ca"]).arg(pki().path("other/ca.pem"));
+    failed(&mut suspicious, "this client does not trust the server's certificate");
+    failed(&mut suspicious, "--ca");
     let mut wrong = cordon();
     wrong.args(["auth", "--mab", "--server", &address, "--secret", "wrong", "--timeout", "200", "--tries", "1"]);
     failed(&mut wrong, "no answer");
@@ -311,6 +314,33 @@ fn the_ca_refuses_what_would_lose_something() {
     let out = issue(&[]);
     assert!(!out.status.success() && text(&out).contains("x.key is there already"), "{}", text(&out));
     assert!(issue(&["--force"]).status.success());
+    for (names, part) in [
+        (["--dns", "not a name"], "no DNS name"),
+        (["--dns", "10.0.0.1"], "give the host's name"),
+        (["--uri", "coder-1"], "no absolute URI"),
+        (["--email", "Anna <anna@corp.example>"], "no email address"),
+        (["--upn", "anna"], "no User Principal Name"),
+    ] {
+        let out = issue(&["--force", names[0], names[1]]);
+        assert!(!out.status.success() && text(&out).contains(part), "no {part:?} in: {}", text(&out));
+    }
+    // What outlives its CA is not believed: the end is the CA's, or it is said.
+    let read = |name: &str| {
+        let pem = std::fs::read(dir.path().join(name)).unwrap();
+        let leaf = cordon::pki::pem::certificates(&pem).unwrap().remove(0);
+        cordon::pki::certificate::CertificateFacts::from_der(&leaf).unwrap()
+    };
+    let out = issue(&["--force", "--days", "36500"]);
+    assert!(out.status.success() && text(&out).contains("ends with its CA"), "{}", text(&out));
+    assert_eq!(read("x.pem").not_after, read("ca/ca.pem").not_after);
+    let out = issue(&["--force", "--not-after", "2199-01-01T00:00:00Z"]);
+    assert!(out.status.success() && text(&out).contains("warning: the CA ends at"), "{}", text(&out));
+
+    let revoke = || succeed(cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(dir.path().join("x.pem")));
+    let out = revoke();
+    let said = format!("revoked CN=x.example, serial {} of CN=Cordon CA\n", read("x.pem").serial);
+    assert!(out.starts_with(&said) && out.contains("ca.crl"), "no {said:?} in: {out}");
+    assert!(revoke().contains("was revoked already at 2"), "{}", revoke());
     let out = cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(pki().path("p256.pem")).output().unwrap();
     assert!(!out.status.success() && text(&out).contains("is not the CA"), "{}", text(&out));
 }
