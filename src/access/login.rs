@@ -7,11 +7,13 @@ use super::request::{RequestInfo, printable};
 use super::{Attempt, Outcome, identify, reply};
 use crate::audit::reason::Reason;
 use crate::eap::packet::{EapCode, EapPacket, EapType, failure};
-use crate::eap::server::{MAX_IDENTITY_LEN, Server, Transition};
-use crate::eap::tls::{Established, Keys};
+use crate::eap::server::{Failure, MAX_IDENTITY_LEN, Server, Transition};
+use crate::eap::tls::server::MethodFailure;
+use crate::eap::tls::{Established, Keys, TlsFailure};
 use crate::enforcement::words::Words;
 use crate::ids::DecisionId;
 use crate::inventory::nas::NasMode;
+use crate::pki::error::ChainError;
 use crate::pki::verifier::AnyChain;
 use crate::policy::engine::Outcome as PolicyOutcome;
 use crate::radius::attribute as attr;
@@ -20,6 +22,7 @@ use crate::radius::packet::Code;
 use crate::random::random;
 use crate::telemetry::Discard;
 use crate::time::Timestamp;
+use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +146,11 @@ impl Attempt<'_> {
                 draft.rounds = rounds;
                 let (reason, detail) = reasons::of_eap(&cause, &self.snapshot.trust, self.now);
                 draft.presented(&cause);
+                if let Failure::Method(MethodFailure::Tls(TlsFailure::Certificate { chain, .. })) = &cause
+                    && let Err(error) = self.snapshot.trust.verify(chain, self.now)
+                {
+                    self.name_lapsed(&mut draft, chain, &error);
+                }
                 draft.refuse(reason, detail);
                 self.reject(draft, &packet)
             }
@@ -161,9 +169,20 @@ impl Attempt<'_> {
                 let identified = identify::by_certificate(self.snapshot, &chain.leaf, Some(&chain.anchor), self.now);
                 self.decide_for(&mut draft, identified);
             }
-            Err(error) => draft.refuse(reasons::of_chain(&error), error.to_string()),
+            Err(error) => {
+                self.name_lapsed(&mut draft, &proven.peer_chain, &error);
+                draft.refuse(reasons::of_chain(&error), error.to_string());
+            }
         }
         draft
+    }
+
+    /// Puts on record whom a certificate names that was refused for its time or
+    /// its revocation, if it names one identity.
+    fn name_lapsed(&self, draft: &mut Draft, chain: &[CertificateDer<'_>], error: &ChainError) {
+        if let Some(lapsed) = self.snapshot.trust.lapsed(chain, error) {
+            draft.named(&identify::by_certificate(self.snapshot, &lapsed.leaf, Some(&lapsed.anchor), self.now));
+        }
     }
 
     /// Policy and profile for whoever was identified, by any method.

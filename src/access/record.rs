@@ -13,6 +13,7 @@ use crate::eap::tls::server::MethodFailure;
 use crate::eap::tls::{Established, TlsFailure};
 use crate::enforcement::spelling::Spelled;
 use crate::ids::DecisionId;
+use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::NasMode;
 use crate::inventory::observation::CLUE_FACT;
@@ -49,6 +50,8 @@ pub struct Draft {
     certificate: Option<Arc<CertificateFacts>>,
     certificate_ca: Option<String>,
     identity: Option<IdentityRef>,
+    /// Whom a certificate names that is not in force: for the record alone.
+    named: Option<IdentityRef>,
     facts: Vec<Fact>,
     warnings: Vec<String>,
     policies: Vec<String>,
@@ -129,6 +132,7 @@ impl Draft {
             certificate: None,
             certificate_ca: None,
             identity: None,
+            named: None,
             facts: Vec::with_capacity(32),
             warnings: Vec::new(),
             policies: Vec::new(),
@@ -205,20 +209,32 @@ impl Draft {
     pub fn identified(&mut self, identified: &Identified) {
         self.fact("identity.matched_by", json!(identified.matched_by), source::INVENTORY);
         if let Principal::Identity(identity) = &identified.principal {
-            self.identity =
-                Some(IdentityRef { id: identity.id, name: identity.name.to_string(), kind: identity.kind.to_string() });
-            self.fact("identity.name", json!(identity.name), source::INVENTORY);
-            self.fact("identity.kind", json!(identity.kind.to_string()), source::INVENTORY);
-            self.fact("identity.groups", json!(texts(&identity.groups)), source::INVENTORY);
-            self.fact("identity.owner", json!(identity.owner.as_deref()), source::INVENTORY);
-            self.fact("identity.purpose", json!(identity.purpose.as_deref()), source::INVENTORY);
-            self.fact("identity.autonomy", json!(identity.autonomy), source::INVENTORY);
-            self.fact("identity.environment", json!(identity.environment.as_deref()), source::INVENTORY);
-            for (name, value) in &identity.attributes {
-                self.fact(format!("identity.attributes.{name}"), json!(&**value), source::INVENTORY);
-            }
-            self.fact("identity.status", json!(identity.status.to_string()), source::INVENTORY);
+            self.identity = Some(self.identity_facts(identity));
         }
+    }
+
+    /// Whom the certificate names that was refused because it is not in force,
+    /// so that the record is found by its identity. Nothing is decided by it.
+    pub fn named(&mut self, identified: &Identified) {
+        if let Principal::Identity(identity) = &identified.principal {
+            self.fact("identity.matched_by", json!(identified.matched_by), source::INVENTORY);
+            self.named = Some(self.identity_facts(identity));
+        }
+    }
+
+    fn identity_facts(&mut self, identity: &Identity) -> IdentityRef {
+        self.fact("identity.name", json!(identity.name), source::INVENTORY);
+        self.fact("identity.kind", json!(identity.kind.to_string()), source::INVENTORY);
+        self.fact("identity.groups", json!(texts(&identity.groups)), source::INVENTORY);
+        self.fact("identity.owner", json!(identity.owner.as_deref()), source::INVENTORY);
+        self.fact("identity.purpose", json!(identity.purpose.as_deref()), source::INVENTORY);
+        self.fact("identity.autonomy", json!(identity.autonomy), source::INVENTORY);
+        self.fact("identity.environment", json!(identity.environment.as_deref()), source::INVENTORY);
+        for (name, value) in &identity.attributes {
+            self.fact(format!("identity.attributes.{name}"), json!(&**value), source::INVENTORY);
+        }
+        self.fact("identity.status", json!(identity.status.to_string()), source::INVENTORY);
+        IdentityRef { id: identity.id, name: identity.name.to_string(), kind: identity.kind.to_string() }
     }
 
     /// The facts that the policy decides on.
@@ -354,7 +370,8 @@ impl Draft {
                 self.fact(*name, Value::Null, source::NONE);
             }
         }
-        let Draft { info, method, started, outer_identity, rounds, identity, facts, warnings, policies, .. } = self;
+        let Draft { info, method, started, outer_identity, rounds, identity, named, facts, warnings, policies, .. } =
+            self;
         Record::Decision(Box::new(Decision {
             id,
             at: now,
@@ -369,7 +386,7 @@ impl Draft {
             mac: info.mac.map(|m| m.to_string()),
             called_station: info.called_station,
             outer_identity,
-            identity,
+            identity: identity.or(named),
             profile,
             policies,
             policy_revision: self.policy_revision,

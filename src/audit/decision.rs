@@ -95,7 +95,8 @@ pub struct Decision {
     pub called_station: Option<String>,
     /// The name outside the tunnel: a hint for routing, proof of nothing.
     pub outer_identity: Option<String>,
-    /// Who was recognised by credential, if anybody.
+    /// Who was recognised by credential, if anybody; where a certificate was
+    /// refused as expired, revoked or not yet valid, whom it names.
     pub identity: Option<IdentityRef>,
     /// The authorization profile that was applied.
     pub profile: Option<String>,

@@ -215,7 +215,7 @@ fn eap_tls(args: &AuthArgs) -> Result<(), String> {
             if e.resumed { ", resumed" } else { "" },
         );
     }
-    match (ending.code, ending.keys_match, &ending.failure) {
+    match (ending.code, ending.keys_match, ending.why()) {
         (Code::AccessAccept, true, _) => {
             println!("accepted after {} requests; the keys match", login.rounds);
             Ok(())
@@ -223,7 +223,7 @@ fn eap_tls(args: &AuthArgs) -> Result<(), String> {
         (Code::AccessAccept, false, _) => {
             Err("accepted, but the server's keys are not ours: the link would not come up".into())
         }
-        (code, _, Some(failure)) => Err(format!("refused ({code}): {failure}")),
+        (code, _, Some(why)) => Err(format!("refused ({code}): {why}")),
         (code, _, None) => Err(format!("refused ({code}): the server's decision record says why")),
     }
 }

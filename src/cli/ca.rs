@@ -147,7 +147,11 @@ pub fn run(args: CaArgs) -> Result<(), String> {
     let written = match args.command {
         CaCommand::Init(args) => init(&args, now)?,
         CaCommand::Issue(args) => issue(&args, now)?,
-        CaCommand::Revoke(args) => revoke(&args.dir, &args.certificate, now)?,
+        CaCommand::Revoke(args) => {
+            let revocation = revoke(&args.dir, &args.certificate, now)?;
+            println!("{revocation}");
+            revocation.written
+        }
         CaCommand::Crl(args) => crls(&args.dir, now)?,
     };
     for path in written {
@@ -182,7 +186,8 @@ pub fn init(args: &InitArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
 /// one.
 ///
 /// # Errors
-/// When there is no CA, a name cannot be encoded, or a file cannot be written.
+/// When there is no CA or it has expired, a name is malformed, or a file cannot
+/// be written.
 pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     let key = stemmed(&args.out, "key");
     if key.exists() && !args.force {
@@ -199,8 +204,9 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     let mut names = [&args.dns, &args.upn, &args.email, &args.uri].into_iter().flatten();
     let stem = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
     let common_name = args.cn.clone().or_else(|| names.next().cloned()).or(stem);
+    let authority = Authority::load(&issuer).map_err(|e| e.to_string())?;
     let not_before = args.not_before.unwrap_or(now - Duration::from_secs(60));
-    let life = Duration::from_secs(u64::from(args.days) * 86_400);
+    let not_after = end_of_validity(args, not_before.max(now), authority.not_after())?;
     let request = Request {
         common_name: common_name.ok_or("--out names no file")?,
         dns: args.dns.clone(),
@@ -210,9 +216,8 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
         usage,
         key: args.key,
         not_before,
-        not_after: args.not_after.unwrap_or(not_before.max(now) + life),
+        not_after,
     };
-    let authority = Authority::load(&issuer).map_err(|e| e.to_string())?;
     let mut pair = authority.issue(&request).map_err(|e| e.to_string())?;
     if lower {
         pair.certificate.push_str(&issuer.certificate);
@@ -220,18 +225,65 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     save(&args.out, &pair)
 }
 
+/// Until when a certificate from `start` on is to be valid. Nobody believes it
+/// once its CA has ended; what was asked for by name is issued all the same.
+fn end_of_validity(args: &IssueArgs, start: Timestamp, ca_end: Timestamp) -> Result<Timestamp, String> {
+    if let Some(end) = args.not_after {
+        if end > ca_end {
+            eprintln!(
+                "warning: the CA ends at {ca_end}, before the certificate ({end}): nobody believes it after that"
+            );
+        }
+        return Ok(end);
+    }
+    if start >= ca_end {
+        return Err(format!(
+            "the CA in {} ends at {ca_end}: nobody would believe what it issues\n  -> make a new one by `cordon ca init`",
+            args.dir.display()
+        ));
+    }
+    let end = start + Duration::from_secs(u64::from(args.days) * 86_400);
+    if end > ca_end {
+        eprintln!("warning: the certificate ends with its CA, at {ca_end}, and not after {} days", args.days);
+    }
+    Ok(end.min(ca_end))
+}
+
+/// What was revoked.
+pub struct Revocation {
+    subject: String,
+    serial: String,
+    issuer: String,
+    /// When it had been revoked already, if it had.
+    already: Option<Timestamp>,
+    /// The lists, signed anew.
+    pub written: Vec<PathBuf>,
+}
+
+impl std::fmt::Display for Revocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { subject, serial, issuer, already, .. } = self;
+        match already {
+            None => write!(f, "revoked {subject}, serial {serial} of {issuer}"),
+            Some(at) => {
+                write!(f, "{subject}, serial {serial} of {issuer}, was revoked already at {at}; lists signed anew")
+            }
+        }
+    }
+}
+
 /// Revokes a certificate and signs the CRLs anew.
 ///
 /// # Errors
 /// When the certificate is none of this CA's, or a file cannot be written.
-pub fn revoke(dir: &Path, certificate: &Path, now: Timestamp) -> Result<Vec<PathBuf>, String> {
+pub fn revoke(dir: &Path, certificate: &Path, now: Timestamp) -> Result<Revocation, String> {
     let leaf = facts(certificate)?;
     let issuer = [INTERMEDIATE, ROOT]
         .into_iter()
         .find(|name| facts(&file(dir, name, "pem")).is_ok_and(|authority| authority.subject == leaf.issuer));
     let Some(issuer) = issuer else {
         return Err(format!(
-            "{} was issued by {}, which is not the CA in {}",
+            "{} was issued by {}, which is not the CA in {}\n  -> name the directory of its CA by --dir",
             certificate.display(),
             leaf.issuer,
             dir.display()
@@ -240,12 +292,14 @@ pub fn revoke(dir: &Path, certificate: &Path, now: Timestamp) -> Result<Vec<Path
     let list = file(dir, issuer, "revoked");
     let mut all = revoked(&list)?;
     let serial = unhex(&leaf.serial).ok_or("the certificate's serial number cannot be read")?;
-    if !all.iter().any(|r| r.serial == serial) {
+    let already = all.iter().find(|r| r.serial == serial).map(|r| r.at);
+    if already.is_none() {
         all.push(Revoked { serial, at: now });
+        let text: String = all.iter().map(|r| format!("{} {}\n", hex(&r.serial), r.at)).collect();
+        write(&list, &text, Readers::All)?;
     }
-    let text: String = all.iter().map(|r| format!("{} {}\n", hex(&r.serial), r.at)).collect();
-    write(&list, &text, Readers::All)?;
-    crls(dir, now)
+    let written = crls(dir, now)?;
+    Ok(Revocation { subject: leaf.subject, serial: leaf.serial, issuer: leaf.issuer, already, written })
 }
 
 fn crls(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, String> {

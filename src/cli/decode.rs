@@ -1,5 +1,6 @@
 //! `cordon decode`: what RADIUS packets say, from hex or from a capture.
 
+use super::capture::datagrams;
 use crate::config::files::dictionary;
 use crate::eap::packet::{EapPacket, EapType};
 use crate::eap::tls::fragment::TlsData;
@@ -9,17 +10,15 @@ use crate::radius::packet::{Code, Packet};
 use crate::radius::value::unhex;
 use crate::secret::Secret;
 use clap::Args;
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
-use pcap_parser::traits::PcapNGPacketBlock;
-use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-/// The capture is read in pieces of this many octets; one block must fit.
-const READ_BUFFER: usize = 1 << 20;
+/// Hex that is read, in octets: a packet of 4,096 octets, spaced as anybody likes.
+const MAX_HEX: u64 = 1 << 20;
+/// Packets that the error names which fail a check; the others are counted.
+const NAMED: usize = 10;
 /// Ports that RADIUS is looked for on, besides those given: authentication and
 /// accounting, their former numbers, and dynamic authorization.
 const PORTS: [u16; 5] = [1812, 1813, 1645, 1646, 3799];
@@ -46,48 +45,34 @@ pub struct DecodeArgs {
 /// Shows the packets.
 ///
 /// # Errors
-/// When the input cannot be read, or holds no RADIUS packet.
+/// When the input cannot be read, holds no RADIUS packet, or a packet does not
+/// fit the secret. What was read is shown all the same.
 pub fn run(args: &DecodeArgs) -> Result<(), String> {
-    let mut out = String::new();
     let mut decoder = Decoder {
         dictionary: dictionary(args.dictionaries.as_deref()).map_err(|e| format!("--dictionaries: {e}"))?,
         secret: args.secret.as_ref().map(|s| Secret::new(s.as_bytes())),
         requests: HashMap::new(),
+        failed: Vec::new(),
     };
-    match &args.pcap {
-        Some(file) => {
-            let (mut seen, ports) = (0_u64, [&PORTS[..], &args.port].concat());
-            datagrams(file, |datagram| {
-                if ports.contains(&datagram.source.port()) || ports.contains(&datagram.destination.port()) {
-                    seen += 1;
-                    out.push_str(&format!("#{} {} -> {}\n", datagram.number, datagram.source, datagram.destination));
-                    out.push_str(&decoder.show(&datagram.payload, Some((datagram.source, datagram.destination))));
-                }
-            })?;
-            if seen == 0 {
-                return Err(format!(
-                    "{}: no UDP packet to or from the ports {ports:?}; name others with --port",
-                    file.display()
-                ));
-            }
-        }
-        None => {
-            let text = match &args.hex {
-                Some(hex) => hex.clone(),
-                None => {
-                    std::io::read_to_string(std::io::stdin().take(READ_BUFFER as u64)).map_err(|e| e.to_string())?
-                }
-            };
-            let digits: String =
-                text.trim().trim_start_matches("0x").chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-            let octets = unhex(&digits).ok_or("that is not hex: give pairs of the digits 0-9 and a-f")?;
-            Packet::parse(&octets).map_err(|e| format!("not a RADIUS packet: {e}"))?;
-            out = decoder.show(&octets, None);
-        }
-    }
+    let mut out = String::new();
+    let read = match &args.pcap {
+        Some(file) => decoder.capture(file, &args.port, &mut out),
+        None => decoder.hex(args.hex.as_deref(), &mut out),
+    };
     // A pager that was closed is no error.
     let _ = std::io::stdout().write_all(out.as_bytes());
-    Ok(())
+    read?;
+    match decoder.failed.len() {
+        0 => Ok(()),
+        all => {
+            let named = decoder.failed.get(..NAMED).unwrap_or(&decoder.failed).join("\n");
+            let more = if all > NAMED { format!("\n... and {} more", all - NAMED) } else { String::new() };
+            Err(format!(
+                "{all} of the packets do not fit the secret\n{named}{more}\n  -> compare the secret with that of the \
+                 NAS and the server, stray spaces too; if others fit it, these were altered on the way"
+            ))
+        }
+    }
 }
 
 /// One direction of an exchange, and its identifier.
@@ -98,10 +83,63 @@ struct Decoder {
     secret: Option<Secret>,
     /// Requests seen, for the replies to be checked with.
     requests: HashMap<Key, Vec<u8>>,
+    /// Packets that failed a check, and which.
+    failed: Vec<String>,
+}
+
+/// What the authenticators of a packet say.
+enum Check {
+    Good,
+    Bad(String),
+    /// Nothing, and why.
+    Untold(&'static str),
 }
 
 impl Decoder {
-    fn show(&mut self, octets: &[u8], path: Option<(SocketAddr, SocketAddr)>) -> String {
+    fn capture(&mut self, file: &Path, ports: &[u16], out: &mut String) -> Result<(), String> {
+        let (mut seen, ports) = (0_u64, [&PORTS[..], ports].concat());
+        datagrams(file, |datagram| {
+            if !ports.contains(&datagram.source.port()) && !ports.contains(&datagram.destination.port()) {
+                return;
+            }
+            seen += 1;
+            let name = format!("#{}", datagram.number);
+            let at = datagram.at.map(|at| format!(" {at}")).unwrap_or_default();
+            out.push_str(&format!("{name}{at} {} -> {}\n", datagram.source, datagram.destination));
+            if datagram.missing > 0 {
+                let (kept, missing) = (datagram.payload.len(), datagram.missing);
+                out.push_str(&format!(
+                    "  cut off: {missing} of {} octets were not captured; `tcpdump -s 0` captures all\n",
+                    kept + missing
+                ));
+            } else {
+                out.push_str(&self.show(&name, &datagram.payload, Some((datagram.source, datagram.destination))));
+            }
+        })?;
+        if seen == 0 {
+            return Err(format!(
+                "{}: no UDP packet to or from the ports {ports:?}; name others with --port",
+                file.display()
+            ));
+        }
+        Ok(())
+    }
+
+    fn hex(&mut self, hex: Option<&str>, out: &mut String) -> Result<(), String> {
+        let text = match hex {
+            Some(hex) => hex.to_owned(),
+            None => std::io::read_to_string(std::io::stdin().take(MAX_HEX)).map_err(|e| e.to_string())?,
+        };
+        let digits: String =
+            text.trim().trim_start_matches("0x").chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
+        let octets = unhex(&digits).ok_or("that is not hex: give pairs of the digits 0-9 and a-f")?;
+        Packet::parse(&octets).map_err(|e| format!("not a RADIUS packet: {e}"))?;
+        *out = self.show("the packet", &octets, None);
+        Ok(())
+    }
+
+    /// The packet in words. `name` is what it is called if it fails a check.
+    fn show(&mut self, name: &str, octets: &[u8], path: Option<(SocketAddr, SocketAddr)>) -> String {
         let packet = match Packet::parse(octets) {
             Ok(packet) => packet,
             Err(e) => return format!("  not a RADIUS packet: {e}\n"),
@@ -115,15 +153,20 @@ impl Decoder {
         if let Some(eap) = packet.eap_message() {
             out.push_str(&format!("  EAP-Message: {}\n", describe_eap(&eap)));
         }
-        if let Some(verdict) = self.check(&packet, path) {
-            out.push_str(&format!("  authenticator: {verdict}\n"));
+        match self.check(&packet, path) {
+            None => {}
+            Some(Check::Good) => out.push_str("  authenticator: good\n"),
+            Some(Check::Untold(why)) => out.push_str(&format!("  authenticator: cannot be checked: {why}\n")),
+            Some(Check::Bad(check)) => {
+                out.push_str(&format!("  authenticator: {check}\n"));
+                self.failed.push(format!("{name}: {check}"));
+            }
         }
         out
     }
 
-    fn check(&mut self, packet: &Packet<'_>, path: Option<(SocketAddr, SocketAddr)>) -> Option<String> {
+    fn check(&mut self, packet: &Packet<'_>, path: Option<(SocketAddr, SocketAddr)>) -> Option<Check> {
         let secret = self.secret.as_ref()?;
-        let verdict = |result: Result<(), String>| result.err().unwrap_or_else(|| "good".into());
         if matches!(
             packet.code(),
             Code::AccessRequest
@@ -135,14 +178,27 @@ impl Decoder {
             if let Some((from, to)) = path {
                 self.requests.insert((from, to, packet.identifier()), packet.bytes().to_vec());
             }
-            return Some(verdict(verify_request(*packet, secret, false).map(|_| ()).map_err(|e| e.to_string())));
+            return Some(match verify_request(*packet, secret, false) {
+                Ok(request) if packet.code() == Code::AccessRequest && !request.has_message_authenticator() => {
+                    Check::Untold("an Access-Request without Message-Authenticator proves no secret")
+                }
+                Ok(_) => Check::Good,
+                Err(e) => Check::Bad(e.to_string()),
+            });
         }
-        let (from, to) = path?;
+        let Some((from, to)) = path else {
+            return Some(Check::Untold(
+                "that of a reply is computed from its request too; give a capture of both with --pcap",
+            ));
+        };
         let Some(request) = self.requests.get(&(to, from, packet.identifier())) else {
-            return Some("cannot be checked: the request is not in the capture".into());
+            return Some(Check::Untold("the request is not in the capture"));
         };
         let request = Packet::parse(request).ok()?;
-        Some(verdict(verify_reply(packet.bytes(), &request, secret).map(|_| ()).map_err(|e| e.to_string())))
+        Some(match verify_reply(packet.bytes(), &request, secret) {
+            Ok(_) => Check::Good,
+            Err(e) => Check::Bad(e.to_string()),
+        })
     }
 }
 
@@ -170,73 +226,4 @@ fn describe_eap(octets: &[u8]) -> String {
         }
     }
     out
-}
-
-/// A UDP datagram of a capture.
-struct Datagram {
-    /// Its place in the capture, from 1.
-    number: u64,
-    source: SocketAddr,
-    destination: SocketAddr,
-    payload: Vec<u8>,
-}
-
-/// Calls `each` for every whole UDP datagram of the capture.
-fn datagrams(file: &PathBuf, mut each: impl FnMut(Datagram)) -> Result<(), String> {
-    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
-    let input = File::open(file).map_err(|e| failed(&e))?;
-    let mut reader =
-        create_reader(READ_BUFFER, input).map_err(|_| failed(&"is neither pcap nor pcapng; save it as one of them"))?;
-    let (mut number, mut link) = (0, Linktype::ETHERNET);
-    loop {
-        match reader.next() {
-            Ok((offset, block)) => {
-                let frame = match &block {
-                    PcapBlockOwned::LegacyHeader(header) => {
-                        link = header.network;
-                        None
-                    }
-                    PcapBlockOwned::Legacy(block) => Some(block.data),
-                    PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                        link = interface.linktype;
-                        None
-                    }
-                    PcapBlockOwned::NG(Block::EnhancedPacket(block)) => Some(block.packet_data()),
-                    PcapBlockOwned::NG(Block::SimplePacket(block)) => Some(block.packet_data()),
-                    PcapBlockOwned::NG(_) => None,
-                };
-                if let Some(frame) = frame {
-                    number += 1;
-                    if let Some((source, destination, payload)) = udp(frame, link) {
-                        each(Datagram { number, source, destination, payload });
-                    }
-                }
-                reader.consume(offset);
-            }
-            Err(PcapError::Eof) => return Ok(()),
-            Err(PcapError::Incomplete(_)) => {
-                reader.refill().map_err(|_| failed(&"is cut off"))?;
-                if reader.reader_exhausted() {
-                    return Ok(());
-                }
-            }
-            Err(e) => return Err(failed(&format!("{e:?} after packet {number}"))),
-        }
-    }
-}
-
-fn udp(frame: &[u8], link: Linktype) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
-    let sliced = match link {
-        Linktype::ETHERNET => SlicedPacket::from_ethernet(frame),
-        Linktype::LINUX_SLL => SlicedPacket::from_linux_sll(frame),
-        _ => SlicedPacket::from_ip(frame),
-    }
-    .ok()?;
-    let (from, to): (IpAddr, IpAddr) = match sliced.net.as_ref()? {
-        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        _ => return None,
-    };
-    let Some(TransportSlice::Udp(udp)) = sliced.transport else { return None };
-    Some(((from, udp.source_port()).into(), (to, udp.destination_port()).into(), udp.payload().to_vec()))
 }

@@ -2,6 +2,7 @@
 
 use crate::config::Source;
 use crate::config::files::{Readers, write_whole};
+use crate::config::import::steward::Steward;
 use crate::config::import::{csv, freeradius};
 use clap::{Args, Subcommand};
 use std::fs::{self, File};
@@ -23,6 +24,37 @@ enum ImportCommand {
     Csv(CsvArgs),
 }
 
+/// Who answers for identities that have nobody: `cordon apply` demands both.
+#[derive(Debug, Args)]
+struct StewardArgs {
+    /// The name of the user who answers for identities without an owner; a user of that name is written too
+    #[arg(long)]
+    owner: Option<String>,
+    /// What identities without a purpose are for
+    #[arg(long)]
+    purpose: Option<String>,
+}
+
+impl StewardArgs {
+    fn steward(&self) -> Result<Steward, String> {
+        let given = |option: &str, text: &Option<String>| match text.as_deref().map(str::trim) {
+            Some("") => Err(format!("{option} is empty\n  -> give a text, or leave it out")),
+            text => Ok(text.map(str::to_owned)),
+        };
+        Ok(Steward { owner: given("--owner", &self.owner)?, purpose: given("--purpose", &self.purpose)? })
+    }
+}
+
+/// What to do about identities that `cordon apply` would refuse.
+fn advise(unowned: usize) {
+    if unowned > 0 {
+        println!(
+            "{unowned} identities lack an owner or a purpose, and `cordon apply` demands both\n  -> --owner NAME and \
+             --purpose TEXT give them to all that have none"
+        );
+    }
+}
+
 #[derive(Debug, Args)]
 struct FreeradiusArgs {
     /// clients.conf
@@ -34,6 +66,8 @@ struct FreeradiusArgs {
     /// Where imported.toml and imported.cedar go
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    steward: StewardArgs,
     /// Overwrite them
     #[arg(long)]
     force: bool,
@@ -50,6 +84,8 @@ struct CsvArgs {
     /// Where the document goes
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    steward: StewardArgs,
     /// Overwrite it
     #[arg(long)]
     force: bool,
@@ -67,12 +103,13 @@ pub fn run(args: &ImportArgs) -> Result<(), String> {
 }
 
 fn from_freeradius(args: &FreeradiusArgs) -> Result<(), String> {
-    let (toml, cedar) = (args.out.join("imported.toml"), args.out.join("imported.cedar"));
+    let (toml, cedar) = (args.out.join("imported.toml"), args.out.join(freeradius::POLICY_FILE));
     absent(&[&toml, &cedar], args.force)?;
     let clients = args.clients.as_deref().map(source).transpose()?;
     let users = args.users.as_deref().map(source).transpose()?;
-    let imported =
-        freeradius::import(clients.as_ref(), users.as_ref(), &include).map_err(|e| format!("{e}; this is a bug"))?;
+    let steward = args.steward.steward()?;
+    let imported = freeradius::import(clients.as_ref(), users.as_ref(), &include, &steward)
+        .map_err(|e| format!("{e}; this is a bug"))?;
     fs::create_dir_all(&args.out).map_err(|e| format!("{}: {e}", args.out.display()))?;
     write(&toml, &imported.document, Readers::Owner)?;
     write(&cedar, &imported.policy, Readers::All)?;
@@ -88,34 +125,38 @@ fn from_freeradius(args: &FreeradiusArgs) -> Result<(), String> {
         imported.held,
         imported.report.findings().len(),
     );
+    advise(if steward.owner.is_some() && steward.purpose.is_some() { 0 } else { imported.identities });
     Ok(())
 }
 
 fn from_csv(args: &CsvArgs) -> Result<(), String> {
     absent(&[&args.out], args.force)?;
+    let steward = args.steward.steward()?;
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(|e| format!("{}: {e}", path.display()));
     let mut results = Vec::new();
     if let Some(path) = &args.nas {
         results.push(("NAS", csv::nas(path, open(path)?)));
     }
     if let Some(path) = &args.identities {
-        results.push(("identities", csv::identities(path, open(path)?)));
+        results.push(("identities", csv::identities(path, open(path)?, &steward)));
     }
     let faults: Vec<String> = results.iter().filter_map(|(_, r)| r.as_ref().err()).map(ToString::to_string).collect();
     if !faults.is_empty() {
         return Err(format!("nothing was written\n{}", faults.join("\n")));
     }
-    let (mut document, mut counts) = (String::new(), Vec::new());
+    let (mut document, mut counts, mut unowned) = (String::new(), Vec::new(), 0);
     for (what, result) in results {
         let Ok(imported) = result else { continue };
         document.push_str(&imported.document);
         counts.push(format!("{} {what}", imported.rows));
+        unowned += imported.unowned;
         if !imported.attributes.is_empty() {
             println!("columns that became attributes: {}", imported.attributes.join(", "));
         }
     }
     write(&args.out, &document, Readers::Owner)?;
     println!("{}: {}", args.out.display(), counts.join(", "));
+    advise(unowned);
     Ok(())
 }
 

@@ -277,7 +277,7 @@ impl Worker {
             }
             (Code::AccessAccept, true) => Ok(()),
             (Code::AccessAccept, false) => Err("accepted, but the server's keys are not ours".into()),
-            (code, _) => Err(ending.failure.map_or_else(|| code.to_string(), |f| format!("{code}: {f}"))),
+            (code, _) => Err(ending.why().map_or_else(|| code.to_string(), |why| format!("{code}: {why}"))),
         }
     }
 

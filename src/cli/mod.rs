@@ -3,6 +3,7 @@
 mod apply;
 mod auth;
 mod ca;
+mod capture;
 mod decode;
 mod demo;
 mod exchange;

@@ -164,6 +164,23 @@ pub struct Ending {
     pub failure: Option<TlsFailure>,
 }
 
+impl Ending {
+    /// Why the supplicant itself gave up, as it sees it: its peer is the server.
+    pub fn why(&self) -> Option<String> {
+        Some(match self.failure.as_ref()? {
+            TlsFailure::Alert { code, name } => {
+                format!("the server sent the TLS alert {name} ({code}): its decision record says why")
+            }
+            TlsFailure::Certificate { message, .. } => format!(
+                "this client does not trust the server's certificate: {message}\n  -> give the CA that issued it (--ca), \
+                 and look at its dates and that it is for servers"
+            ),
+            TlsFailure::NoCertificate => "the server sent no certificate".into(),
+            other => other.to_string(),
+        })
+    }
+}
+
 impl Login {
     /// A login through `port`, with `identity` in clear and what `tls` holds as
     /// proof. EAP packets have at most `max_eap_len` octets.

@@ -5,6 +5,7 @@
 //! server's own set-up and change with that file; applied, they live in the
 //! database.
 
+use super::form;
 use super::{Config, ConfigError, IdentitySection, NasSection, ProfileSection, Source};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -167,7 +168,7 @@ impl Document {
             } else {
                 "see docs/configuration.md for every key"
             };
-            source.error(e.span().unwrap_or(0..0), e.message().trim().replace('\n', " "), remedy)
+            form::error(source, &e, remedy)
         })
     }
 }

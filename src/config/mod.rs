@@ -8,6 +8,7 @@ pub mod apply;
 pub mod build;
 pub mod document;
 pub mod files;
+mod form;
 pub mod import;
 pub mod stored;
 pub mod token;
@@ -412,7 +413,8 @@ pub struct IdentitySection {
     pub attributes: BTreeMap<String, String>,
     /// requested, approved, active (the default), suspended or retired.
     pub status: Option<Spanned<String>>,
-    /// When it ceases to be valid (RFC 3339).
+    /// When it ceases to be valid (RFC 3339), quoted or not.
+    #[serde(default, deserialize_with = "form::time")]
     pub expires: Option<Spanned<String>>,
     /// By what it is recognised.
     #[serde(default)]
@@ -525,15 +527,7 @@ impl Config {
     /// # Errors
     /// What is wrong and where: syntax, an unknown key, a value of another type.
     pub fn parse(source: &Source) -> Result<Config, ConfigError> {
-        toml::from_str(&source.text).map_err(|e| {
-            let span = e.span().unwrap_or(0..0);
-            let remedy = if e.message().starts_with("missing field `tls`") {
-                "add a [tls] section with certificate and key; `cordon ca init` and `cordon ca issue --server` make them"
-            } else {
-                "see docs/configuration.md for every key"
-            };
-            source.error(span, e.message().trim().replace('\n', " "), remedy)
-        })
+        toml::from_str(&source.text).map_err(|e| form::error(source, &e, "see docs/configuration.md for every key"))
     }
 
     /// Reads the file and its form.
@@ -576,5 +570,41 @@ mod tests {
         assert_eq!(config.server.auth[0].port(), 1812);
         assert!(config.http.listen.get_ref().ip().is_loopback());
         assert!(config.nas.is_empty(), "nobody may ask until it is said who");
+    }
+
+    #[test]
+    fn what_is_often_written_otherwise_is_told_how() {
+        let tls = "[tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+        for (text, line, remedy) in [
+            ("[nas]\nname = \"sw1\"\n", 4, "write [[nas]]"),
+            ("\n[ identity ]\nname = \"x\"\n", 5, "write [[identity]]"),
+            ("[[server]]\nworkers = 2\n", 4, "write [server]"),
+            ("[server]\nauth = [\"10.0.0.1\"]\n", 5, "\"10.0.0.1:1812\""),
+            ("[server]\nacct = [\"0.0.0.0:1813\",\n  \"::1\"]\n", 6, "\"[::1]:1813\""),
+            ("[http]\nlisten = \"127.0.0.1\"\n", 5, "\"127.0.0.1:8080\""),
+            ("[server]\nauth = [\"radius.example:1812\"]\n", 5, "by its number"),
+            ("[server]\nauth = \"0.0.0.0:1812\"\n", 5, "square brackets"),
+        ] {
+            let error = parse(&format!("{tls}{text}")).unwrap_err();
+            assert_eq!(error.line, Some(line), "{text}: {error}");
+            assert!(error.remedy.contains(remedy), "no {remedy:?} in: {error}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_may_be_written_with_quotes_and_without() {
+        let tls = "[tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+        for (written, read) in [
+            ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00Z"),
+            ("\"2027-01-31T00:00:00Z\"", "2027-01-31T00:00:00Z"),
+            ("2027-01-31 08:00:00+01:00", "2027-01-31T08:00:00+01:00"),
+        ] {
+            let config = parse(&format!("{tls}[[identity]]\nname = \"x\"\nkind = \"device\"\nexpires = {written}\n"));
+            let config = config.unwrap_or_else(|e| panic!("{written}: {e}"));
+            assert_eq!(config.identity[0].expires.as_ref().unwrap().get_ref(), read);
+        }
+        let error = parse(&format!("{tls}[[identity]]\nname = \"x\"\nkind = \"device\"\nexpires = 7\n")).unwrap_err();
+        assert_eq!(error.line, Some(7), "{error}");
+        assert!(error.message.contains("a time such as"), "{error}");
     }
 }

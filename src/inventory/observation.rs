@@ -155,6 +155,7 @@ impl Observation {
                 subject: fact("certificate.subject").map(str::to_owned),
                 issuer: fact("certificate.issuer").map(str::to_owned),
             });
+        let proven = certificate.is_some() || decision.method != "eap-tls";
         let mac = decision.mac.as_deref().and_then(station);
         if mac.is_none() && certificate.is_none() {
             return None;
@@ -168,7 +169,8 @@ impl Observation {
             origin: Origin::Login { decision: decision.id, method: decision.method.clone() },
             mac,
             certificate,
-            identity: decision.identity.clone(),
+            // Whom a certificate names that was refused, nobody has proven to be.
+            identity: decision.identity.clone().filter(|_| proven),
             nas_name: decision.nas_name.clone(),
             nas_address: decision.nas_address,
             port: decision.nas_port.clone(),

@@ -2,6 +2,8 @@
 //! Keys and certificates go in and out as PEM; what happens to them on disk is
 //! the caller's.
 
+use super::certificate::CertificateFacts;
+use super::{pem, request_names};
 use crate::random::random;
 use crate::time::Timestamp;
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -149,6 +151,19 @@ pub struct Request {
     pub not_after: Timestamp,
 }
 
+impl Request {
+    fn check_names(&self) -> Result<(), AuthorityError> {
+        let all =
+            |names: &[String], check: fn(&str) -> Result<(), String>| names.iter().try_for_each(|name| check(name));
+        request_names::common(&self.common_name)
+            .and_then(|()| all(&self.dns, request_names::dns))
+            .and_then(|()| all(&self.email, request_names::email))
+            .and_then(|()| all(&self.uri, request_names::uri))
+            .and_then(|()| all(&self.upn, request_names::upn))
+            .map_err(AuthorityError)
+    }
+}
+
 /// A certificate that is not good any more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Revoked {
@@ -161,6 +176,7 @@ pub struct Revoked {
 /// A CA that can sign.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    not_after: Timestamp,
 }
 
 impl std::fmt::Debug for Authority {
@@ -186,7 +202,17 @@ impl Authority {
     /// When they cannot be read.
     pub fn load(pair: &Pair) -> Result<Authority, AuthorityError> {
         let key = KeyPair::from_pem(&pair.key)?;
-        Ok(Authority { issuer: Issuer::from_ca_cert_pem(&pair.certificate, key)? })
+        let unreadable = |e: &dyn std::fmt::Display| AuthorityError(format!("the CA's certificate: {e}"));
+        let chain = pem::certificates(pair.certificate.as_bytes()).map_err(|e| unreadable(&e))?;
+        let certificate = chain.first().ok_or_else(|| unreadable(&"there is none"))?;
+        let facts = CertificateFacts::from_der(certificate).map_err(|e| unreadable(&e))?;
+        Ok(Authority { issuer: Issuer::from_ca_cert_pem(&pair.certificate, key)?, not_after: facts.not_after })
+    }
+
+    /// The last second at which its own certificate is valid: what it issues is
+    /// not believed after that.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
     }
 
     /// Makes a CA below this one, which may have none below itself.
@@ -202,7 +228,7 @@ impl Authority {
     /// Issues a certificate with a new key.
     ///
     /// # Errors
-    /// When a name cannot be encoded or the validity is empty.
+    /// When a name is malformed or the validity is empty.
     pub fn issue(&self, request: &Request) -> Result<Pair, AuthorityError> {
         if request.not_after <= request.not_before {
             return Err(AuthorityError(format!(
@@ -210,6 +236,7 @@ impl Authority {
                 request.not_after, request.not_before
             )));
         }
+        request.check_names()?;
         let mut params = params(&request.common_name, request.not_before, request.not_after)?;
         let ia5 = |text: &String| {
             Ia5String::try_from(text.as_str()).map_err(|_| AuthorityError(format!("{text:?} has letters beyond ASCII")))
@@ -296,9 +323,7 @@ fn date(at: Timestamp) -> time::OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pki::certificate::CertificateFacts;
     use crate::pki::error::ChainError;
-    use crate::pki::pem;
     use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
 
     const NOW: Timestamp = Timestamp::from_unix_secs(1_767_225_600);

@@ -188,9 +188,9 @@ impl Crl {
     }
 }
 
-/// `Some` if the signature fits, with the same algorithms as for certificates:
-/// x509-parser would also take SHA-1.
-fn verify(encoded: &[u8], spki: &[u8], algorithms: &WebPkiSupportedAlgorithms) -> Option<()> {
+/// `Some` if the signature of a list or certificate fits, with the algorithms
+/// that are taken at a login: x509-parser would also take SHA-1.
+pub(super) fn verify(encoded: &[u8], spki: &[u8], algorithms: &WebPkiSupportedAlgorithms) -> Option<()> {
     let (list, _) = der::expect(der::SEQUENCE, encoded)?;
     let (_, _, after) = der::element(list)?;
     let signed = list.get(..list.len() - after.len())?;

@@ -22,8 +22,10 @@ mod cache;
 mod crl;
 mod der;
 mod diagnose;
+mod lapsed;
 mod name;
 mod path;
+mod request_names;
 
 #[cfg(test)]
 mod testing;

@@ -150,7 +150,7 @@ impl Link {
 
 /// webpki leaves the client's own key to the signature that proves it, which
 /// would say "bad signature" of a key that is too short.
-fn check_key(facts: &CertificateFacts) -> Result<(), ChainError> {
+pub(super) fn check_key(facts: &CertificateFacts) -> Result<(), ChainError> {
     match facts.key_type.as_str() {
         "EC-P256" | "EC-P384" | "EC-P521" | "Ed25519" => Ok(()),
         kind => match kind.strip_prefix("RSA-").and_then(|bits| bits.parse::<usize>().ok()) {

@@ -23,7 +23,7 @@ use webpki::{EndEntityCert, KeyUsage};
 
 /// Certificates in a presented chain. Real ones have two to four; more only
 /// cost time (webpki tries every order).
-const MAX_PRESENTED: usize = 16;
+pub(super) const MAX_PRESENTED: usize = 16;
 
 /// What to do where a CRL is missing or outdated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -167,36 +167,6 @@ impl TrustStore {
             }
         }
         hints
-    }
-
-    /// What an operator should know before the clients do: anchors that are
-    /// not valid at `now`, and CRLs that are outdated or that no anchor signed.
-    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for anchor in &self.details {
-            if now > anchor.not_after {
-                warnings.push(format!("the CA certificate of {} expired at {}", anchor.subject, anchor.not_after));
-            } else if now < anchor.not_before {
-                warnings.push(format!(
-                    "the CA certificate of {} is not valid before {}",
-                    anchor.subject, anchor.not_before
-                ));
-            }
-        }
-        for crl in self.crls.values().flatten() {
-            if now > crl.next_update() {
-                warnings.push(format!("the CRL of {} is outdated since {}", crl.issuer_name(), crl.next_update()));
-            }
-            let mut named = self.details.iter().filter(|anchor| anchor.subject == crl.issuer_name()).peekable();
-            if named.peek().is_some() && !named.any(|anchor| crl.is_signed_by(&anchor.spki, &self.algorithms)) {
-                warnings.push(format!(
-                    "the CRL of {} is signed by another key than its CA certificate's",
-                    crl.issuer_name()
-                ));
-            }
-        }
-        warnings.sort();
-        warnings
     }
 
     /// Verifies a presented chain, the client's certificate first and the
@@ -364,6 +334,9 @@ fn anchor_details(certificate: &CertificateDer<'_>, ca: &Arc<Ca>) -> Result<Anch
         subject,
     })
 }
+
+#[path = "trust_warnings.rs"]
+mod warnings;
 
 #[cfg(test)]
 #[path = "trust_tests.rs"]

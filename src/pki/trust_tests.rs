@@ -416,3 +416,28 @@ fn settings_that_cannot_work_are_refused() {
     let twice = CaSettings { certificates: vec![ca.certificate.clone(); 2], ..ca.settings() };
     assert_eq!(TrustStore::new(vec![twice], 1).unwrap().hints().len(), 1);
 }
+
+#[test]
+fn an_issuer_without_a_crl_is_warned_about_before_clients_come() {
+    let root = TestCa::new("Root");
+    let middle = root.intermediate("Middle");
+    let chain = [middle.leaf("server"), middle.certificate.clone()];
+    let both = |crl_missing, crls: Vec<_>| {
+        let certificates = vec![root.certificate.clone(), middle.certificate.clone()];
+        let settings = CaSettings { certificates, crls, crl_check: true, crl_missing, ..root.settings() };
+        TrustStore::new(vec![settings], 1).unwrap().warnings(NOW)
+    };
+    let [warning] = &both(CrlPolicy::Fail, vec![root.crl(&[])])[..] else { panic!("one warning") };
+    assert!(warning.contains("no CRL of CN=Middle") && warning.contains("will be refused"), "{warning}");
+    let [warning] = &both(CrlPolicy::Warn, vec![root.crl(&[])])[..] else { panic!("one warning") };
+    assert!(warning.contains("will be accepted with a warning"), "{warning}");
+    assert!(both(CrlPolicy::Fail, vec![root.crl(&[]), middle.crl(&[])]).is_empty());
+
+    // An intermediate that only the server's chain tells of.
+    let [warning] = &root.store_with_crls(&[root.crl(&[])]).unlisted_intermediates(&chain)[..] else { panic!("one") };
+    assert!(warning.contains("no CRL of CN=Middle"), "{warning}");
+    assert!(root.store_with_crls(&[root.crl(&[]), middle.crl(&[])]).unlisted_intermediates(&chain).is_empty());
+    assert!(root.store().unlisted_intermediates(&chain).is_empty(), "revocation is not looked at");
+    let stranger = TestCa::new("Stranger");
+    assert!(stranger.store_with_crls(&[stranger.crl(&[])]).unlisted_intermediates(&chain).is_empty());
+}

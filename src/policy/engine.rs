@@ -83,6 +83,13 @@ struct Rule {
     policy: cedar_policy::Policy,
 }
 
+impl Rule {
+    /// What a message calls it.
+    fn called(&self) -> String {
+        if self.id.is_empty() { format!("the rule of line {}", self.line) } else { format!("the rule {:?}", self.id) }
+    }
+}
+
 /// A rule as others see it.
 pub(super) struct RuleView<'a> {
     pub id: &'a str,
@@ -160,7 +167,16 @@ impl Policy {
         let rules = annotated(text, &parsed, profiles, &mut errors);
         let result = Validator::new(schema).validate(&parsed, ValidationMode::Strict);
         errors.extend(result.validation_errors().map(|e| {
-            cedar_error(text, &DetailedError::from(e), "see policies/README.md for the facts and their types")
+            let error = DetailedError::from(e);
+            let mut error = cedar_error(text, &error, "see policies/README.md for the facts and their types");
+            // Cedar numbers the rules; people know them by @id or by their line.
+            let numbered = in_order(&parsed).into_iter().zip(&rules).find(|(policy, _)| policy.id() == e.policy_id());
+            if let Some((policy, rule)) = numbered {
+                let number = format!("policy `{}`", policy.id());
+                error.message = error.message.replace(&number, &rule.called());
+                error.remedy = error.remedy.replace(&number, &rule.called());
+            }
+            error
         }));
         if !errors.is_empty() {
             errors.sort_by_key(|e| (e.line, e.column));
@@ -497,17 +513,21 @@ fn certificate_facts(facts: &Facts, certificate: &crate::pki::certificate::Certi
     fields
 }
 
+/// The rules in the order of the text: Cedar calls them policy0, policy1 and so on.
+fn in_order(parsed: &PolicySet) -> Vec<&cedar_policy::Policy> {
+    let mut policies: Vec<_> = parsed.policies().collect();
+    policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<u32>().unwrap_or(u32::MAX));
+    policies
+}
+
 /// The rules with their annotations; what is wrong with those goes to `errors`.
 fn annotated(text: &str, parsed: &PolicySet, profiles: &[&str], errors: &mut Vec<PolicyError>) -> Vec<Rule> {
     let mut seen = BTreeSet::new();
     let mut rules = Vec::new();
-    // Cedar calls them policy0, policy1 and so on, in the order of the text.
-    let mut policies: Vec<_> = parsed.policies().collect();
-    policies.sort_by_key(|p| p.id().to_string().trim_start_matches("policy").parse::<u32>().unwrap_or(u32::MAX));
     let mut end = 0;
     // Lines up to the rule before, so that the text is counted through once.
     let (mut line, mut counted) = (1, 0);
-    for policy in policies {
+    for policy in in_order(parsed) {
         let source = policy.to_string();
         let offset = text.get(end..).and_then(|rest| rest.find(&source)).map_or(end, |at| end + at);
         line += text.get(counted..offset).unwrap_or_default().matches('\n').count();

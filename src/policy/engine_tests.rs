@@ -225,3 +225,17 @@ fn the_example_in_the_readme_is_sound() {
         block.take_while(|line| line.starts_with("    ")).fold(String::new(), |text, line| text + line + "\n");
     Policy::compile(&example, &["corp"]).unwrap();
 }
+
+#[test]
+fn messages_name_a_rule_by_its_id_or_its_line() {
+    let text = "@id(\"first\") forbid (principal, action, resource) when { context.colour == 1 };\n\
+                forbid (principal, action, resource) when { context.time.hour == \"late\" };\n\
+                @id(\"third\") @order(\"1\") @profile(\"corp\")\npermit (principal, action == Network::Action::\"fly\", resource);\n";
+    let errors = Policy::compile(text, &PROFILES).unwrap_err();
+    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let all = all.join("\n");
+    for part in ["for the rule \"first\"", "for the rule of line 2", "for the rule \"third\""] {
+        assert!(all.contains(part), "no {part:?} in:\n{all}");
+    }
+    assert!(!all.contains("policy0") && !all.contains("policy1") && !all.contains("policy2"), "{all}");
+}

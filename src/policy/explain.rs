@@ -85,7 +85,7 @@ impl Policy {
     fn ask(&self, policy: &cedar_policy::Policy, facts: &Facts) -> Result<Part, String> {
         let set = PolicySet::from_policies([policy.clone()]).map_err(|e| e.to_string())?;
         let response = self.authorize(facts, &set)?;
-        let error = response.diagnostics().errors().next().map(ToString::to_string);
+        let error = response.diagnostics().errors().next().map(|e| e.to_string().replace("policy `part`", "it"));
         Ok(match error {
             Some(error) => Part::Errs(error),
             None if response.diagnostics().reason().next().is_some() => Part::Holds,

@@ -37,9 +37,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(Faults),
     /// An address cannot be listened on.
-    #[error(
-        "cannot listen on {address} ({what}): {error}\n  -> is another RADIUS server running? `ss -lunp` tells who has the port"
-    )]
+    #[error("cannot listen on {address} ({what}): {}", unheard(.error))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -59,6 +57,24 @@ pub enum StartError {
     /// Anything else of the system.
     #[error("{0}")]
     System(#[from] std::io::Error),
+}
+
+/// Why an address cannot be listened on, and what to do.
+fn unheard(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::AddrNotAvailable => "this host has no such address\n  -> `ip address` lists those that it has; \
+                                        0.0.0.0 and [::] stand for all of them"
+            .into(),
+        ErrorKind::AddrInUse => "another process has this port\n  -> `ss -lunp` tells which has it for RADIUS, and \
+                                 `ss -ltnp` for the API: stop it, or name another port"
+            .into(),
+        ErrorKind::PermissionDenied => format!(
+            "{error}\n  -> ports below 1024 want the capability CAP_NET_BIND_SERVICE: AmbientCapabilities= of systemd \
+             gives it"
+        ),
+        _ => format!("{error}\n  -> correct the address, or what the system lacks"),
+    }
 }
 
 /// A server that serves.
@@ -171,7 +187,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
-    let reloader = reload::Reloader::new(file.to_owned(), engine, store.clone(), data_dir, stored, built);
+    let reloader = reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, stored, built);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })
 }

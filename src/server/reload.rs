@@ -6,6 +6,7 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
+use crate::config::{Config, HttpSection, ServerSection};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
@@ -37,7 +38,11 @@ type Stamps = HashMap<PathBuf, Option<Stamp>>;
 #[derive(Debug)]
 pub struct Reloader {
     file: PathBuf,
+    /// What the server was started with: some of it stays until the next start.
+    started: Config,
     watched: Vec<PathBuf>,
+    /// The files as they were when they were last read.
+    in_force: Stamps,
     engine: Arc<Engine>,
     store: Store,
     data_dir: PathBuf,
@@ -49,9 +54,10 @@ pub struct Reloader {
 
 impl Reloader {
     /// Watches the files that the configuration `file` amounted to when it was
-    /// `built`.
+    /// `built` from `started`.
     pub fn new(
         file: PathBuf,
+        started: Config,
         engine: Arc<Engine>,
         store: Store,
         data_dir: PathBuf,
@@ -59,30 +65,31 @@ impl Reloader {
         built: Built,
     ) -> Self {
         let watched = built.files.clone();
-        Self { file, watched, engine, store, data_dir, stored: Arc::new(stored), refused: None, built: Arc::new(built) }
+        // Not when it first runs: requests are served by then, and files may change.
+        let in_force = stamps(&watched);
+        let (stored, built) = (Arc::new(stored), Arc::new(built));
+        Self { file, started, watched, in_force, engine, store, data_dir, stored, refused: None, built }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
     pub async fn run(mut self) {
         let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut in_force = self.stamps();
-        let mut last = in_force.clone();
+        let mut last = self.in_force.clone();
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(LOOK) => false,
                 () = hung_up(&mut hangup) => true,
             };
-            let now = self.stamps();
+            let now = stamps(&self.watched);
             // A file that is still being written is left alone.
             let settled = now == last;
             last = now.clone();
             let applied = self.read_applied().await;
-            if asked || applied || (settled && now != in_force) {
+            if asked || applied || (settled && now != self.in_force) {
                 self.reload().await;
                 // Files that are watched from now on count as they are; others
                 // as they were when they were read, so that no change is missed.
-                in_force = self
-                    .stamps()
+                self.in_force = stamps(&self.watched)
                     .into_iter()
                     .map(|(path, new)| {
                         let stamp = now.get(&path).cloned().unwrap_or(new);
@@ -118,22 +125,25 @@ impl Reloader {
         }
     }
 
-    fn stamps(&self) -> Stamps {
-        self.watched.iter().map(|path| (path.clone(), stamp(path))).collect()
-    }
-
     async fn reload(&mut self) {
         let (file, stored, previous) = (self.file.clone(), self.stored.clone(), self.built.clone());
         // Reading and compiling takes a while, which nobody else should wait for.
         let loaded = tokio::task::spawn_blocking(move || load(&file, &stored, Some(&previous))).await;
         match loaded {
-            Ok(Ok((_, _, new))) => {
+            Ok(Ok((config, _, new))) => {
                 for warning in &new.warnings {
                     tracing::warn!("{warning}");
                 }
                 self.watched = new.files.clone();
                 self.engine.replace(new.snapshot.clone());
-                tracing::info!(policy = new.snapshot.policy.revision(), "the changed configuration is in force");
+                let policy = new.snapshot.policy.revision();
+                let waiting = needs_restart(&self.started, &config);
+                if waiting.is_empty() {
+                    tracing::info!(policy, "the changed configuration is in force");
+                } else {
+                    tracing::warn!("needs a restart: {}", waiting.join(", "));
+                    tracing::info!(policy, "all else of the changed configuration is in force");
+                }
                 self.built = Arc::new(new);
             }
             Ok(Err(faults)) => {
@@ -150,6 +160,36 @@ impl Reloader {
     }
 }
 
+/// The keys whose new values wait for the next start.
+fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
+    let ServerSection {
+        data_dir,
+        auth,
+        acct,
+        workers,
+        reject_delay_ms,
+        conversation_timeout_secs,
+        // These are read at each reload.
+        nas_profiles: _,
+        dictionaries: _,
+    } = &started.server;
+    let HttpSection { listen, token_file, token } = &started.http;
+    let (server, http) = (&now.server, &now.http);
+    let secret = |token: &Option<toml::Spanned<String>>| token.as_ref().map(|token| token.get_ref().clone());
+    let changed = [
+        ("[server] data_dir", *data_dir != server.data_dir),
+        ("[server] auth", *auth != server.auth),
+        ("[server] acct", *acct != server.acct),
+        ("[server] workers", *workers != server.workers),
+        ("[server] reject_delay_ms", *reject_delay_ms != server.reject_delay_ms),
+        ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
+        ("[http] listen", listen.get_ref() != http.listen.get_ref()),
+        ("[http] token_file", *token_file != http.token_file),
+        ("[http] token", secret(token) != secret(&http.token)),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
 async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
     match signal {
         Some(signal) => {
@@ -157,6 +197,10 @@ async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
         }
         None => std::future::pending().await,
     }
+}
+
+fn stamps(files: &[PathBuf]) -> Stamps {
+    files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

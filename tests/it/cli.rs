@@ -115,7 +115,10 @@ fn a_login_that_fails_says_why() {
     };
     failed(&mut login(&address, "expired", &["--tls", "1.3"]), "CertificateExpired");
     failed(&mut login(&address, "revoked", &["--tls", "1.2"]), "CertificateRevoked");
-    failed(login(&address, "p256", &[]).arg("--ca").arg(pki().path("other/ca.pem")), "error");
+    let mut suspicious = cordon();
+    suspicious.args(["auth", "--server", &address, "--secret", SECRET, "--ca"]).arg(pki().path("other/ca.pem"));
+    failed(&mut suspicious, "this client does not trust the server's certificate");
+    failed(&mut suspicious, "--ca");
     let mut wrong = cordon();
     wrong.args(["auth", "--mab", "--server", &address, "--secret", "wrong", "--timeout", "200", "--tries", "1"]);
     failed(&mut wrong, "no answer");
@@ -142,6 +145,98 @@ fn decode_reads_hex() {
     }
     let out = crate::support::feed(cordon().arg("decode").stdin(Stdio::piped()), packet);
     assert!(out.contains("User-Name = nemo"), "{out}");
+}
+
+#[test]
+fn serve_tells_an_address_it_has_not_from_a_port_that_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cordon.toml");
+    let serve = |auth: &str| {
+        let tls =
+            format!("certificate = {:?}\nkey = {:?}", pki().path("server-p256.pem"), pki().path("server-p256.key"));
+        let text = format!(
+            "[server]\nauth = [{auth:?}]\nacct = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n[tls]\n{tls}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let out = cordon().args(["serve", "--config"]).arg(&file).output().unwrap();
+        assert!(!out.status.success());
+        crate::support::text(&out)
+    };
+    let out = serve("192.0.2.77:1812");
+    assert!(
+        out.contains("192.0.2.77:1812") && out.contains("has no such address") && out.contains("`ip address`"),
+        "{out}"
+    );
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let out = serve(&taken.local_addr().unwrap().to_string());
+    assert!(out.contains("another process has this port") && out.contains("`ss -lunp`"), "{out}");
+}
+
+/// The login of RFC 2865, section 7.1.
+const RFC_REQUEST: &str =
+    "010000380f403f9473978057bd83d5cb98f4227a01066e656d6f02120dbe708d93d413ce3196e43f782a0aee0406c0a80110050600000003";
+const RFC_REPLY: &str = "0200002686fe220e7624ba2a1005f6bf9b55e0b20606000000010f06000000000e06c0a80103";
+
+/// A capture of both as `tcpdump` writes it, half a second apart; of each frame
+/// at most `snap` octets.
+fn capture(snap: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let magic: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1];
+    magic.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    let (nas, server) = (([192, 0, 2, 1], 50_000), ([192, 0, 2, 2], 1812));
+    for (micros, hex, (from, to)) in [(0_u32, RFC_REQUEST, (nas, server)), (500_000, RFC_REPLY, (server, nas))] {
+        let payload = cordon::radius::value::unhex(hex).unwrap();
+        let mut frame = Vec::new();
+        etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4(from.0, to.0, 64)
+            .udp(from.1, to.1)
+            .write(&mut frame, &payload)
+            .unwrap();
+        let kept = frame.len().min(snap);
+        let header = [1_767_225_600, micros, u32::try_from(kept).unwrap(), u32::try_from(frame.len()).unwrap()];
+        header.iter().for_each(|word: &u32| out.extend(word.to_le_bytes()));
+        out.extend(&frame[..kept]);
+    }
+    out
+}
+
+#[test]
+fn decode_says_what_cannot_be_checked_and_which_check_failed() {
+    let decode = |args: &[&str]| {
+        let out = cordon().arg("decode").args(args).output().unwrap();
+        (out.status.success(), text(&out))
+    };
+    let (ok, out) = decode(&[RFC_REPLY, "--secret", "xyzzy5461"]);
+    assert!(ok && out.contains("cannot be checked") && out.contains("--pcap"), "{out}");
+    let (ok, out) = decode(&[RFC_REQUEST, "--secret", "wrong"]);
+    assert!(ok && out.contains("cannot be checked: an Access-Request without Message-Authenticator"), "{out}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("login.pcap");
+    let pcap = |octets: &[u8], secret: &str| {
+        std::fs::write(&file, octets).unwrap();
+        decode(&["--pcap", file.to_str().unwrap(), "--secret", secret])
+    };
+    let whole = capture(65_535);
+    let (ok, out) = pcap(&whole, "xyzzy5461");
+    assert!(ok && out.contains("authenticator: good"), "{out}");
+    for part in ["#1 2026-01-01T00:00:00.000000Z", "#2 2026-01-01T00:00:00.500000Z"] {
+        assert!(out.contains(part), "no {part:?} in:\n{out}");
+    }
+    let (ok, out) = pcap(&whole, "another");
+    assert!(!ok && out.contains("1 of the packets do not fit the secret"), "{out}");
+    assert!(out.contains("#2: the Response Authenticator does not fit"), "{out}");
+    assert!(out.contains("User-Name = nemo"), "what was read is shown: {out}");
+
+    let (ok, out) = pcap(&whole[..whole.len() - 7], "xyzzy5461");
+    let place = format!("is cut off after packet 1, at octet {}", 24 + 16 + 14 + 20 + 8 + 56);
+    assert!(!ok && out.contains(&place) && out.contains("User-Name = nemo"), "no {place:?} in:\n{out}");
+    let (ok, out) = pcap(&whole[..11], "xyzzy5461");
+    assert!(!ok && out.contains("cut off within its header"), "{out}");
+    let (ok, out) = pcap(b"not a capture at all, whatever its name", "xyzzy5461");
+    assert!(!ok && out.contains("neither pcap nor pcapng"), "{out}");
+    let (ok, out) = pcap(&capture(64), "xyzzy5461");
+    assert!(ok && out.contains("cut off: 34 of 56 octets were not captured"), "{out}");
 }
 
 #[test]
@@ -172,6 +267,15 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         assert!(ok && out.contains("warning") && out.contains(part), "no {part:?} in:\n{out}");
     }
     assert!(check(&good, "").1.contains("the policy has no rule: nobody is let in"));
+    // The chain of the server's certificate tells of the intermediate.
+    let lists = |names: &[&str]| {
+        let lists: Vec<_> = names.iter().map(|name| pki().path(&format!("corp/{name}.crl"))).collect();
+        good.replace("[policy]", &format!("crl = {lists:?}\n[policy]"))
+    };
+    let (ok, out) = check(&lists(&["ca"]), "");
+    assert!(ok && out.contains("no CRL of CN=Corp CA Issuing") && out.contains("will be refused"), "{out}");
+    let (ok, out) = check(&lists(&["ca", "intermediate"]), "");
+    assert!(ok && !out.contains("no CRL"), "{out}");
     let profile = "[[profile]]\nname = \"p\"\nvlan = 5000\n";
     let nas = "[[nas]]\nname = \"n\"\naddress = \"10.0.0.1/8\"\nsecret = \"short\"\n";
     let (ok, out) = check(&format!("{good}{twice}{twice}"), "");
@@ -210,6 +314,33 @@ fn the_ca_refuses_what_would_lose_something() {
     let out = issue(&[]);
     assert!(!out.status.success() && text(&out).contains("x.key is there already"), "{}", text(&out));
     assert!(issue(&["--force"]).status.success());
+    for (names, part) in [
+        (["--dns", "not a name"], "no DNS name"),
+        (["--dns", "10.0.0.1"], "give the host's name"),
+        (["--uri", "coder-1"], "no absolute URI"),
+        (["--email", "Anna <anna@corp.example>"], "no email address"),
+        (["--upn", "anna"], "no User Principal Name"),
+    ] {
+        let out = issue(&["--force", names[0], names[1]]);
+        assert!(!out.status.success() && text(&out).contains(part), "no {part:?} in: {}", text(&out));
+    }
+    // What outlives its CA is not believed: the end is the CA's, or it is said.
+    let read = |name: &str| {
+        let pem = std::fs::read(dir.path().join(name)).unwrap();
+        let leaf = cordon::pki::pem::certificates(&pem).unwrap().remove(0);
+        cordon::pki::certificate::CertificateFacts::from_der(&leaf).unwrap()
+    };
+    let out = issue(&["--force", "--days", "36500"]);
+    assert!(out.status.success() && text(&out).contains("ends with its CA"), "{}", text(&out));
+    assert_eq!(read("x.pem").not_after, read("ca/ca.pem").not_after);
+    let out = issue(&["--force", "--not-after", "2199-01-01T00:00:00Z"]);
+    assert!(out.status.success() && text(&out).contains("warning: the CA ends at"), "{}", text(&out));
+
+    let revoke = || succeed(cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(dir.path().join("x.pem")));
+    let out = revoke();
+    let said = format!("revoked CN=x.example, serial {} of CN=Cordon CA\n", read("x.pem").serial);
+    assert!(out.starts_with(&said) && out.contains("ca.crl"), "no {said:?} in: {out}");
+    assert!(revoke().contains("was revoked already at 2"), "{}", revoke());
     let out = cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(pki().path("p256.pem")).output().unwrap();
     assert!(!out.status.success() && text(&out).contains("is not the CA"), "{}", text(&out));
 }

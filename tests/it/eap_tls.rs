@@ -131,6 +131,33 @@ fn each_refusal_has_its_reason() {
 }
 
 #[test]
+fn a_certificate_that_is_not_in_force_is_found_by_the_identity_it_names() {
+    let server = Server::start(&Config::default());
+    for (client, reason) in [
+        ("expired", "certificate_expired"),
+        ("future", "certificate_not_yet_valid"),
+        ("revoked", "certificate_revoked"),
+    ] {
+        let login = Eapol::new(client);
+        login.run(&server).assert_refused();
+        let found = server.get(&format!("/api/v1/decisions?identity=p256&reason={reason}"));
+        let decision = &found["items"][0];
+        assert_eq!(decision["identity"]["name"], "p256", "{client}: {found:#}");
+        assert_eq!(fact(decision, "identity.matched_by"), "SAN DNS p256.corp.example");
+        assert_eq!((&decision["profile"], &decision["outcome"]), (&Value::Null, &"reject".into()));
+        // The name is not proven: the endpoint gets none.
+        let seen = server.get(&format!("/api/v1/endpoints?mac={}", login.mac));
+        assert_eq!(seen["items"][0]["identity"], Value::Null, "{seen:#}");
+    }
+    // What another CA says of it, or what is wrong in another way, names nobody.
+    for client in ["stranger", "wrong-usage"] {
+        let login = Eapol::new(client);
+        login.run(&server).assert_refused();
+        assert_eq!(server.decision(&login.mac)["identity"], Value::Null, "{client}");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_trust_the_server_says_so() {
     let server = Server::start(&Config::default());
     for tls in ["1.2", "1.3"] {

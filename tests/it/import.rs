@@ -141,9 +141,15 @@ fn import(clients: &Path, users: &Path, out: &Path, more: &[&str]) -> (bool, Str
     (output.status.success(), text(&output))
 }
 
+/// The document as sections for a configuration that names the policy itself.
+fn sections(dir: &Path) -> String {
+    let document = std::fs::read_to_string(dir.join("imported.toml")).unwrap();
+    document.replace("[policy]\nfile = \"imported.cedar\"\n", "")
+}
+
 /// A server on nothing but what was imported.
 fn serve(dir: &Path) -> Server {
-    let document = std::fs::read_to_string(dir.join("imported.toml")).unwrap();
+    let document = sections(dir);
     let policy = std::fs::read_to_string(dir.join("imported.cedar")).unwrap();
     Server::start(&Config { more: document, policy, ..Config::default() })
 }
@@ -195,6 +201,46 @@ fn what_freeradius_let_in_gets_the_same_from_cordon() {
 }
 
 #[test]
+fn what_was_imported_is_applied_to_a_bare_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("clients.conf"), "client sw {\n\tipaddr = 127.0.0.1\n\tsecret = a-secret-of-some-length\n}\n")
+        .unwrap();
+    std::fs::write(
+        path("users"),
+        "02005e000001 Cleartext-Password := \"02005e000001\"\n\tTunnel-Type:1 = VLAN, Tunnel-Medium-Type:1 = IEEE-802,\n\
+         \tTunnel-Private-Group-Id:1 = \"20\"\n02005e000004 Auth-Type := Reject\n",
+    )
+    .unwrap();
+    let run = |out: &str, more: &[&str]| import(&path("clients.conf"), &path("users"), &path(out), more);
+    let (ok, out) = run("bare", &[]);
+    assert!(ok && out.contains("2 identities lack an owner or a purpose") && out.contains("--owner NAME"), "{out}");
+    let (ok, out) = run("imported", &["--owner", "anna@corp.example", "--purpose", "as in FreeRADIUS"]);
+    assert!(ok && !out.contains("lack an owner"), "{out}");
+
+    let server = Server::bare();
+    let document = |name: &str| path(name).join("imported.toml").display().to_string();
+    let (ok, out) = server.command(&["apply", "-f", &document("bare")]);
+    assert!(!ok && out.contains("has no owner"), "{out}");
+    let plan = server.succeed(&["apply", "--plan", "-f", &document("imported")]);
+    assert!(plan.contains("anna@corp.example"), "{plan}");
+    server.in_force(|| server.succeed(&["apply", "-f", &document("imported")]));
+    let told = |mac: &str| {
+        let request = format!(
+            "User-Name={mac:?}, User-Password={mac:?}, Service-Type=Call-Check, Calling-Station-Id={mac:?}, \
+             Message-Authenticator=0x00"
+        );
+        radclient_with(server.auth, "auth", &request, "a-secret-of-some-length")
+    };
+    let out = told("02-00-5E-00-00-01");
+    assert!(out.contains("Received Access-Accept") && out.contains("Tunnel-Private-Group-Id:0 = \"20\""), "{out}");
+    assert!(told("02-00-5E-00-00-04").contains("Received Access-Reject"));
+    let decision = server.decision("02-00-5E-00-00-01");
+    let owner = decision["facts"].as_array().unwrap().iter().find(|f| f["name"] == "identity.owner").unwrap();
+    assert_eq!(owner["value"], "anna@corp.example", "{decision:#}");
+}
+
+#[test]
 fn the_files_that_debian_packages_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| PathBuf::from(PACKAGED).join(name);
@@ -212,8 +258,7 @@ fn the_files_that_debian_packages_are_read() {
         assert!(report.contains(part), "no {part:?} in\n{report}");
     }
     // The tests' own NAS has the loopback address of IPv6.
-    let document = std::fs::read_to_string(dir.path().join("imported.toml")).unwrap();
-    let config = Config { more: document, ..Config::default() }.text().replace("\"::1\", ", "");
+    let config = Config { more: sections(dir.path()), ..Config::default() }.text().replace("\"::1\", ", "");
     std::fs::write(dir.path().join("cordon.toml"), config).unwrap();
     std::fs::copy(dir.path().join("imported.cedar"), dir.path().join("policy.cedar")).unwrap();
     let out = succeed(cordon().args(["check", "--config"]).arg(dir.path().join("cordon.toml")));

@@ -95,6 +95,27 @@ fn rules_identities_and_profiles_change_while_it_runs() {
 }
 
 #[test]
+fn what_needs_a_restart_is_not_said_to_be_in_force() {
+    let server = Server::start(&Config::default());
+    let write = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+        assert!(text.contains(from), "no {from:?} in:\n{text}");
+        std::fs::write(server.path("cordon.toml"), text.replace(from, to)).unwrap();
+    };
+    write("workers = 2\n", "workers = 3\n");
+    write("[http]\nlisten = \"127.0.0.1:0\"", "[http]\nlisten = \"127.0.0.1:1\"");
+    let told = "needs a restart: [server] workers, [http] listen";
+    wait_for("the message", SOON, || server.log().contains(told).then_some(()));
+    wait_for("the rest", SOON, || server.log().contains("all else of the changed configuration").then_some(()));
+    assert!(!server.log().contains("INFO the changed configuration is in force"), "{}", server.log());
+    assert_eq!(server.get_raw("/healthz", None).0, 200, "the API is where it was");
+    // Nothing waits once the file says again what it said at the start.
+    write("workers = 3\n", "workers = 2\n");
+    write("127.0.0.1:1\"", "127.0.0.1:0\"");
+    wait_for("the message", SOON, || server.log().contains("INFO the changed configuration is in force").then_some(()));
+}
+
+#[test]
 fn a_mistake_is_told_and_changes_nothing() {
     let server = Server::start(&Config::default());
     let login = Eapol::new("p256");

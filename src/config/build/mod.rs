@@ -458,10 +458,11 @@ impl<'a> Builder<'a> {
             self.wrong(section.min_version.span(), "min_version is above max_version", "exchange them");
             return None;
         }
-        let leaf = pem::certificates(&certificate).ok().and_then(|chain| chain.into_iter().next());
-        if let Some(Ok(faults)) = leaf.map(|leaf| server_faults(&leaf, now)) {
+        let chain = pem::certificates(&certificate).unwrap_or_default();
+        if let Some(Ok(faults)) = chain.first().map(|leaf| server_faults(leaf, now)) {
             self.warnings.extend(faults);
         }
+        self.warnings.extend(trust.unlisted_intermediates(&chain));
         let settings = format!("{min:?}{max:?}{}", section.resumption);
         let fingerprint =
             digest(&SHA256, &[&certificate, &key, trusted, settings.as_bytes()].concat()).as_ref().to_vec();

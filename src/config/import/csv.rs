@@ -1,6 +1,7 @@
 //! Tables: identities and NASes from CSV with a header.
 
 use super::document::Document;
+use super::steward::Steward;
 use crate::config::ConfigError;
 use crate::inventory::identity::{IdentityKind, IdentityStatus};
 use crate::inventory::mac::MacAddress;
@@ -31,6 +32,8 @@ pub struct Imported {
     pub document: String,
     /// How many rows.
     pub rows: usize,
+    /// How many of them are no users and lack an owner or a purpose.
+    pub unowned: usize,
     /// Columns that have no meaning of their own, and became attributes.
     pub attributes: Vec<String>,
 }
@@ -57,21 +60,31 @@ impl std::fmt::Display for Faults {
 }
 
 /// Reads `[[identity]]` from a table, row by row. Columns that are no key of an
-/// identity or of its credentials become its attributes.
+/// identity or of its credentials become its attributes. Rows that are no users
+/// and lack an owner or a purpose get those of `steward`.
 ///
 /// # Errors
 /// All that is wrong.
-pub fn identities(file: &Path, input: impl Read) -> Result<Imported, Faults> {
+pub fn identities(file: &Path, input: impl Read, steward: &Steward) -> Result<Imported, Faults> {
     let mut table = Table::open(file, input, |_| true)?;
     let known =
         |name: &str| IDENTITY.contains(&name) || CREDENTIALS.contains(&name) || WHOLE_CREDENTIALS.contains(&name);
     let attributes: Vec<String> = table.columns.iter().filter(|name| !known(name)).cloned().collect();
     table.need(&["name", "kind"])?;
     let mut document = Document::with_comment(&format!("Imported from {}.", file.display()));
-    let mut rows = 0;
+    let (mut rows, mut unowned) = (0, 0);
+    let (mut owner_is_needed, mut owner_is_there) = (false, false);
     while let Some(row) = table.next() {
         rows += 1;
         let (name, kind) = (table.required(&row, "name"), table.required(&row, "kind"));
+        let user = kind == IdentityKind::User.as_str();
+        let given = |key, otherwise: &Option<String>| {
+            row.get(key).map(str::to_owned).or_else(|| otherwise.clone().filter(|_| !user))
+        };
+        let (owner, purpose) = (given("owner", &steward.owner), given("purpose", &steward.purpose));
+        unowned += usize::from(!user && (owner.is_none() || purpose.is_none()));
+        owner_is_needed |= !user && row.get("owner").is_none();
+        owner_is_there |= user && steward.owner.as_deref().is_some_and(|o| o.to_lowercase() == name.to_lowercase());
         if !kind.is_empty()
             && let Err(e) = kind.parse::<IdentityKind>()
         {
@@ -91,15 +104,19 @@ pub fn identities(file: &Path, input: impl Read) -> Result<Imported, Faults> {
         document.text("name", name);
         document.text("kind", kind);
         document.list("groups", &row.list("groups"));
-        for key in ["owner", "purpose", "status", "expires"] {
-            document.optional(key, row.get(key));
-        }
+        document.optional("owner", owner.as_deref());
+        document.optional("purpose", purpose.as_deref());
+        document.optional("status", status);
+        document.optional("expires", expires);
         let credentials = credentials(&mut table, &row);
         document.tables("credentials", &credentials);
         let free: Vec<_> = attributes.iter().filter_map(|name| Some((name, row.get(name)?))).collect();
         document.table("attributes", &free);
     }
-    table.finish(Imported { document: document.into_text(), rows, attributes })
+    if owner_is_needed && !owner_is_there {
+        steward.write_owner(&mut document);
+    }
+    table.finish(Imported { document: document.into_text(), rows, unowned, attributes })
 }
 
 fn credentials(table: &mut Table<impl Read>, row: &Row) -> Vec<Vec<(&'static str, String)>> {
@@ -187,7 +204,7 @@ pub fn nas(file: &Path, input: impl Read) -> Result<Imported, Faults> {
         document.optional("site", row.get("site"));
         document.list("groups", &row.list("groups"));
     }
-    table.finish(Imported { document: document.into_text(), rows, attributes: Vec::new() })
+    table.finish(Imported { document: document.into_text(), rows, unowned: 0, attributes: Vec::new() })
 }
 
 /// A table that is read row by row; what is wrong with it adds up.

@@ -20,7 +20,7 @@ fn identities_come_from_a_table() {
                 0200.5e00.0001; 02005e000002,,,,\n\
                 \n\
                 laptop,device,,,,,,,Laptop.corp.example,\"CN=CA;O=Corp\",0A,B 12\n";
-    let imported = identities(Path::new("i.csv"), text.as_bytes()).unwrap();
+    let imported = identities(Path::new("i.csv"), text.as_bytes(), &Steward::default()).unwrap();
     assert_eq!((imported.rows, imported.attributes.as_slice()), (2, ["Room".to_owned()].as_slice()));
     assert!(imported.document.contains("attributes = { Room = \"B 12\" }"), "{}", imported.document);
     let without = imported.document.replace("attributes = { Room = \"B 12\" }\n", "");
@@ -55,7 +55,7 @@ fn every_mistake_is_named_with_line_and_column() {
                  b,device,,,02-00-5E-00-00-01,,\n\
                  c,device\n\
                  d\xff,device,,,,,\n";
-    let text = faults(identities(Path::new("i.csv"), &text[..]));
+    let text = faults(identities(Path::new("i.csv"), &text[..], &Steward::default()));
     for part in [
         "i.csv:2: column kind: \"robot\" is not one of user, device",
         "i.csv:2: column status: \"gone\"",
@@ -93,7 +93,7 @@ fn a_header_that_is_none_is_told_apart() {
         ("name,kind,Name\n", "two columns are called name"),
         ("name,kind,\n", "a column has no name"),
     ] {
-        let text = faults(identities(Path::new("i.csv"), text.as_bytes()));
+        let text = faults(identities(Path::new("i.csv"), text.as_bytes(), &Steward::default()));
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     assert!(faults(nas(Path::new("n.csv"), "name,address,secret,colour\n".as_bytes())).contains("colour"));
@@ -102,7 +102,7 @@ fn a_header_that_is_none_is_told_apart() {
 #[test]
 fn faults_have_a_bound() {
     let text = "name,kind\n".to_owned() + &"x,robot\n".repeat(MAX_FAULTS);
-    let faults = identities(Path::new("i.csv"), text.as_bytes()).unwrap_err();
+    let faults = identities(Path::new("i.csv"), text.as_bytes(), &Steward::default()).unwrap_err();
     assert_eq!((faults.named.len(), faults.more), (MAX_FAULTS, MAX_FAULTS - 1));
 }
 
@@ -114,7 +114,7 @@ fn many_rows_take_no_time_squared() {
     for n in 0..100_000_u32 {
         text += &format!("camera-{n},device,cameras,0200{n:08x},{n}\n");
     }
-    let imported = identities(Path::new("i.csv"), text.as_bytes()).unwrap();
+    let imported = identities(Path::new("i.csv"), text.as_bytes(), &Steward::default()).unwrap();
     assert_eq!(imported.rows, 100_000);
     assert_eq!(imported.document.matches("[[identity]]").count(), 100_000);
 }
@@ -124,8 +124,25 @@ proptest! {
     fn any_text_is_safe(text in "(name|kind|mac|address|secret|[,;\"\n\r a-z0-9]|\\PC){0,80}") {
         let with_header = format!("name,kind,address,secret\n{text}");
         for text in [&text, &with_header] {
-            let _ = identities(Path::new("i.csv"), text.as_bytes());
+            let _ = identities(Path::new("i.csv"), text.as_bytes(), &Steward::default());
             let _ = nas(Path::new("n.csv"), text.as_bytes());
         }
     }
+}
+
+#[test]
+fn what_has_no_owner_gets_one() {
+    let text = "name,kind,owner,purpose,mac\ncam,device,,,02005e000001\npc,device,bob,desk,02005e000002\nBOB,user,,,\n";
+    let steward = |owner: &str| Steward { owner: Some(owner.into()), purpose: Some("as before".into()) };
+    let read = |steward: &Steward| identities(Path::new("i.csv"), text.as_bytes(), steward).unwrap();
+    assert_eq!(read(&Steward::default()).unowned, 1);
+    let imported = read(&steward("anna"));
+    let [cam, pc, bob, anna] = &config(&imported.document).identity[..] else { panic!("{}", imported.document) };
+    let of = |i: &crate::config::IdentitySection| (i.owner.clone(), i.purpose.clone());
+    assert_eq!(of(cam), (Some("anna".into()), Some("as before".into())));
+    assert_eq!(of(pc), (Some("bob".into()), Some("desk".into())));
+    assert_eq!((of(bob), imported.unowned), ((None, None), 0));
+    assert_eq!((anna.name.get_ref().as_str(), anna.kind.get_ref().as_str()), ("anna", "user"));
+    let imported = read(&steward("bob"));
+    assert_eq!(config(&imported.document).identity.len(), 3, "he is there already: {}", imported.document);
 }

@@ -15,6 +15,18 @@ impl Document {
         Self { text }
     }
 
+    /// Adds these lines as comments.
+    pub fn comment(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.line(format_args!("{}", if line.is_empty() { String::new() } else { format!("# {line}") }));
+        }
+    }
+
+    /// Begins `[name]`.
+    pub fn single_section(&mut self, name: &str) {
+        self.line(format_args!("\n[{name}]"));
+    }
+
     /// Begins `[[name]]`.
     pub fn section(&mut self, name: &str) {
         self.line(format_args!("\n[[{name}]]"));

@@ -8,8 +8,10 @@
 //! | [`document`] | writes the TOML |
 //! | [`freeradius`] | FreeRADIUS 3: `clients.conf` and `users` |
 //! | [`report`] | what could not come along |
+//! | [`steward`] | who answers for what has nobody |
 
 pub mod csv;
 pub mod document;
 pub mod freeradius;
 pub mod report;
+pub mod steward;

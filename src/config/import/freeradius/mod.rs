@@ -21,6 +21,7 @@ pub use lines::Include;
 
 use super::document::Document;
 use super::report::{Place, Report};
+use super::steward::Steward;
 use crate::config::Source;
 use crate::enforcement::nas_profile::{DEFAULT, NasProfileError, NasProfiles, Term};
 use crate::radius::dictionary::Dictionary;
@@ -32,13 +33,16 @@ use std::fmt::Write;
 
 /// How a filter's name is spelled that a NAS gets as it stands.
 const PLAIN_FILTER: &str = "Filter-Id = {filter}";
+/// The file of the rules, beside the document.
+pub const POLICY_FILE: &str = "imported.cedar";
 /// The group of those that are refused.
 const REJECTED: &str = "rejected";
 
 /// What FreeRADIUS' files become.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Imported {
-    /// TOML: `[[nas]]`, `[[profile]]` and `[[identity]]`.
+    /// TOML: `[[nas]]`, `[[profile]]`, `[[identity]]` and, if there are rules,
+    /// `[policy]` with [`POLICY_FILE`].
     pub document: String,
     /// Cedar: a rule for each profile.
     pub policy: String,
@@ -54,7 +58,8 @@ pub struct Imported {
     pub held: usize,
 }
 
-/// Converts the files. `include` reads what an `$INCLUDE` names.
+/// Converts the files. `include` reads what an `$INCLUDE` names; `steward`
+/// answers for the identities, of which FreeRADIUS says neither owner nor purpose.
 ///
 /// # Errors
 /// When the packaged NAS profiles are broken, which is a bug in Cordon.
@@ -62,6 +67,7 @@ pub fn import(
     clients: Option<&Source>,
     users: Option<&Source>,
     include: Include<'_>,
+    steward: &Steward,
 ) -> Result<Imported, NasProfileError> {
     let nas_profiles = NasProfiles::new(Dictionary::standard(), [])?;
     let mut report = Report::default();
@@ -85,6 +91,9 @@ pub fn import(
     }
     let mut names = Names::default();
     let (mut identities, mut rejects) = (Document::default(), false);
+    if !resolved.endpoints.is_empty() {
+        steward.write_owner(&mut identities);
+    }
     for endpoint in &resolved.endpoints {
         let group = match &endpoint.verdict {
             Verdict::Rejected => {
@@ -97,11 +106,17 @@ pub fn import(
         identities.text("name", &names.unique(endpoint.name.as_deref().unwrap_or(&endpoint.mac.to_string())));
         identities.text("kind", "device");
         identities.list("groups", &[group]);
+        identities.optional("owner", steward.owner.as_deref());
+        identities.optional("purpose", steward.purpose.as_deref());
         identities.tables("credentials", &[vec![("mac", endpoint.mac.to_string())]]);
     }
     let strangers = resolved.strangers.as_ref().map(|(place, reply)| writer.group(reply, true, place));
     let policy = writer.policy(rejects, strangers.as_deref());
     let Writer { document, profiles, report, .. } = writer;
+    if rejects || !profiles.is_empty() {
+        identities.single_section("policy");
+        identities.text("file", POLICY_FILE);
+    }
     Ok(Imported {
         document: document.into_text() + &identities.into_text(),
         policy,
@@ -223,7 +238,7 @@ impl Names {
 fn convert(clients: &str, users: &str) -> Imported {
     let source = |file: &str, text: &str| Source { file: file.into(), text: text.into() };
     let (clients, users) = (source("clients.conf", clients), source("users", users));
-    import(Some(&clients), Some(&users), &|_| Err("no such file".into())).unwrap()
+    import(Some(&clients), Some(&users), &|_| Err("no such file".into()), &Steward::default()).unwrap()
 }
 
 #[cfg(test)]

@@ -1,0 +1,103 @@
+//! What is wrong with the form of a file, in words that say how to write it.
+
+use super::{ConfigError, Source};
+use serde::{Deserialize, Deserializer};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use toml::Spanned;
+
+/// Sections of which there may be several.
+const LISTS: [&str; 7] = ["ca", "profile", "nas", "site", "group", "binding", "identity"];
+/// Sections of which there is one.
+const SINGLE: [&str; 4] = ["server", "http", "tls", "policy"];
+/// Keys that hold addresses with a port, and the usual port.
+const LISTENERS: [(&str, u16); 3] = [("auth", 1812), ("acct", 1813), ("listen", 8080)];
+
+/// What the parser found, with the remedy where it is known what was meant;
+/// else with `otherwise`.
+pub(super) fn error(source: &Source, e: &toml::de::Error, otherwise: &str) -> ConfigError {
+    let span = e.span().unwrap_or(0..0);
+    let message = e.message().trim().replace('\n', " ");
+    if let Some(error) = brackets(source) {
+        return error;
+    }
+    if message.contains("socket address") {
+        return address(source, span);
+    }
+    let remedy = if message.starts_with("missing field `tls`") {
+        "add a [tls] section with certificate and key; `cordon ca init` and `cordon ca issue --server` make them"
+    } else if message.starts_with("invalid type: string") && message.ends_with("expected a sequence") {
+        "it is a list: put the value, or several with commas, in square brackets"
+    } else {
+        otherwise
+    };
+    source.error(span, message, remedy)
+}
+
+/// A section with the brackets of the other kind.
+fn brackets(source: &Source) -> Option<ConfigError> {
+    let table: toml::Table = toml::from_str(&source.text).ok()?;
+    let (name, value) = table.iter().find(|(name, value)| {
+        LISTS.contains(&name.as_str()) && value.is_table() || SINGLE.contains(&name.as_str()) && value.is_array()
+    })?;
+    let (wrong, right) = match value.is_table() {
+        true => (format!("[{name}]"), format!("[[{name}]]")),
+        false => (format!("[[{name}]]"), format!("[{name}]")),
+    };
+    let why = if value.is_table() { "there may be several" } else { "there is one" };
+    let mut start = 0;
+    let header = source.text.split_inclusive('\n').find_map(|line| {
+        let here = start;
+        start += line.len();
+        let bare: String = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        (bare == wrong).then(|| here..here + line.len())
+    });
+    Some(source.error(
+        header.unwrap_or(0..0),
+        format!("{wrong} is written for {right}"),
+        format!("write {right}: {why}"),
+    ))
+}
+
+/// An address that lacks its port, or is none.
+fn address(source: &Source, span: Range<usize>) -> ConfigError {
+    let written = source.text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+    let before = source.text.get(..span.start).unwrap_or_default();
+    let key = before.lines().rev().find_map(|line| {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        LISTENERS.iter().find(|(key, _)| *key == name)
+    });
+    let port = key.map_or(1812, |(_, port)| *port);
+    match written.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => {
+            let whole = SocketAddr::new(ip, port).to_string();
+            source.error(span, format!("the address {written:?} has no port"), format!("write {whole:?}"))
+        }
+        Err(_) => source.error(
+            span,
+            format!("{written:?} is no address with a port"),
+            format!("give the address by its number, and the port: \"0.0.0.0:{port}\" or \"[::]:{port}\""),
+        ),
+    }
+}
+
+/// A time as text, whether it was quoted or is one of TOML's own.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a time such as \"2027-01-31T00:00:00Z\"")]
+enum Time {
+    Quoted(String),
+    Plain(toml::value::Datetime),
+}
+
+/// See [`Time`].
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Spanned<String>>, D::Error> {
+    let time = Spanned::<Time>::deserialize(deserializer)?;
+    let span = time.span();
+    Ok(Some(Spanned::new(
+        span,
+        match time.into_inner() {
+            Time::Quoted(text) => text,
+            Time::Plain(time) => time.to_string(),
+        },
+    )))
+}
