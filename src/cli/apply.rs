@@ -18,6 +18,9 @@ use toml::{Table, Value};
 /// Changes of one kind that are listed; the others are counted.
 const LISTED: usize = 40;
 
+/// Identities that take a second or so to write, in which no login is answered.
+const MANY: usize = 50_000;
+
 /// Arguments of `cordon apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
@@ -125,6 +128,12 @@ fn show(plan: &Plan) {
         if lost {
             println!("warning: {} {} loses all its credentials", change.kind, change.name);
         }
+    }
+    if plan.writes.identities.len() > MANY {
+        println!(
+            "warning: while {} identities are written, logins at a running server wait: apply them at a quiet hour",
+            plan.writes.identities.len()
+        );
     }
     println!("{} to change, {} as they should be", plan.changes.len(), plan.unchanged);
 }
