@@ -21,6 +21,7 @@ mod policy;
 mod profiles;
 mod radius;
 mod radius_rs;
+mod reasons;
 mod reload;
 mod repository;
 mod simulation;
