@@ -36,6 +36,15 @@ macro_rules! id {
                 self.0.as_bytes()
             }
 
+            /// What no id made at `at` or later is below, and no earlier one at or
+            /// above, to the millisecond: a place in the order of ids.
+            pub fn floor(at: Timestamp) -> [u8; 16] {
+                let millis = at.as_micros().max(0) as u64 / 1000;
+                let mut octets = [0; 16];
+                octets.iter_mut().zip(millis.to_be_bytes().iter().skip(2)).for_each(|(o, b)| *o = *b);
+                octets
+            }
+
             /// The id that these octets spell.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
@@ -92,3 +101,19 @@ id!(
     /// One contradiction in what was seen of an endpoint.
     SignalId
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn ids_lie_between_the_floors_of_their_time_and_the_next() {
+        for micros in [0, 999, 1_000, 1_767_225_600_123_456, (1_i64 << 47) * 1000] {
+            let at = Timestamp::from_micros(micros);
+            let id = DecisionId::new(at);
+            assert!(DecisionId::floor(at) <= *id.as_bytes(), "{at}");
+            assert!(*id.as_bytes() < DecisionId::floor(at + Duration::from_millis(1)), "{at}");
+        }
+    }
+}

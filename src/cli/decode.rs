@@ -52,6 +52,7 @@ pub fn run(args: &DecodeArgs) -> Result<(), String> {
         dictionary: dictionary(args.dictionaries.as_deref()).map_err(|e| format!("--dictionaries: {e}"))?,
         secret: args.secret.as_ref().map(|s| Secret::new(s.as_bytes())),
         requests: HashMap::new(),
+        failures: 0,
         failed: Vec::new(),
     };
     let mut out = String::new();
@@ -62,17 +63,16 @@ pub fn run(args: &DecodeArgs) -> Result<(), String> {
     // A pager that was closed is no error.
     let _ = std::io::stdout().write_all(out.as_bytes());
     read?;
-    match decoder.failed.len() {
-        0 => Ok(()),
-        all => {
-            let named = decoder.failed.get(..NAMED).unwrap_or(&decoder.failed).join("\n");
-            let more = if all > NAMED { format!("\n... and {} more", all - NAMED) } else { String::new() };
-            Err(format!(
-                "{all} of the packets do not fit the secret\n{named}{more}\n  -> compare the secret with that of the \
-                 NAS and the server, stray spaces too; if others fit it, these were altered on the way"
-            ))
-        }
+    let (all, named) = (decoder.failures, decoder.failed);
+    if all == 0 {
+        return Ok(());
     }
+    let more = if all > named.len() { format!("\n... and {} more", all - named.len()) } else { String::new() };
+    Err(format!(
+        "packets that do not fit the secret: {all}\n{}{more}\n  -> compare the secret with that of the NAS and the server, \
+         stray spaces too; if others fit it, these were altered on the way",
+        named.join("\n")
+    ))
 }
 
 /// One direction of an exchange, and its identifier.
@@ -83,7 +83,9 @@ struct Decoder {
     secret: Option<Secret>,
     /// Requests seen, for the replies to be checked with.
     requests: HashMap<Key, Vec<u8>>,
-    /// Packets that failed a check, and which.
+    /// Packets that failed a check.
+    failures: usize,
+    /// The first [`NAMED`] of them, and which check it was.
     failed: Vec<String>,
 }
 
@@ -159,7 +161,10 @@ impl Decoder {
             Some(Check::Untold(why)) => out.push_str(&format!("  authenticator: cannot be checked: {why}\n")),
             Some(Check::Bad(check)) => {
                 out.push_str(&format!("  authenticator: {check}\n"));
-                self.failed.push(format!("{name}: {check}"));
+                self.failures += 1;
+                if self.failed.len() < NAMED {
+                    self.failed.push(format!("{name}: {check}"));
+                }
             }
         }
         out

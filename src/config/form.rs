@@ -101,3 +101,48 @@ pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         },
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, ConfigError, Source};
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(&Source { file: "cordon.toml".into(), text: text.into() })
+    }
+
+    #[test]
+    fn what_is_often_written_otherwise_is_told_how() {
+        let tls = "[tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+        for (text, line, remedy) in [
+            ("[nas]\nname = \"sw1\"\n", 4, "write [[nas]]"),
+            ("\n[ identity ]\nname = \"x\"\n", 5, "write [[identity]]"),
+            ("[[server]]\nworkers = 2\n", 4, "write [server]"),
+            ("[server]\nauth = [\"10.0.0.1\"]\n", 5, "\"10.0.0.1:1812\""),
+            ("[server]\nacct = [\"0.0.0.0:1813\",\n  \"::1\"]\n", 6, "\"[::1]:1813\""),
+            ("[http]\nlisten = \"127.0.0.1\"\n", 5, "\"127.0.0.1:8080\""),
+            ("[server]\nauth = [\"radius.example:1812\"]\n", 5, "by its number"),
+            ("[server]\nauth = \"0.0.0.0:1812\"\n", 5, "square brackets"),
+        ] {
+            let error = parse(&format!("{tls}{text}")).unwrap_err();
+            assert_eq!(error.line, Some(line), "{text}: {error}");
+            assert!(error.remedy.contains(remedy), "no {remedy:?} in: {error}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_may_be_written_with_quotes_and_without() {
+        let tls = "[tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+        for (written, read) in [
+            ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00Z"),
+            ("\"2027-01-31T00:00:00Z\"", "2027-01-31T00:00:00Z"),
+            ("2027-01-31 08:00:00+01:00", "2027-01-31T08:00:00+01:00"),
+        ] {
+            let config = parse(&format!("{tls}[[identity]]\nname = \"x\"\nkind = \"device\"\nexpires = {written}\n"));
+            let config = config.unwrap_or_else(|e| panic!("{written}: {e}"));
+            assert_eq!(config.identity[0].expires.as_ref().unwrap().get_ref(), read);
+        }
+        let error = parse(&format!("{tls}[[identity]]\nname = \"x\"\nkind = \"device\"\nexpires = 7\n")).unwrap_err();
+        assert_eq!(error.line, Some(7), "{error}");
+        assert!(error.message.contains("a time such as"), "{error}");
+    }
+}

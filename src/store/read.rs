@@ -8,6 +8,7 @@ use crate::session::state::{Session, SessionKey, SessionState};
 use crate::time::Timestamp;
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row};
+use std::time::Duration;
 
 /// The most rows of one page.
 pub const MAX_PAGE: u32 = 500;
@@ -74,6 +75,31 @@ pub(super) fn page<T, Id>(mut items: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) 
     Page { items, next }
 }
 
+/// Appends the conditions, the order and the number of rows. Ids begin with the
+/// time, so that the key, or the index of another condition, leads to the first
+/// row and ends at the last; `at_us` only tells within a millisecond.
+fn which(query: &mut QueryBuilder<Sqlite>, filter: &DecisionFilter, after: Option<DecisionId>, rows: u32) {
+    let before = filter.until.map(|until| DecisionId::floor(until + Duration::from_millis(1)));
+    let after = after.map(|id| *id.as_bytes());
+    let below = after.into_iter().chain(before).min();
+    narrow(query, "id <", below.map(|id| id.to_vec()));
+    narrow(query, "id >=", filter.since.map(|since| DecisionId::floor(since).to_vec()));
+    narrow(query, "outcome =", filter.outcome.map(DecisionOutcome::code));
+    narrow(query, "reason =", filter.reason.map(Reason::code));
+    narrow(query, "nas_name =", filter.nas.clone());
+    narrow(query, "identity_name =", filter.identity.clone());
+    narrow(query, "mac =", filter.mac.clone());
+    match filter.enforced {
+        // As the index says it.
+        Some(false) => drop(query.push(" AND enforced = 0")),
+        Some(true) => drop(query.push(" AND enforced = 1")),
+        None => {}
+    }
+    narrow(query, "at_us >=", filter.since.map(Timestamp::as_micros));
+    narrow(query, "at_us <", filter.until.map(Timestamp::as_micros));
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(rows));
+}
+
 impl Store {
     /// Decisions, newest first, after the one named `after`; at most `limit`
     /// and never more than [`MAX_PAGE`].
@@ -88,21 +114,7 @@ impl Store {
     ) -> Result<Page<Decision, DecisionId>, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let mut query = QueryBuilder::new("SELECT body FROM decision WHERE true");
-        narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
-        narrow(&mut query, "outcome =", filter.outcome.map(DecisionOutcome::code));
-        narrow(&mut query, "reason =", filter.reason.map(Reason::code));
-        narrow(&mut query, "nas_name =", filter.nas.clone());
-        narrow(&mut query, "identity_name =", filter.identity.clone());
-        narrow(&mut query, "mac =", filter.mac.clone());
-        match filter.enforced {
-            // As the index says it.
-            Some(false) => drop(query.push(" AND enforced = 0")),
-            Some(true) => drop(query.push(" AND enforced = 1")),
-            None => {}
-        }
-        narrow(&mut query, "at_us >=", filter.since.map(Timestamp::as_micros));
-        narrow(&mut query, "at_us <", filter.until.map(Timestamp::as_micros));
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        which(&mut query, filter, after, limit + 1);
         let rows = query.build().fetch_all(&self.read).await?;
         let items = rows.iter().map(decision_of_row).collect::<Result<Vec<_>, _>>()?;
         Ok(page(items, limit, |d| d.id))
@@ -120,10 +132,14 @@ impl Store {
         after: Option<DecisionId>,
         limit: u32,
     ) -> Result<(Vec<String>, Option<DecisionId>), StoreError> {
-        // An id begins with its time, so that the primary key finds the first.
+        // An id begins with its time, so that the primary key finds the first and
+        // knows the last.
         let after = after.map_or([0xff; 16], |id| *id.as_bytes());
-        let query = sqlx::query("SELECT id, body FROM decision WHERE id < ? AND at_us >= ? ORDER BY id DESC LIMIT ?");
-        let query = query.bind(after.to_vec()).bind(since.as_micros()).bind(i64::from(limit));
+        let query = sqlx::query(
+            "SELECT id, body FROM decision WHERE id < ? AND id >= ? AND at_us >= ? ORDER BY id DESC LIMIT ?",
+        );
+        let query = query.bind(after.to_vec()).bind(DecisionId::floor(since).to_vec());
+        let query = query.bind(since.as_micros()).bind(i64::from(limit));
         let rows = query.fetch_all(&self.read).await?;
         let last = rows.last().filter(|_| rows.len() == limit as usize);
         let next = last.map(|row| row.try_get::<&[u8], _>("id")).transpose()?;
@@ -217,4 +233,32 @@ pub(super) fn session_of_row(row: &SqliteRow) -> Result<Session, StoreError> {
         session_time: number("session_time")?,
         details: serde_json::from_str(row.try_get("details")?).map_err(|e| unreadable(e.to_string()))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_found_by_a_key_and_not_by_looking_at_every_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let since = Some(Timestamp::from_unix_secs(1_767_225_600));
+        let until = since.map(|since| since + Duration::from_secs(60));
+        let times = DecisionFilter { since, until, ..DecisionFilter::default() };
+        for (filter, plan) in [
+            (times.clone(), "sqlite_autoindex_decision_1 (id>? AND id<?)"),
+            (DecisionFilter { since, ..DecisionFilter::default() }, "sqlite_autoindex_decision_1 (id>?)"),
+            (
+                DecisionFilter { identity: Some("x".into()), ..times },
+                "decision_by_identity (identity_name=? AND id>? AND id<?)",
+            ),
+        ] {
+            let mut query = QueryBuilder::new("EXPLAIN QUERY PLAN SELECT body FROM decision WHERE true");
+            which(&mut query, &filter, None, 51);
+            let rows = query.build().fetch_all(&store.read).await.unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").unwrap()).collect();
+            assert_eq!(steps, [format!("SEARCH decision USING INDEX {plan}")], "{filter:?}");
+        }
+    }
 }
