@@ -181,8 +181,8 @@ impl Engine {
         self.serving.store(serving, Ordering::Relaxed);
     }
 
-    /// Addresses that asked, are no NAS, and have asked again since this was last
-    /// called.
+    /// Some of the addresses that asked, are no NAS, and have asked again since they
+    /// were last among these.
     pub fn unknown_sources(&self) -> Vec<UnknownNas> {
         self.unknown.changed()
     }

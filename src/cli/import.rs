@@ -63,6 +63,9 @@ struct FreeradiusArgs {
     /// The users file, mods-config/files/authorize
     #[arg(long)]
     users: Option<PathBuf>,
+    /// Let in MAC addresses with neither a password nor an Auth-Type, as a list of authorized ones means it
+    #[arg(long)]
+    authorized_macs: bool,
     /// Where imported.toml and imported.cedar go
     #[arg(long)]
     out: PathBuf,
@@ -108,7 +111,7 @@ fn from_freeradius(args: &FreeradiusArgs) -> Result<(), String> {
     let clients = args.clients.as_deref().map(source).transpose()?;
     let users = args.users.as_deref().map(source).transpose()?;
     let steward = args.steward.steward()?;
-    let imported = freeradius::import(clients.as_ref(), users.as_ref(), &include, &steward)
+    let imported = freeradius::import(clients.as_ref(), users.as_ref(), args.authorized_macs, &include, &steward)
         .map_err(|e| format!("{e}; this is a bug"))?;
     fs::create_dir_all(&args.out).map_err(|e| format!("{}: {e}", args.out.display()))?;
     write(&toml, &imported.document, Readers::Owner)?;

@@ -8,11 +8,18 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
-/// Addresses that are remembered. Beyond it the one that has been silent for
-/// longest makes room: whoever forges sources can push others out, and no more.
+/// Addresses that are remembered. Beyond it one that asked only once makes room
+/// before one that asks again, and of these the one that has been silent for
+/// longest: whoever forges sources can push others out, and no more.
 pub const MAX_UNKNOWN: usize = 1024;
+/// New addresses a second, and at once, that are taken note of: more than a rollout
+/// brings, and little work when sources are forged.
+const NEW_PER_SECOND: u32 = 50;
+/// Addresses that are told at a time, so that a flood costs the database one small
+/// statement.
+pub const MAX_TOLD: usize = 64;
 
 /// An address that asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,7 +32,7 @@ pub struct UnknownNas {
     pub last: Timestamp,
     /// How many packets it sent.
     pub packets: u64,
-    /// The latest of them.
+    /// The latest of them: what its Length says, 4,096 octets at most.
     pub packet: Vec<u8>,
 }
 
@@ -87,39 +94,111 @@ impl UnknownNas {
 }
 
 /// The addresses that asked, and which of them have asked again since they were
-/// last stored.
+/// last told.
 #[derive(Debug, Default)]
-pub struct UnknownSources(Mutex<HashMap<IpAddr, (UnknownNas, bool)>>);
+pub struct UnknownSources(Mutex<Noted>);
 
-impl UnknownSources {
-    /// Takes note of a datagram, if it is a request.
-    pub fn note(&self, datagram: &[u8], source: IpAddr, now: Timestamp) {
-        let asks = Packet::parse(datagram).is_ok_and(|packet| {
-            matches!(packet.code(), Code::AccessRequest | Code::AccountingRequest | Code::StatusServer)
-        });
-        if !asks {
-            return;
+#[derive(Debug, Default)]
+struct Noted {
+    all: HashMap<IpAddr, Entry>,
+    newcomers: Newcomers,
+    /// How often changes were asked for.
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    unknown: UnknownNas,
+    changed: bool,
+    /// The round in which it was last told; 0 if it never was.
+    told: u64,
+}
+
+/// A token bucket for new addresses, of [`NEW_PER_SECOND`].
+#[derive(Debug)]
+struct Newcomers {
+    tokens: u32,
+    /// When it was last filled up.
+    filled: Timestamp,
+}
+
+impl Default for Newcomers {
+    fn default() -> Self {
+        Self { tokens: NEW_PER_SECOND, filled: Timestamp::default() }
+    }
+}
+
+impl Newcomers {
+    /// Whether another one is taken.
+    fn admit(&mut self, now: Timestamp) -> bool {
+        // A clock that was set back must not keep everybody out.
+        if now < self.filled {
+            self.filled = now;
         }
-        let address = source.to_canonical();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_UNKNOWN && !all.contains_key(&address) {
-            let oldest = all.values().min_by_key(|(unknown, _)| unknown.last).map(|(unknown, _)| unknown.address);
-            oldest.map(|oldest| all.remove(&oldest));
+        let earned = now.since(self.filled).as_millis() * u128::from(NEW_PER_SECOND) / 1_000;
+        if earned > 0 {
+            self.tokens = u32::try_from(earned).map_or(NEW_PER_SECOND, |n| n.saturating_add(self.tokens));
+            self.tokens = self.tokens.min(NEW_PER_SECOND);
+            self.filled = now;
+        }
+        let admitted = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        admitted
+    }
+}
+
+impl Noted {
+    fn note(&mut self, packet: Packet<'_>, address: IpAddr, now: Timestamp) {
+        if !self.all.contains_key(&address) {
+            if !self.newcomers.admit(now) {
+                return;
+            }
+            if self.all.len() >= MAX_UNKNOWN {
+                let known = self.all.values().map(|entry| &entry.unknown);
+                let first = known.min_by_key(|known| (known.packets > 1, known.last)).map(|known| known.address);
+                first.map(|first| self.all.remove(&first));
+            }
         }
         let fresh = UnknownNas { address, first: now, last: now, packets: 0, packet: Vec::new() };
-        let (unknown, changed) = all.entry(address).or_insert((fresh, true));
-        unknown.last = now;
-        unknown.packets += 1;
-        unknown.packet = datagram.to_vec();
-        *changed = true;
+        let entry = self.all.entry(address).or_insert(Entry { unknown: fresh, changed: true, told: 0 });
+        entry.unknown.last = now;
+        entry.unknown.packets += 1;
+        entry.unknown.packet.clear();
+        entry.unknown.packet.extend_from_slice(packet.bytes());
+        entry.changed = true;
+    }
+}
+
+impl UnknownSources {
+    /// Takes note of a datagram, if it is a request. It waits for nobody: while
+    /// another thread is at it, the note is lost. Requests are repeated.
+    pub fn note(&self, datagram: &[u8], source: IpAddr, now: Timestamp) {
+        let Ok(packet) = Packet::parse(datagram) else { return };
+        if !matches!(packet.code(), Code::AccessRequest | Code::AccountingRequest | Code::StatusServer) {
+            return;
+        }
+        let mut noted = match self.0.try_lock() {
+            Ok(noted) => noted,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        noted.note(packet, source.to_canonical(), now);
     }
 
-    /// Those that have asked since this was last called.
+    /// Some of those that have asked since they were last told, [`MAX_TOLD`] at
+    /// most. Those that were not told for longest come first, and among them who
+    /// asked more than once.
     pub fn changed(&self) -> Vec<UnknownNas> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed =
-            all.values_mut().filter_map(|(unknown, changed)| std::mem::take(changed).then(|| unknown.clone()));
-        changed.collect()
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.round += 1;
+        let round = noted.round;
+        let mut changed: Vec<&mut Entry> = noted.all.values_mut().filter(|entry| entry.changed).collect();
+        changed.sort_unstable_by_key(|entry| (entry.told, entry.unknown.packets < 2, entry.unknown.first));
+        let told = changed.into_iter().take(MAX_TOLD).map(|entry| {
+            (entry.changed, entry.told) = (false, round);
+            entry.unknown.clone()
+        });
+        told.collect()
     }
 }
 
@@ -135,19 +214,80 @@ mod tests {
         request.finish(&Secret::new(secret)).unwrap()
     }
 
+    fn address(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_micros(1_764_000_000_000_000 + millis * 1_000)
+    }
+
+    /// All that have asked, in however many rounds, and how many those were.
+    fn drained(sources: &UnknownSources) -> (Vec<UnknownNas>, usize) {
+        let (mut all, mut rounds) = (Vec::new(), 0);
+        loop {
+            let some = sources.changed();
+            assert!(some.len() <= MAX_TOLD);
+            if some.is_empty() {
+                return (all, rounds);
+            }
+            all.extend(some);
+            rounds += 1;
+        }
+    }
+
     #[test]
     fn what_asks_is_kept_within_bounds() {
         let sources = UnknownSources::default();
-        let at = Timestamp::from_unix_secs;
-        sources.note(b"junk", IpAddr::from([192, 0, 2, 1]), at(0));
+        sources.note(b"junk", address(1), at(0));
         assert_eq!(sources.changed(), []);
+        // Within the rate: the first asks twice, and stays.
+        sources.note(&request("s"), address(0), at(0));
         for number in 0..=MAX_UNKNOWN as u32 {
-            sources.note(&request("s"), IpAddr::from(number.to_be_bytes()), at(i64::from(number)));
+            sources.note(&request("s"), address(number), at(20 * i64::from(number)));
         }
-        let all = sources.changed();
-        assert_eq!(all.len(), MAX_UNKNOWN);
-        assert!(all.iter().all(|unknown| unknown.first > at(0)), "the oldest made room");
-        assert_eq!(sources.changed(), [], "each is told once");
+        let (all, rounds) = drained(&sources);
+        assert_eq!((all.len(), rounds), (MAX_UNKNOWN, MAX_UNKNOWN / MAX_TOLD));
+        assert_eq!((all[0].address, all[0].packets), (address(0), 2), "who asked twice is told first");
+        assert!(!all.iter().any(|unknown| unknown.address == address(1)), "the oldest that asked once made room");
+    }
+
+    #[test]
+    fn forged_sources_come_at_a_rate_and_known_ones_at_any() {
+        let sources = UnknownSources::default();
+        for number in 0..10_000 {
+            sources.note(&request("s"), address(number), at(i64::from(number) / 10));
+        }
+        // What there is room for at once, and what a second adds.
+        let (all, _) = drained(&sources);
+        assert_eq!(all.len(), 2 * NEW_PER_SECOND as usize - 1);
+        for _ in 0..1_000 {
+            sources.note(&request("s"), address(0), at(999));
+        }
+        assert_eq!(sources.changed()[0].packets, 1_001);
+        // The clock was set back by an hour.
+        sources.note(&request("s"), address(20_000), at(-3_600_000));
+        sources.note(&request("s"), address(20_001), at(-3_599_000));
+        assert_eq!(sources.changed().last().unwrap().address, address(20_001));
+    }
+
+    #[test]
+    fn a_note_waits_for_nobody() {
+        let sources = UnknownSources::default();
+        let busy = sources.0.lock().unwrap();
+        sources.note(&request("s"), address(1), at(0));
+        drop(busy);
+        assert_eq!(sources.changed(), []);
+    }
+
+    #[test]
+    fn what_lies_behind_a_packet_is_not_kept() {
+        let sources = UnknownSources::default();
+        let mut datagram = request("s");
+        let length = datagram.len();
+        datagram.resize(60_000, 0);
+        sources.note(&datagram, address(1), at(0));
+        assert_eq!(sources.changed()[0].packet.len(), length);
     }
 
     #[test]

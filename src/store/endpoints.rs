@@ -37,16 +37,33 @@ const KEPT_SIGNALS: Duration = Duration::from_secs(KEPT_DAYS as u64 * 24 * 3600)
 /// Endpoints of each sort, and signals, at most, so that made-up addresses cannot fill the disk:
 /// some 2 GiB.
 const MAX_STORED: i64 = 1_000_000;
-/// Endpoints forgotten at a time, in a commit that others wait for.
+/// Those of long ago that are forgotten at a time, in a commit that others wait for.
 const PRUNED_AT_ONCE: i64 = 500;
+/// While there are too many, a commit deletes so many for each that it adds: the
+/// bound is reached again, whatever arrives.
+const DELETED_FOR_EACH: i64 = 2;
 
 /// The endpoints that were met lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Endpoints {
     known: HashMap<EndpointId, Known>,
     by_key: HashMap<EndpointKey, EndpointId>,
     /// Of the addresses here all endpoints are known, the latest [`MAX_PEERS`].
     by_mac: HashMap<MacAddress, Vec<EndpointId>>,
+    /// How many there are in the database, once they were counted.
+    stored: Option<Rows>,
+    /// Endpoints of each sort, and signals, at most: [`MAX_STORED`].
+    most: i64,
+}
+
+/// Rows of each sort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Rows {
+    /// Endpoints that identify nobody.
+    ephemeral: i64,
+    /// Other endpoints.
+    lasting: i64,
+    signals: i64,
 }
 
 #[derive(Debug)]
@@ -64,9 +81,37 @@ struct Changes {
     /// Only the time of the latest contact.
     touched: HashSet<EndpointId>,
     signals: Vec<(EndpointId, Timestamp, Finding)>,
+    /// Of all, those that the database has not yet.
+    new: Vec<EndpointId>,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self::bounded(MAX_STORED)
+    }
+}
+
+impl Rows {
+    async fn count(tx: &mut SqliteConnection) -> Result<Rows, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM endpoint WHERE ephemeral = 1) AS ephemeral, \
+                   (SELECT count(*) FROM endpoint WHERE ephemeral = 0) AS lasting, \
+                   (SELECT count(*) FROM signal) AS signals";
+        let row = sqlx::query(sql).fetch_one(tx).await?;
+        let count = |name| row.try_get(name);
+        Ok(Rows { ephemeral: count("ephemeral")?, lasting: count("lasting")?, signals: count("signals")? })
+    }
+
+    fn endpoints(&mut self, ephemeral: bool) -> &mut i64 {
+        if ephemeral { &mut self.ephemeral } else { &mut self.lasting }
+    }
 }
 
 impl Endpoints {
+    /// None yet, and at most so many rows of each sort in the database.
+    fn bounded(most: i64) -> Self {
+        Self { known: HashMap::new(), by_key: HashMap::new(), by_mac: HashMap::new(), stored: None, most }
+    }
+
     /// Takes in contacts and writes what follows. When this fails, or what it is
     /// a part of, call [`Endpoints::forget`]: memory is ahead of the database then.
     pub(super) async fn observe(
@@ -75,20 +120,30 @@ impl Endpoints {
         contacts: &[Observation],
     ) -> Result<(), StoreError> {
         if self.known.len() > MAX_CACHED {
-            self.forget();
+            *self = Self { stored: self.stored, ..Self::bounded(self.most) };
         }
+        let stored = match self.stored {
+            Some(stored) => stored,
+            None => Rows::count(tx).await?,
+        };
         self.load(tx, contacts).await?;
         let mut changes = Changes::default();
         for contact in contacts {
             self.take_in(contact, &mut changes);
         }
         changes.touched.retain(|id| !changes.full.contains(id));
-        self.save(tx, &changes).await
+        self.save(tx, &changes).await?;
+        let mut added = Rows { signals: changes.signals.len() as i64, ..Rows::default() };
+        for endpoint in changes.new.iter().filter_map(|id| self.known.get(id)) {
+            *added.endpoints(endpoint.endpoint.key.is_ephemeral()) += 1;
+        }
+        self.stored = Some(self.make_room(tx, stored, added).await?);
+        Ok(())
     }
 
     /// Forgets what is in memory.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self::bounded(self.most);
     }
 
     /// Reads those that the contacts may be about.
@@ -108,13 +163,7 @@ impl Endpoints {
             self.read(tx, query).await?;
         }
         for chunk in macs.chunks(MAX_ROWS) {
-            let sql = format!(
-                "SELECT * FROM endpoint WHERE id IN (SELECT endpoint_id FROM (SELECT endpoint_id, row_number() OVER \
-                 (PARTITION BY mac ORDER BY endpoint_id DESC) AS nth FROM endpoint_mac WHERE mac IN (VALUES {})) \
-                 WHERE nth <= ?)",
-                placeholders(1, chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
+            let mut query = sqlx::query(AssertSqlSafe(peers_sql(chunk.len())));
             for mac in chunk {
                 self.by_mac.insert(*mac, Vec::new());
                 query = query.bind(mac.to_string());
@@ -168,6 +217,8 @@ impl Endpoints {
     /// Whose contact it is; a new endpoint's if nobody's.
     fn meet(&mut self, contact: &Observation) -> EndpointId {
         let peers = || contact.mac.and_then(|mac| self.by_mac.get(&mac)).into_iter().flatten().rev();
+        // One that was deleted may still stand at an address that it had long ago.
+        let peers = || peers().filter(|id| self.known.contains_key(id));
         let peer = |id: &EndpointId| self.known.get(id).map(|k| &k.endpoint);
         let key = contact.key();
         let by_key = || self.by_key.get(&key);
@@ -204,6 +255,9 @@ impl Endpoints {
             .written
             .is_none_or(|at| known.endpoint.last_at.since(at) >= REFRESH || day(known.endpoint.last_at) != day(at));
         if merged.changed || stale {
+            if known.written.is_none() {
+                changes.new.push(id);
+            }
             known.written = Some(known.endpoint.last_at);
             changes.full.insert(id);
         } else {
@@ -261,36 +315,98 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Forgets some of those that have not been seen for long, and of those that
-    /// are too many the oldest. Call it now and then.
+    /// Forgets some of those that have not been seen for long, and counts what is
+    /// left. Call it now and then.
     pub(super) async fn prune(&mut self, tx: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
-        let mut removed = 0;
         for (ephemeral, days) in [(true, EPHEMERAL_DAYS), (false, KEPT_DAYS)] {
-            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM endpoint WHERE ephemeral = ?")
-                .bind(ephemeral)
-                .fetch_one(&mut *tx)
-                .await?;
-            let oldest = if count > MAX_STORED { i64::MAX } else { day(now) - days };
-            let query = sqlx::query(
-                "DELETE FROM endpoint WHERE id IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
-                 ORDER BY last_day LIMIT ?)",
-            );
-            let limit = if count > MAX_STORED { PRUNED_AT_ONCE.min(count - MAX_STORED) } else { PRUNED_AT_ONCE };
-            removed += query.bind(ephemeral).bind(oldest).bind(limit).execute(&mut *tx).await?.rows_affected();
+            self.delete(tx, ephemeral, day(now) - days, PRUNED_AT_ONCE).await?;
         }
-        if removed > 0 {
-            self.forget();
-        }
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM signal").fetch_one(&mut *tx).await?;
-        let oldest = if count > MAX_STORED { now } else { now - KEPT_SIGNALS };
-        sqlx::query("DELETE FROM signal WHERE id IN (SELECT id FROM signal WHERE id < ? ORDER BY id LIMIT ?)")
-            // Ids begin with their time.
-            .bind(SignalId::new(oldest).as_bytes().to_vec())
-            .bind(PRUNED_AT_ONCE)
-            .execute(&mut *tx)
-            .await?;
+        delete_signals(tx, SignalId::new(now - KEPT_SIGNALS), PRUNED_AT_ONCE).await?;
+        self.stored = Some(Rows::count(tx).await?);
         Ok(())
     }
+
+    /// After rows were added to those stored: deletes the oldest of what is too
+    /// much. Returns what is stored then.
+    async fn make_room(&mut self, tx: &mut SqliteConnection, stored: Rows, added: Rows) -> Result<Rows, StoreError> {
+        let mut left = Rows {
+            ephemeral: stored.ephemeral + added.ephemeral,
+            lasting: stored.lasting + added.lasting,
+            signals: stored.signals + added.signals,
+        };
+        let most = self.most;
+        let surplus = |left: i64, added: i64| (left - most).min(added * DELETED_FOR_EACH);
+        for (ephemeral, added) in [(true, added.ephemeral), (false, added.lasting)] {
+            let count = surplus(*left.endpoints(ephemeral), added);
+            if count > 0 {
+                let (endpoints, signals) = self.delete(tx, ephemeral, i64::MAX, count).await?;
+                *left.endpoints(ephemeral) -= endpoints;
+                left.signals -= signals;
+            }
+        }
+        let count = surplus(left.signals, added.signals);
+        if count > 0 {
+            left.signals -= delete_signals(tx, SignalId::from_bytes([0xff; 16]), count).await?;
+        }
+        Ok(left)
+    }
+
+    /// Deletes endpoints that were last seen before a day, the oldest first.
+    /// Returns how many, and how many signals went with them.
+    async fn delete(
+        &mut self,
+        tx: &mut SqliteConnection,
+        ephemeral: bool,
+        before_day: i64,
+        count: i64,
+    ) -> Result<(i64, i64), StoreError> {
+        let signals = sqlx::query(
+            "DELETE FROM signal WHERE endpoint_id IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
+             ORDER BY last_day, rowid LIMIT ?)",
+        );
+        let signals = signals.bind(ephemeral).bind(before_day).bind(count).execute(&mut *tx).await?.rows_affected();
+        let endpoints = sqlx::query(
+            "DELETE FROM endpoint WHERE id IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
+             ORDER BY last_day, rowid LIMIT ?) RETURNING id",
+        );
+        let rows = endpoints.bind(ephemeral).bind(before_day).bind(count).fetch_all(&mut *tx).await?;
+        for row in &rows {
+            let id: Vec<u8> = row.try_get("id")?;
+            self.drop_known(&id);
+        }
+        Ok((rows.len() as i64, signals as i64))
+    }
+
+    /// Forgets one that was deleted. Its addresses are read again when they come.
+    fn drop_known(&mut self, id: &[u8]) {
+        let Some(known) = <[u8; 16]>::try_from(id).ok().and_then(|id| self.known.remove(&EndpointId::from_bytes(id)))
+        else {
+            return;
+        };
+        self.by_key.remove(&known.endpoint.key);
+        for mac in &known.endpoint.details.macs {
+            self.by_mac.remove(mac);
+        }
+    }
+}
+
+/// Deletes signals before this one, the oldest first: ids begin with their time.
+/// Returns how many.
+async fn delete_signals(tx: &mut SqliteConnection, before: SignalId, count: i64) -> Result<i64, StoreError> {
+    let sql = "DELETE FROM signal WHERE id IN (SELECT id FROM signal WHERE id < ? ORDER BY id LIMIT ?)";
+    let query = sqlx::query(sql).bind(before.as_bytes().to_vec()).bind(count);
+    Ok(query.execute(tx).await?.rows_affected() as i64)
+}
+
+/// The latest [`MAX_PEERS`] endpoints of each of some addresses. It steps back
+/// along the primary key of `endpoint_mac`, so that an address with a login for
+/// each of a million endpoints costs no more than another.
+fn peers_sql(macs: usize) -> String {
+    format!(
+        "WITH asked (mac) AS (VALUES {}) SELECT endpoint.* FROM asked CROSS JOIN endpoint WHERE endpoint.id IN \
+         (SELECT endpoint_id FROM endpoint_mac WHERE endpoint_mac.mac = asked.mac ORDER BY endpoint_id DESC LIMIT ?)",
+        placeholders(1, macs)
+    )
 }
 
 /// UTC days since 1970.
@@ -352,119 +468,5 @@ async fn link(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::DecisionId;
-    use crate::inventory::observation::Presence;
-    use crate::store::Store;
-
-    fn contact(mac: [u8; 6], at: Timestamp) -> Observation {
-        Observation {
-            at,
-            origin: Origin::Login { decision: DecisionId::new(at), method: "mab".into() },
-            mac: Some(MacAddress::new(mac)),
-            certificate: None,
-            identity: None,
-            nas_name: "sw1".into(),
-            nas_address: [192, 0, 2, 1].into(),
-            port: Some("1".into()),
-            ssid: None,
-            wireless: false,
-            presence: Presence::Here,
-            ips: Vec::new(),
-            clues: Vec::new(),
-        }
-    }
-
-    const ASSIGNED: [u8; 6] = [0x00, 0x01, 0xe6, 0, 0, 1];
-    const RANDOM: [u8; 6] = [0x02, 0x00, 0x5e, 0, 0, 1];
-
-    fn at(secs: u64) -> Timestamp {
-        Timestamp::from_unix_secs(1_764_000_000) + Duration::from_secs(secs)
-    }
-
-    struct Fixture {
-        store: Store,
-        endpoints: Endpoints,
-        _dir: tempfile::TempDir,
-    }
-
-    impl Fixture {
-        async fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let store = Store::open(&dir.path().join("db")).await.unwrap();
-            Self { store, endpoints: Endpoints::default(), _dir: dir }
-        }
-
-        async fn observe(&mut self, contacts: &[Observation]) {
-            let mut tx = self.store.write.begin().await.unwrap();
-            self.endpoints.observe(&mut tx, contacts).await.unwrap();
-            tx.commit().await.unwrap();
-        }
-
-        async fn all(&self) -> Vec<Endpoint> {
-            self.store.endpoints(&Default::default(), None, 100).await.unwrap().items
-        }
-    }
-
-    #[tokio::test]
-    async fn memory_and_database_agree_with_and_without_each_other() {
-        let mut f = Fixture::new().await;
-        f.observe(&[contact(ASSIGNED, at(0)), contact(ASSIGNED, at(1))]).await;
-        f.observe(&[contact(ASSIGNED, at(5))]).await;
-        let cached = f.all().await;
-        assert_eq!((cached.len(), cached[0].first_at, cached[0].last_at), (1, at(0), at(5)));
-        f.endpoints.forget();
-        f.observe(&[contact(ASSIGNED, at(9))]).await;
-        let read = f.all().await;
-        assert_eq!((read.len(), read[0].id, read[0].last_at), (1, cached[0].id, at(9)));
-        assert_eq!(read[0].details.places.len(), 1);
-    }
-
-    #[tokio::test]
-    async fn peers_of_a_randomised_address_are_bounded() {
-        let mut f = Fixture::new().await;
-        for n in 0..20 {
-            f.observe(&[contact(RANDOM, at(n))]).await;
-        }
-        assert_eq!(f.all().await.len(), 20);
-        let latest = |f: &Fixture| f.endpoints.by_mac[&MacAddress::new(RANDOM)].clone();
-        let before = latest(&f);
-        assert_eq!(before.len(), MAX_PEERS);
-        f.endpoints.forget();
-        f.observe(&[contact(RANDOM, at(30))]).await;
-        assert_eq!(latest(&f)[..MAX_PEERS - 1], before[1..]);
-    }
-
-    #[tokio::test]
-    async fn what_was_not_seen_for_long_is_forgotten_with_all_that_hangs_on_it() {
-        const DAY: u64 = 24 * 3600;
-        let mut f = Fixture::new().await;
-        let elsewhere = Observation { nas_name: "sw2".into(), ..contact(ASSIGNED, at(5)) };
-        f.observe(&[contact(RANDOM, at(0)), contact(ASSIGNED, at(0)), elsewhere]).await;
-        assert_eq!(f.store.signals(Default::default(), None, 10).await.unwrap().items.len(), 1);
-        for (days, left) in [(29, 2), (31, 1), (399, 1), (402, 0)] {
-            let mut tx = f.store.write.begin().await.unwrap();
-            f.endpoints.prune(&mut tx, at(days * DAY)).await.unwrap();
-            tx.commit().await.unwrap();
-            assert_eq!(f.all().await.len(), left, "after {days} days");
-        }
-        for table in ["endpoint_mac", "endpoint_place", "signal"] {
-            let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-            let rows: i64 = sqlx::query_scalar(sql).fetch_one(&f.store.read).await.unwrap();
-            assert_eq!(rows, 0, "{table}");
-        }
-        assert!(f.endpoints.known.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_row_that_cannot_be_read_stands_in_nobodys_way() {
-        let mut f = Fixture::new().await;
-        f.observe(&[contact(ASSIGNED, at(0))]).await;
-        sqlx::query("UPDATE endpoint SET details = '{'").execute(&f.store.write).await.unwrap();
-        f.endpoints.forget();
-        f.observe(&[contact(ASSIGNED, at(1))]).await;
-        let all = f.all().await;
-        assert_eq!((all.len(), all[0].first_at), (1, at(1)));
-    }
-}
+#[path = "endpoints_tests.rs"]
+mod tests;

@@ -149,11 +149,59 @@ fn the_first_match_ends_the_search_unless_it_falls_through() {
         [
             ("vlan-20-filter-one", Some(60), Some(20), Some("one")),
             ("network", Some(30), None, None),
-            ("vlan-20", Some(60), None, None)
+            // It has an Auth-Type only behind the entry that ends the search.
+            ("vlan-20-review", Some(60), None, None)
         ],
         "{}",
         imported.document
     );
+}
+
+#[test]
+fn a_vlan_by_mac_address_is_no_right_to_log_in_by_it() {
+    let v20 = vlan("20");
+    for users in [
+        format!("DEFAULT Calling-Station-Id == \"02-00-5E-00-00-01\"\n{v20}\n"),
+        format!("02005e000001 Service-Type == Call-Check\n{v20}\n"),
+        format!("DEFAULT\n{v20}, Fall-Through = Yes\n02005e000001\n"),
+    ] {
+        let held = convert(CLIENTS, &users);
+        assert_eq!((groups(&held).1, held.held), (0, 1), "{users}\n{}", held.policy);
+        let report = held.report.to_string();
+        assert!(
+            report.contains("neither a password nor an Auth-Type") && report.contains("--authorized-macs"),
+            "{report}"
+        );
+        let listed = convert_with(CLIENTS, &users, true);
+        assert_eq!((groups(&listed).1, listed.held), (1, 0), "{users}\n{}", listed.policy);
+    }
+}
+
+#[test]
+fn what_a_default_may_catch_first_is_held_back() {
+    let v20 = vlan("20");
+    for (default, held) in [
+        ("DEFAULT Huntgroup-Name == lab\n\tFilter-Id = \"guests\"\n", true),
+        ("DEFAULT NAS-Port == 7\n", true),
+        ("DEFAULT NAS-Port == 7\n\tSession-Timeout = 60, Fall-Through = Yes\n", true),
+        ("DEFAULT NAS-Port == 7, Auth-Type := LDAP\n\tFall-Through = Yes\n", true),
+        ("DEFAULT NAS-Port == 7, Simultaneous-Use := 1\n\tFall-Through = Yes\n", true),
+        ("DEFAULT Hint == \"printers\"\n", true),
+        ("DEFAULT Framed-Protocol != PPP\n", true),
+        ("DEFAULT NAS-Port == 7\n\tFall-Through = Yes\n", false),
+        ("DEFAULT Framed-Protocol == PPP\n\tFramed-Protocol = PPP\n", false),
+        ("DEFAULT Hint == \"CSLIP\", NAS-Port == 7\n\tFramed-Protocol = SLIP\n", false),
+    ] {
+        let before = "02005e000001 Auth-Type := Accept\n\tSession-Timeout = 9\n";
+        let imported = convert(CLIENTS, &format!("{before}{default}02005e000002 Auth-Type := Accept\n{v20}\n"));
+        let expected = if held { "vlan-20-review" } else { "vlan-20" };
+        let (groups, rules) = groups(&imported);
+        let groups: Vec<&str> = groups.iter().map(|(_, group)| group.as_str()).collect();
+        assert_eq!(groups, ["network", expected], "{default}");
+        assert_eq!((rules, imported.held), (2 - usize::from(held), usize::from(held)), "{default}");
+        let report = imported.report.to_string();
+        assert_eq!(report.contains("that it may catch first"), held, "{report}");
+    }
 }
 
 #[test]

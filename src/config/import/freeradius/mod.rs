@@ -60,12 +60,15 @@ pub struct Imported {
 
 /// Converts the files. `include` reads what an `$INCLUDE` names; `steward`
 /// answers for the identities, of which FreeRADIUS says neither owner nor purpose.
+/// `authorized_macs` says that MAC addresses with neither a password nor an
+/// Auth-Type are let in.
 ///
 /// # Errors
 /// When the packaged NAS profiles are broken, which is a bug in Cordon.
 pub fn import(
     clients: Option<&Source>,
     users: Option<&Source>,
+    authorized_macs: bool,
     include: Include<'_>,
     steward: &Steward,
 ) -> Result<Imported, NasProfileError> {
@@ -73,7 +76,7 @@ pub fn import(
     let mut report = Report::default();
     let clients = clients.map(|source| clients::read(source, include, &nas_profiles, &mut report)).unwrap_or_default();
     let entries = users.map(|source| users::read(source, include, &mut report)).unwrap_or_default();
-    let resolved = resolve::resolve(&entries, &mut report);
+    let resolved = resolve::resolve(&entries, authorized_macs, &mut report);
     let mut writer = Writer {
         plain_filters: plain_filters(&clients, &nas_profiles),
         document: Document::with_comment(
@@ -236,9 +239,16 @@ impl Names {
 /// Converts, for tests, files without includes.
 #[cfg(test)]
 fn convert(clients: &str, users: &str) -> Imported {
+    convert_with(clients, users, false)
+}
+
+/// As [`convert`], with the option of that name.
+#[cfg(test)]
+fn convert_with(clients: &str, users: &str, authorized_macs: bool) -> Imported {
     let source = |file: &str, text: &str| Source { file: file.into(), text: text.into() };
     let (clients, users) = (source("clients.conf", clients), source("users", users));
-    import(Some(&clients), Some(&users), &|_| Err("no such file".into()), &Steward::default()).unwrap()
+    let include = |_: &std::path::Path| Err("no such file".into());
+    import(Some(&clients), Some(&users), authorized_macs, &include, &Steward::default()).unwrap()
 }
 
 #[cfg(test)]

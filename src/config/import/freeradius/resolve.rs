@@ -10,6 +10,9 @@ use std::collections::HashMap;
 
 const BY_CERTIFICATE: &str = "Cordon knows certificates and MAC addresses: issue a certificate (`cordon ca issue`), and \
                               add an [[identity]] with it";
+/// What only dial-in asks with; hints as the packaged `hints` file gives them.
+/// An entry that wants one is not about MAC authentication bypass.
+const DIAL_IN: [(&str, &[&str]); 2] = [("Framed-Protocol", &[]), ("Hint", &["PPP", "SLIP", "CSLIP"])];
 
 /// How an entry lets in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +38,16 @@ enum Subject {
     Mac(MacAddress, Option<String>),
 }
 
+/// Whether an entry applies to a login by MAC address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Applies {
+    Always,
+    /// It does not, or changes nothing if it does.
+    Idly,
+    /// That depends on what cannot be told here.
+    Perhaps,
+}
+
 struct Step {
     place: Place,
     auth_type: Option<AuthType>,
@@ -43,8 +56,7 @@ struct Step {
     password: Option<Password>,
     reply: Vec<Attribute>,
     fall_through: bool,
-    /// It depends on what cannot be told here.
-    conditional: bool,
+    applies: Applies,
     /// It lacks something that narrows it.
     incomplete: bool,
 }
@@ -77,8 +89,9 @@ pub(super) struct Resolved {
     pub strangers: Option<(Place, Vec<Attribute>)>,
 }
 
-/// Goes through the entries for each MAC address that one of them names.
-pub(super) fn resolve(entries: &[Entry], report: &mut Report) -> Resolved {
+/// Goes through the entries for each MAC address that one of them names. With
+/// `authorized_macs` one with neither a password nor an Auth-Type is let in.
+pub(super) fn resolve(entries: &[Entry], authorized_macs: bool, report: &mut Report) -> Resolved {
     let mut steps: Vec<Step> = Vec::new();
     let mut everybody: Vec<usize> = Vec::new();
     let mut macs: Vec<(MacAddress, Option<String>)> = Vec::new();
@@ -124,19 +137,21 @@ pub(super) fn resolve(entries: &[Entry], report: &mut Report) -> Resolved {
                 Verdict::Granted { reply: walk.reply, held: true }
             }
             (None, None) => {
-                without_auth.push(place.clone());
-                Verdict::Granted { reply: walk.reply, held: walk.held }
+                // FreeRADIUS itself refuses these: the reply may be for who logs in by EAP.
+                without_auth.extend(own.first().and_then(|index| steps.get(*index)).map(|step| step.place.clone()));
+                Verdict::Granted { reply: walk.reply, held: walk.held || !authorized_macs }
             }
         };
         resolved.endpoints.push(Endpoint { place, mac, name, verdict });
     }
     for place in without_auth {
-        let message = "a MAC address with neither a password nor an Auth-Type";
-        report.add(
-            &place,
-            message,
-            "it is let in, as a list of authorized MAC addresses does; remove it if that is wrong",
-        );
+        let remedy = if authorized_macs {
+            "it is let in, since --authorized-macs says so; remove it if that is wrong"
+        } else {
+            "its rule is a comment: FreeRADIUS refuses it unless something else decides; make the rule active if the \
+             MAC is enough, or import again with --authorized-macs if all such are let in"
+        };
+        report.add(&place, "a MAC address with neither a password nor an Auth-Type", remedy);
     }
     let walk = Walk::of(&steps, &[], &everybody);
     if let (Some(place), None | Some(AuthType::Accept)) = (walk.place, walk.auth_type) {
@@ -153,22 +168,26 @@ pub(super) fn resolve(entries: &[Entry], report: &mut Report) -> Resolved {
 }
 
 /// Of the entries about everybody, those that can change what becomes of a MAC
-/// address: all up to one that ends the search, and the first that may reject.
+/// address: all up to one that ends the search, and of those that may apply the
+/// first, since it holds back all that comes after it.
 fn decisive(steps: &[Step], everybody: Vec<usize>) -> Vec<usize> {
     let mut kept = Vec::new();
-    let mut may_reject = false;
+    let mut uncertain = false;
     for index in everybody {
         let Some(step) = steps.get(index) else { continue };
-        if step.conditional {
-            if step.auth_type == Some(AuthType::Reject) && !may_reject {
-                may_reject = true;
+        match step.applies {
+            Applies::Idly => {}
+            Applies::Perhaps if uncertain => {}
+            Applies::Perhaps => {
+                uncertain = true;
                 kept.push(index);
             }
-            continue;
-        }
-        kept.push(index);
-        if !step.fall_through {
-            break;
+            Applies::Always => {
+                kept.push(index);
+                if !step.fall_through {
+                    break;
+                }
+            }
         }
     }
     kept
@@ -196,10 +215,10 @@ impl Walk {
                 (None, _) => everybody.next(),
             };
             let Some(step) = next.and_then(|index| steps.get(*index)) else { return walk };
-            if step.conditional {
+            if step.applies != Applies::Always {
                 // Whether it applies cannot be told: what follows may be more
                 // than was granted.
-                walk.held = true;
+                walk.held |= step.applies == Applies::Perhaps;
                 continue;
             }
             walk.place.get_or_insert(step.place.clone());
@@ -280,15 +299,28 @@ fn step_of(entry: &Entry, report: &mut Report) -> Option<(Subject, Step)> {
             return None;
         }
     };
+    let idle = entry.fall_through
+        && entry.replies.is_empty()
+        && auth_type.is_none()
+        && password.is_none()
+        && limits.is_empty()
+        && !entry.damaged;
+    let applies = match conditions.as_slice() {
+        [] => Applies::Always,
+        all if idle || all.iter().any(|item| is_dial_in(item)) => Applies::Idly,
+        _ => Applies::Perhaps,
+    };
     for item in &conditions {
-        let remedy = match item.operator {
-            "=~" | "!~" => {
-                "the entry was left out: list the MAC addresses, or write a rule with `context.mac like \"02-00-5E-*\"`"
-            }
-            _ => "the entry was left out: write a rule that asks for it; policies/README.md lists the facts",
+        let held = match applies {
+            Applies::Perhaps => ", and the rules of MAC addresses that it may catch first are comments",
+            Applies::Idly | Applies::Always => "",
+        };
+        let how = match item.operator {
+            "=~" | "!~" => "list the MAC addresses, or write a rule with `context.mac like \"02-00-5E-*\"`",
+            _ => "write a rule that asks for it; policies/README.md lists the facts",
         };
         let message = format!("{} only where {}", entry.name, item.shown());
-        report.add(&item.place, message, remedy);
+        report.add(&item.place, message, format!("the entry was left out{held}: {how}"));
     }
     for item in &limits {
         let remedy = "what gets its reply stays a comment in the policy: see how to say it, for instance by `expires`";
@@ -305,7 +337,14 @@ fn step_of(entry: &Entry, report: &mut Report) -> Option<(Subject, Step)> {
             }
         }
     }
-    let conditional = !conditions.is_empty();
     let (place, fall_through) = (entry.place.clone(), entry.fall_through);
-    Some((subject, Step { place, auth_type, operator, password, reply, fall_through, conditional, incomplete }))
+    Some((subject, Step { place, auth_type, operator, password, reply, fall_through, applies, incomplete }))
+}
+
+/// Whether only dial-in meets this condition. An attribute that is not there
+/// meets no `==`.
+fn is_dial_in(item: &Item) -> bool {
+    let wanted = DIAL_IN.iter().find(|(name, _)| item.is(name)).map(|(_, values)| *values);
+    item.operator == "=="
+        && wanted.is_some_and(|values| values.is_empty() || values.contains(&item.value.text.as_str()))
 }
