@@ -3,6 +3,7 @@
 
 use super::engine::{Outcome, Policy};
 use super::facts::{AuthMethod, Facts, Principal};
+use crate::inventory::identity::IdentityKind;
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::NasRegistry;
@@ -59,7 +60,7 @@ pub struct Given {
     /// The name of a NAS; without one, the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nas: Option<String>,
-    /// When, RFC 3339; without it, now.
+    /// When, RFC 3339; without it, the time of the [`World`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// The endpoint's MAC address.
@@ -145,7 +146,8 @@ impl Given {
         let identity = match &self.identity {
             None => None,
             Some(name) => {
-                let found = world.identities.all().iter().find(|i| *i.name == **name);
+                let mut of_kinds = IdentityKind::ALL.iter().filter_map(|kind| world.identities.by_name(*kind, name));
+                let found = of_kinds.find(|identity| *identity.name == **name);
                 Some(found.ok_or_else(|| format!("no identity is called {name:?}"))?)
             }
         };
