@@ -20,7 +20,8 @@ pub fn location(config: &Config, source: &Source) -> Result<Location, ConfigErro
     let journal = section.journal_mib.get_ref();
     if *journal < JOURNAL_LEAST_MIB {
         let message = format!("[database] journal_mib is {journal}");
-        let remedy = format!("{JOURNAL_LEAST_MIB} is the least; 1024 holds a million decisions while the database is away");
+        let remedy =
+            format!("{JOURNAL_LEAST_MIB} is the least; 1024 holds a million decisions while the database is away");
         return Err(source.error(section.journal_mib.span(), message, remedy));
     }
     if config.retention.silent_session_hours.get_ref() == &0 {

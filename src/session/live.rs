@@ -221,7 +221,8 @@ impl LiveSessions {
         };
         let known = self.by_key.get(&key).copied();
         let reused = known.and_then(|id| self.all.get(&id)).filter(|s| s.is_reused_by(record)).map(|s| s.reuse);
-        let mine = known.filter(|_| reused.is_none()).or_else(|| self.unnamed(&key, record).filter(|_| known.is_none()));
+        let mine =
+            known.filter(|_| reused.is_none()).or_else(|| self.unnamed(&key, record).filter(|_| known.is_none()));
         let mut counted = Counted {
             nas_name: record.nas_name.clone(),
             at: record.event_time,

@@ -132,11 +132,10 @@ fn a_new_session_takes_the_place_of_one_whose_stop_was_lost() {
     // One that goes on is no earlier one.
     live.told(&record(INTERIM, "a", "2", 1300, &[]));
     live.told(&record(START, "a", "0", 500, &[]));
-    assert_eq!(states(&live), [
-        ("0".into(), SessionState::Inferred),
-        ("1".into(), SessionState::Stopped),
-        ("2".into(), SessionState::Active)
-    ]);
+    assert_eq!(
+        states(&live),
+        [("0".into(), SessionState::Inferred), ("1".into(), SessionState::Stopped), ("2".into(), SessionState::Active)]
+    );
 }
 
 #[test]
@@ -197,11 +196,7 @@ fn a_timeout_that_was_granted_is_longer_than_silence() {
 #[test]
 fn who_was_refused_has_no_session() {
     let mut live = LiveSessions::default();
-    let refused = Decision {
-        outcome: DecisionOutcome::Reject,
-        class: None,
-        ..accepted(0, names("a", None, "1"))
-    };
+    let refused = Decision { outcome: DecisionOutcome::Reject, class: None, ..accepted(0, names("a", None, "1")) };
     live.decided(&refused);
     live.decided(&Decision { method: NO_SESSION.into(), ..accepted(0, names("a", None, "1")) });
     assert!(live.is_empty());

@@ -100,7 +100,8 @@ mod tests {
         };
         let (other, audit) = (avpair("method=dot1x"), avpair("audit-session-id=0A0000010000002A"));
         let read = |all: &[(u8, &[u8])]| SessionNames::read(all.iter().copied(), source);
-        let names = read(&[(26, &other), (26, &audit), (4, &[10, 0, 0, 1]), (5, &[0, 0, 0, 7]), (44, b"a"), (44, b"b")]);
+        let names =
+            read(&[(26, &other), (26, &audit), (4, &[10, 0, 0, 1]), (5, &[0, 0, 0, 7]), (44, b"a"), (44, b"b")]);
         assert_eq!(names.device, "10.0.0.1");
         assert_eq!(names.audit_session_id.as_deref(), Some("0A0000010000002A"));
         assert_eq!((names.acct_session_id.as_deref(), names.port().as_deref()), (Some("a"), Some("7")));

@@ -107,9 +107,9 @@ mod tests {
     use crate::inventory::signal::{Finding, SignalKind, Subject};
     use crate::store::db::SQLITE;
     use crate::store::endpoints_read::SignalFilter;
+    use crate::time::Timestamp;
     use sqlx::migrate::Migrator;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-    use crate::time::Timestamp;
     use std::net::IpAddr;
     use std::time::Duration;
 

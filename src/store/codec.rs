@@ -23,9 +23,7 @@ pub(super) struct Encoded {
 /// Writes a record.
 pub(super) fn encode(record: &Record) -> Result<Encoded, StoreError> {
     match record {
-        Record::Decision(decision) => {
-            Ok(Encoded { kind: DECISION, content: text("decision", decision)?.into_bytes() })
-        }
+        Record::Decision(decision) => Ok(Encoded { kind: DECISION, content: text("decision", decision)?.into_bytes() }),
         Record::Accounting(record) => {
             let mut content = Vec::with_capacity(record.attributes.len() + 64);
             content.extend_from_slice(&record.received.as_micros().to_le_bytes());

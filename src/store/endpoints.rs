@@ -82,11 +82,7 @@ impl Endpoints {
 
     /// Takes in contacts and writes what follows. When this fails, or what it is
     /// a part of, call [`Endpoints::forget`]: memory is ahead of the database then.
-    pub(super) async fn observe(
-        &mut self,
-        tx: &mut Tx,
-        contacts: &[Observation],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn observe(&mut self, tx: &mut Tx, contacts: &[Observation]) -> Result<(), StoreError> {
         if self.known.len() > MAX_CACHED {
             *self = Self { stored: self.stored, ..Self::bounded(self.most) };
         }

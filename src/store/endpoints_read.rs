@@ -76,7 +76,8 @@ impl Store {
             .narrow("category =", filter.category.map(Category::code))
             .narrow("randomized =", filter.randomized);
         let signal = filter.signal.map(SignalKind::code);
-        for (condition, value) in [(BY_MAC, filter.mac.as_deref()), (BY_NAS, filter.nas.as_deref()), (BY_SIGNAL, signal)]
+        for (condition, value) in
+            [(BY_MAC, filter.mac.as_deref()), (BY_NAS, filter.nas.as_deref()), (BY_SIGNAL, signal)]
         {
             if value.is_some() {
                 sql = sql.narrow(condition, value).then(")");

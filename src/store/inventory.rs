@@ -216,7 +216,8 @@ impl Store {
         // they amount to.
         let mut after = Vec::new();
         loop {
-            let sql = Sql::new("SELECT * FROM identity WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(READ_AT_ONCE);
+            let sql =
+                Sql::new("SELECT * FROM identity WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(READ_AT_ONCE);
             let rows = tx.fetch(sql).await?;
             for row in &rows {
                 identities.push(Arc::new(identity_of_row(row, &mut interner)?));

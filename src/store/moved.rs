@@ -58,9 +58,8 @@ impl Store {
             let sql = Sql::new("SELECT event_us FROM accounting_before LIMIT 1");
             let Some(row) = self.db.fetch_one(sql).await? else { return Ok(()) };
             let partition = self.partitions.ensure(&self.db, Family::Accounting, row.time("event_us")?).await?;
-            let these = format!(
-                "(SELECT digest FROM accounting_before WHERE event_us >= ? AND event_us < ? LIMIT {AT_ONCE})"
-            );
+            let these =
+                format!("(SELECT digest FROM accounting_before WHERE event_us >= ? AND event_us < ? LIMIT {AT_ONCE})");
             let mut tx = self.db.begin().await?;
             let copy = format!(
                 "INSERT INTO {} ({COLUMNS}) SELECT {COLUMNS} FROM accounting_before WHERE digest IN {these} ON CONFLICT DO NOTHING",

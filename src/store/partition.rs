@@ -91,10 +91,8 @@ impl Family {
         // Nobody was anywhere before 1970, or will be after 9999.
         let at = at.as_micros().clamp(MONDAY_US, 253_000_000_000_000_000);
         let from = (at - MONDAY_US).div_euclid(length) * length + MONDAY_US;
-        let day = jiff::Timestamp::from_microsecond(from).map_or_else(
-            |_| from.to_string(),
-            |t| t.strftime("%Y%m%d").to_string(),
-        );
+        let day = jiff::Timestamp::from_microsecond(from)
+            .map_or_else(|_| from.to_string(), |t| t.strftime("%Y%m%d").to_string());
         let suffix = match self {
             Family::UsageMinutes => format!("5min_{day}"),
             Family::UsageHour => format!("hour_{day}"),
@@ -178,7 +176,8 @@ impl Partitions {
         }
         let new = family.stretch(at);
         let mut tx = db.begin().await?;
-        let sql = "INSERT INTO partitions (family, from_us, until_us, suffix) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let sql =
+            "INSERT INTO partitions (family, from_us, until_us, suffix) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let sql = Sql::new(sql).bind(family.code()).bind(new.from).bind(new.until).bind(&new.suffix);
         // Another process may have made it meanwhile.
         if tx.execute(sql).await? == 1 {

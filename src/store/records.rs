@@ -209,7 +209,8 @@ impl Store {
             return Ok(true);
         }
         let sql = Sql::new("SELECT file, place FROM journal_place WHERE journal = ?").bind(journal.as_bytes());
-        let place = tx.fetch_one(sql).await?.map(|row| Ok::<_, StoreError>((row.counter("file")?, row.counter("place")?)));
+        let place =
+            tx.fetch_one(sql).await?.map(|row| Ok::<_, StoreError>((row.counter("file")?, row.counter("place")?)));
         if place.transpose()? == Some((to.file, to.offset)) {
             return Ok(false);
         }

@@ -99,7 +99,8 @@ impl Store {
     pub async fn accounting_by_session(&self, prefix: &str) -> Result<BTreeMap<String, u64>, StoreError> {
         let mut counts = BTreeMap::new();
         for partition in self.partitions.between(Family::Accounting, None, None) {
-            let sql = format!("SELECT acct_session_id, count(*) AS n FROM {} GROUP BY acct_session_id", partition.table());
+            let sql =
+                format!("SELECT acct_session_id, count(*) AS n FROM {} GROUP BY acct_session_id", partition.table());
             for row in self.db.fetch(Sql::new(sql)).await? {
                 let id = row.text("acct_session_id")?;
                 if id.starts_with(prefix) {

@@ -29,9 +29,7 @@ const COLUMNS: &str = "(id, stay_id, key, reuse, nas_name, device, acct_session_
                        output_octets, details)";
 const KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
-    &[
-        Blob, Blob, Blob, Int, Text, Text, Text, Text, Text, Int, Int, Int, Text, Text, Text, Text, Blob, Int, Int, Text,
-    ]
+    &[Blob, Blob, Blob, Int, Text, Text, Text, Text, Text, Int, Int, Int, Text, Text, Text, Text, Blob, Int, Int, Text]
 };
 /// Of what may change, all.
 const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET stay_id = excluded.stay_id, key = excluded.key, \
@@ -282,7 +280,8 @@ impl Store {
             let began = " AND started_us <= ? AND (ended_us IS NULL OR ended_us >= ?) ORDER BY started_us DESC LIMIT ?";
             let sql = match what {
                 Held::Ip(ip) => {
-                    let ids = format!("SELECT session_id FROM {} WHERE address = ? AND first_us <= ?", partition.addresses());
+                    let ids =
+                        format!("SELECT session_id FROM {} WHERE address = ? AND first_us <= ?", partition.addresses());
                     let ids = format!("SELECT * FROM {table} WHERE id IN ({ids} ORDER BY first_us DESC LIMIT ?)");
                     Sql::new(ids).bind(ip).bind(at).bind(MAX_HOLDERS)
                 }

@@ -100,7 +100,8 @@ impl Usage {
 
     /// Which tables are needed.
     pub(super) fn places(&self) -> impl Iterator<Item = (Family, Timestamp)> {
-        let places: BTreeSet<(Family, Timestamp)> = self.sums.keys().map(|(family, begin, _)| (*family, *begin)).collect();
+        let places: BTreeSet<(Family, Timestamp)> =
+            self.sums.keys().map(|(family, begin, _)| (*family, *begin)).collect();
         places.into_iter()
     }
 }
@@ -155,7 +156,8 @@ impl Store {
             let sums = ["input_octets", "output_octets", "records", "sessions"]
                 .map(|column| format!("CAST(sum({column}) AS BIGINT) AS {column}"))
                 .join(", ");
-            let sql = format!("SELECT begin_us, {sums} FROM {} WHERE begin_us >= ? AND begin_us < ?", partition.table());
+            let sql =
+                format!("SELECT begin_us, {sums} FROM {} WHERE begin_us >= ? AND begin_us < ?", partition.table());
             let sql = Sql::new(sql).bind(since).bind(until).narrow("nas_name =", nas);
             let left = i64::from(limit) - found.len() as i64;
             let sql = sql.then(" GROUP BY begin_us ORDER BY begin_us DESC LIMIT ?").bind(left);

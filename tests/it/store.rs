@@ -170,7 +170,10 @@ async fn after_a_restart_late_records_find_their_sessions() {
             assert!(before.iter().any(|s| s.id == session.id), "{session:#?}");
             assert_eq!(session.state(), SessionState::Stopped);
         }
-        assert!(after.iter().any(|s| s.key.acct_session_id == "over" && s.counters().input_octets() == 256), "{after:#?}");
+        assert!(
+            after.iter().any(|s| s.key.acct_session_id == "over" && s.counters().input_octets() == 256),
+            "{after:#?}"
+        );
     }
 }
 
@@ -215,7 +218,8 @@ async fn usage_adds_up_by_five_minutes_hours_and_days() {
         // Repeated, late, and in the next period.
         bed.store_all(vec![told(Interim, 100, 1_000).of(MAC), told(Interim, 500, 5_000).of(MAC)]).await;
         bed.store_all(vec![told(Interim, 300, 3_000).of(MAC), told(Stop, 4_000, 9_000).of(MAC)]).await;
-        let usage = async |resolution| bed.store.usage(resolution, Some("sw1"), at(-9_000), at(9_000), 100).await.unwrap();
+        let usage =
+            async |resolution| bed.store.usage(resolution, Some("sw1"), at(-9_000), at(9_000), 100).await.unwrap();
         for resolution in Resolution::ALL {
             let rows = usage(resolution).await;
             let sum = |of: fn(&cordon::store::usage::Sum) -> u64| rows.iter().map(|row| of(&row.sum)).sum::<u64>();
@@ -225,7 +229,10 @@ async fn usage_adds_up_by_five_minutes_hours_and_days() {
         let minutes = usage(Resolution::Minutes).await;
         assert_eq!(minutes.first().unwrap().sum.input_octets, 1_000, "{minutes:#?}");
         assert!(bed.store.usage(Resolution::Hour, Some("other"), at(-9_000), at(9_000), 9).await.unwrap().is_empty());
-        assert_eq!(usage(Resolution::Minutes).await, bed.store.usage(Resolution::Minutes, None, at(-9_000), at(9_000), 100).await.unwrap());
+        assert_eq!(
+            usage(Resolution::Minutes).await,
+            bed.store.usage(Resolution::Minutes, None, at(-9_000), at(9_000), 100).await.unwrap()
+        );
     }
 }
 

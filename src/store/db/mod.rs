@@ -11,9 +11,7 @@ use super::StoreError;
 use sql::{postgres_query, sqlite_query};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
-use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -187,12 +185,8 @@ impl Db {
     /// The rows that a statement reads.
     pub(super) async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Db::Sqlite { read, .. } => {
-                sqlite_query(sql).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Db::Postgres(pool) => {
-                postgres_query(sql).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
-            }
+            Db::Sqlite { read, .. } => sqlite_query(sql).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect(),
+            Db::Postgres(pool) => postgres_query(sql).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
         })
     }
 
@@ -227,9 +221,7 @@ impl Tx {
     /// The rows that a statement gives.
     pub(super) async fn fetch(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Tx::Sqlite(tx) => {
-                sqlite_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
-            }
+            Tx::Sqlite(tx) => sqlite_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
             Tx::Postgres(tx) => {
                 postgres_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
             }

@@ -51,11 +51,7 @@ impl Rows {
 impl Endpoints {
     /// Forgets some of those that have not been seen for long, and counts what is
     /// left. Call it now and then.
-    pub(in crate::store) async fn prune(
-        &mut self,
-        tx: &mut Tx,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(in crate::store) async fn prune(&mut self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
         for (ephemeral, days) in [(true, EPHEMERAL_DAYS), (false, KEPT_DAYS)] {
             self.delete(tx, ephemeral, day(now) - days, PRUNED_AT_ONCE).await?;
         }
@@ -66,12 +62,7 @@ impl Endpoints {
 
     /// After rows were added to those stored: deletes the oldest of what is too
     /// much. Returns what is stored then.
-    pub(super) async fn make_room(
-        &mut self,
-        tx: &mut Tx,
-        stored: Rows,
-        added: Rows,
-    ) -> Result<Rows, StoreError> {
+    pub(super) async fn make_room(&mut self, tx: &mut Tx, stored: Rows, added: Rows) -> Result<Rows, StoreError> {
         let mut left = Rows {
             ephemeral: stored.ephemeral + added.ephemeral,
             lasting: stored.lasting + added.lasting,
