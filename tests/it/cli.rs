@@ -291,6 +291,11 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         ("", "[tls]"),
         (&*good.replace("server-p256.key", "server-p384.key"), "does not belong"),
         (&*format!("{good}[http]\nlisten = \"0.0.0.0:8080\"\n"), "127.0.0.1"),
+        (&*format!("{good}[database]\nurl = \"mysql://x\"\n"), "write postgres://"),
+        (&*format!("{good}[database]\nurl = \"postgres://x\"\nurl_file = \"y\"\n"), "keep one of them"),
+        (&*format!("{good}[database]\nurl_file = \"no-such\"\n"), "no-such cannot be read"),
+        (&*format!("{good}[database]\njournal_mib = 1\n"), "64 is the least"),
+        (&*format!("{good}[retention]\nsilent_session_hours = 0\n"), "24 is usual"),
     ] {
         let (ok, out) = check(text, "");
         assert!(!ok && out.contains(part), "no {part:?} in:\n{out}");

@@ -19,6 +19,7 @@ mod inventory;
 mod layering;
 mod mab;
 mod policy;
+mod postgres;
 mod profiles;
 mod radius;
 mod radius_rs;
