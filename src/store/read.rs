@@ -178,8 +178,9 @@ mod tests {
     async fn a_page_is_found_by_a_key_and_not_by_looking_at_every_row() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("db")).await.unwrap();
-        let since = Some(Timestamp::from_unix_secs(1_767_225_600));
-        let week = store.partitions.ensure(&store.db, Family::Decision, since.unwrap()).await.unwrap();
+        let at = Timestamp::from_unix_secs(1_767_225_600);
+        let week = store.partitions.ensure(&store.db, Family::Decision, at).await.unwrap();
+        let since = Some(at);
         let until = since.map(|since| since + Duration::from_secs(60));
         let times = DecisionFilter { since, until, ..DecisionFilter::default() };
         let table = week.table();

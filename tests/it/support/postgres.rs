@@ -105,8 +105,8 @@ pub fn postgres() -> &'static Postgres {
             postgres.dir.path().display()
         );
         let mut command = Command::new("setsid");
-        command.args(["sh", "-c", &watch]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().unwrap();
+        command.args(["--fork", "sh", "-c", &watch]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(command.status().unwrap().success());
         postgres
     })
 }
