@@ -14,7 +14,7 @@ impl Attempt<'_> {
         let packet = self.request.packet();
         let attributes = packet.attributes().map(|a| (a.kind, a.value));
         let mac = |text: &str| MacAddress::parse(text).ok().map(|mac| mac.to_string());
-        let source = self.arrival.source.ip();
+        let source = self.source.ip();
         let record =
             AccountingRecord::from_attributes(attributes, &self.nas.name, source, self.now, mac).map_err(|e| {
                 tracing::debug!(nas = %self.nas.name, error = %e, "accounting record refused");

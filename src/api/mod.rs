@@ -12,6 +12,7 @@ use crate::access::Engine;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -31,15 +32,24 @@ pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub struct ApiState {
     store: Store,
     engine: Arc<Engine>,
+    connections: Connections,
     token: Secret,
     metrics: Arc<Metrics>,
     ready: ReadyCheck,
 }
 
 impl ApiState {
-    /// Reads from `store`, `engine` and `metrics`, for those who know `token`.
-    pub fn new(store: Store, engine: Arc<Engine>, token: Secret, metrics: Arc<Metrics>, ready: ReadyCheck) -> Self {
-        Self { store, engine, token, metrics, ready }
+    /// Reads from `store`, `engine`, `connections` and `metrics`, for those who know
+    /// `token`.
+    pub fn new(
+        store: Store,
+        engine: Arc<Engine>,
+        connections: Connections,
+        token: Secret,
+        metrics: Arc<Metrics>,
+        ready: ReadyCheck,
+    ) -> Self {
+        Self { store, engine, connections, token, metrics, ready }
     }
 }
 

@@ -22,6 +22,7 @@ mod policy;
 mod profiles;
 mod radius;
 mod radius_rs;
+mod radsec;
 mod reasons;
 mod reload;
 mod repository;

@@ -3,6 +3,7 @@
 pub mod eapol;
 pub mod pki;
 pub mod radclient;
+pub mod radsec;
 pub mod server;
 
 use cordon::client::Port;
