@@ -295,7 +295,8 @@ impl Engine {
     pub fn handle_tls(&self, packet: Packet<'_>, arrival: TlsArrival<'_>, now: Timestamp) -> Result<Answer, Discard> {
         let snapshot = self.snapshot.load();
         let TlsArrival { connection, source, version, .. } = arrival;
-        let nas = snapshot.nas.named(arrival.nas).ok_or(Discard::RadsecUnknownNas)?;
+        let nas =
+            snapshot.nas.named(arrival.nas).filter(|nas| nas.radsec.is_some()).ok_or(Discard::RadsecUnknownNas)?;
         let count = |reason| self.metrics.discarded(Some(&nas.name), reason, source.ip(), now);
         let code = packet.code();
         if !matches!(code, Code::AccessRequest | Code::AccountingRequest | Code::StatusServer) {

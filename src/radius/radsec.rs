@@ -203,7 +203,8 @@ pub fn request(version: Version, code: Code, number: u32, attributes: &[u8]) -> 
         }
         Version::V1_1 => {
             let length = HEADER_LEN + attributes.len();
-            let octets = u16::try_from(length).ok().filter(|_| length <= MAX_PACKET_LEN).ok_or(PacketTooLong(length))?;
+            let octets =
+                u16::try_from(length).ok().filter(|_| length <= MAX_PACKET_LEN).ok_or(PacketTooLong(length))?;
             let mut packet = vec![code.into(), 0];
             packet.extend_from_slice(&octets.to_be_bytes());
             packet.extend_from_slice(&number.to_be_bytes());

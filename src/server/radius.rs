@@ -65,12 +65,8 @@ impl Requests {
 
 impl radsec::Serve for Shared {
     fn serve(&self, packet: Packet<'_>, peer: &radsec::Peer, path: radsec::ReplyPath) -> Result<(), Discard> {
-        let arrival = TlsArrival {
-            connection: peer.connection,
-            source: peer.source,
-            nas: &peer.nas,
-            version: peer.version,
-        };
+        let arrival =
+            TlsArrival { connection: peer.connection, source: peer.source, nas: &peer.nas, version: peer.version };
         let answer = self.engine.handle_tls(packet, arrival, self.clock.now())?;
         self.conclude(answer, Way::Tls(path));
         Ok(())

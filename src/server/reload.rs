@@ -146,7 +146,11 @@ impl Reloader {
                 }
                 self.watched = new.files.clone();
                 self.in_use.engine.replace(new.snapshot.clone());
-                self.in_use.connections.replace(new.radsec.clone());
+                let (connections, policy) = (self.in_use.connections.clone(), new.radsec.clone());
+                // All open connections are judged again.
+                if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
+                    tracing::error!(error = %e, "TLS connections were not judged again");
+                }
                 let policy = new.snapshot.policy.revision();
                 let waiting = needs_restart(&self.started, &config);
                 if waiting.is_empty() {

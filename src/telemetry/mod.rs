@@ -153,6 +153,8 @@ impl Metrics {
             let nas = nas.unwrap_or("unknown");
             let (cause, remedy) = (reason.cause(), reason.remedy());
             tracing::warn!(nas, %source, reason = reason.code(), detail, "no connection: {cause} {remedy}");
+        } else {
+            tracing::debug!(nas, %source, reason = reason.code(), detail, "no connection");
         }
     }
 

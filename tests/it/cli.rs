@@ -293,19 +293,41 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
     for (text, parts) in [
         (gear(""), ["cordon.toml:10", "has no address", "radsec = {"]),
         (gear("address = \"10.0.0.1\""), ["cordon.toml:10", "has no secret", "secret_file"]),
-        (gear("secret = \"a-secret-of-some-length\"\nradsec = { san_dns = \"x.example\" }"), ["cordon.toml:11", "secret but no address", "by its certificate"]),
+        (
+            gear("secret = \"a-secret-of-some-length\"\nradsec = { san_dns = \"x.example\" }"),
+            ["cordon.toml:11", "secret but no address", "by its certificate"],
+        ),
         (gear("radsec = { san_dns = \"*.example\" }"), ["cordon.toml:11", "no single NAS", "without a wildcard"]),
         (gear("radsec = { san_ip = \"sw1\" }"), ["cordon.toml:11", "no IP address", "of the certificate"]),
-        (gear("radsec = { issuer = \"CN=x\" }"), ["cordon.toml:11", "one thing in its certificate", "issuer with serial"]),
+        (
+            gear("radsec = { issuer = \"CN=x\" }"),
+            ["cordon.toml:11", "one thing in its certificate", "issuer with serial"],
+        ),
         (gear("radsec = { common_name = \"sw1\" }"), ["cordon.toml:11", "common_name", "san_dns"]),
         (gear("radsec = { san_dns = \"a\", radius_1_1 = \"maybe\" }"), ["cordon.toml:11", "maybe", "require"]),
-        (format!("{good}{}{}", tls("one"), tls("two")), ["cordon.toml:13", "is that of one and of two", "one [[nas]] only"]),
+        (
+            format!("{good}{}{}", tls("one"), tls("two")),
+            ["cordon.toml:13", "is that of one and of two", "one [[nas]] only"],
+        ),
         (format!("{good}[radsec]\nlisten = [\"0.0.0.0\"]\n"), ["cordon.toml:10", "has no port", "0.0.0.0:2083"]),
         (format!("{good}[radsec]\nmax_connections = 0\n"), ["cordon.toml:10", "no NAS could connect", "give a number"]),
         (format!("{good}[radsec]\nio_timeout_secs = 0\n"), ["cordon.toml:10", "from 1 to 300", "10 suits"]),
-        (format!("{good}[radsec]\nmin_version = \"1.1\"\n"), ["cordon.toml:10", "\"1.1\" is not spoken", "\"1.2\" or \"1.3\""]),
-        (format!("{good}[radsec]\ncertificate = {:?}\n", pki().path("server-p256.pem")), ["cordon.toml:10", "go together", "those of [tls]"]),
-        (format!("{good}[radsec]\ncertificate = {:?}\nkey = {:?}\n", pki().path("server-p256.pem"), pki().path("p256.key")), ["cordon.toml:10", "does not belong", "cordon ca issue"]),
+        (
+            format!("{good}[radsec]\nmin_version = \"1.1\"\n"),
+            ["cordon.toml:10", "\"1.1\" is not spoken", "\"1.2\" or \"1.3\""],
+        ),
+        (
+            format!("{good}[radsec]\ncertificate = {:?}\n", pki().path("server-p256.pem")),
+            ["cordon.toml:10", "go together", "those of [tls]"],
+        ),
+        (
+            format!(
+                "{good}[radsec]\ncertificate = {:?}\nkey = {:?}\n",
+                pki().path("server-p256.pem"),
+                pki().path("p256.key")
+            ),
+            ["cordon.toml:10", "does not belong", "cordon ca issue"],
+        ),
         (format!("{good}{ca}{ca}"), ["cordon.toml", "two CAs are named", "[[radsec.ca]]"]),
         (format!("{good}[[radsec]]\nlisten = []\n"), ["cordon.toml:9", "[[radsec]]", "there is one"]),
     ] {

@@ -96,15 +96,21 @@ class Connection:
         context.check_hostname = False
         context.load_verify_locations(args.ca)
         context.load_cert_chain(args.cert, args.key)
-        context.keylog_filename = os.environ.get("SSLKEYLOGFILE")
         if args.alpn:
             context.set_alpn_protocols(args.alpn.split(","))
         if args.tls == "1.2":
             context.maximum_version = ssl.TLSVersion.TLSv1_2
-        self.socket = context.wrap_socket(socket.create_connection((host, int(port)), timeout=10))
+        plain = socket.socket()
+        plain.settimeout(10)
+        if args.scenario == "deaf":
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.bind((args.source, 0))
+        plain.connect((host, int(port)))
+        self.socket = context.wrap_socket(plain)
         self.socket.settimeout(10)
         self.new = self.socket.selected_alpn_protocol() == "radius/1.1"
         self.number = 0
+        self.requests = []  # of the server, that came while something else was awaited
         if self.new:
             check(self.socket.version() == "TLSv1.3", "RADIUS/1.1 over less than TLS 1.3")
 
@@ -119,7 +125,15 @@ class Connection:
 
     def receive(self):
         head = self.read(4)
-        return Packet(head + self.read(struct.unpack("!H", head[2:])[0] - 4))
+        packet = Packet(head + self.read(struct.unpack("!H", head[2:])[0] - 4))
+        if os.environ.get("DUMP"):
+            # As text2pcap reads it.
+            with open(os.environ["DUMP"], "a") as dump:
+                dump.write("000000 " + packet.octets.hex(" ") + "\n")
+        return packet
+
+    def receive_request(self):
+        return self.requests.pop(0) if self.requests else self.receive()
 
     # RFC 9765, section 4.1: Code, Reserved-1, Length, Token, Reserved-2.
     # RFC 2865, section 3: Code, Identifier, Length, Authenticator.
@@ -149,6 +163,9 @@ class Connection:
         request = self.request(code, attributes, **more)
         self.send(request)
         reply = self.receive()
+        while reply.name in ("CoA-Request", "Disconnect-Request"):
+            self.requests.append(reply)
+            reply = self.receive()
         self.check_reply(Packet(request), reply)
         return reply
 
@@ -337,6 +354,20 @@ def trickle(c, args):
     say("closed after %.1f s" % (time.monotonic() - began))
 
 
+def deaf(c, args):
+    """Asks on and on, and reads no answer."""
+    ask = c.request("Status-Server", attribute(PROXY_STATE, bytes(250)) * 12)
+    sent = 0
+    try:
+        while sent < 20000:
+            c.send(ask)
+            sent += 1
+        check(False, "the connection is still open")
+    except (OSError, ssl.SSLError) as error:
+        check(not isinstance(error, TimeoutError), "nothing is read, and the connection is still open")
+    say("closed")
+
+
 def hold(c, args):
     """Stays connected, and says when the server ends that."""
     say("connected", c.ask("Status-Server", b"").name)
@@ -349,7 +380,7 @@ def nas(c, args):
     number, silent or close for each. Meanwhile it has requests of its own."""
     say("connected", c.ask("Status-Server", b"").name)
     for manner in args.rest:
-        request = c.receive()
+        request = c.receive_request()
         ack, nak = request.name.replace("Request", "ACK"), request.name.replace("Request", "NAK")
         if c.new:
             check(request.identifier == 0 and request.reserved == bytes(12), "a reserved field is not zero")
@@ -464,7 +495,7 @@ def eap_tls(c, args):
 SCENARIOS = {
     "status": status, "login": login, "accounting": accounting, "duplicates": duplicates, "many": many,
     "refusals": refusals, "wrong-authenticator": wrong_authenticator, "half": half, "trickle": trickle,
-    "hold": hold, "nas": nas, "eap-tls": eap_tls,
+    "hold": hold, "deaf": deaf, "nas": nas, "eap-tls": eap_tls,
 }
 
 
@@ -474,6 +505,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--alpn")
     parser.add_argument("--tls")
+    parser.add_argument("--source", default="127.0.0.1")
     parser.add_argument("scenario", choices=SCENARIOS)
     parser.add_argument("rest", nargs="*")
     args = parser.parse_args()

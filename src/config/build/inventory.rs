@@ -260,7 +260,11 @@ impl<'a> Builder<'a> {
         let name = CertificateName::new(credential);
         if name.is_none() {
             let message = format!("{text:?} is the name of no single NAS");
-            self.wrong(section.span(), message, "give the whole DNS name that is in its certificate, without a wildcard");
+            self.wrong(
+                section.span(),
+                message,
+                "give the whole DNS name that is in its certificate, without a wildcard",
+            );
         }
         Some(RadSec { name: name?, radius_1_1 })
     }

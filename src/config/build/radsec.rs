@@ -119,12 +119,12 @@ impl Builder<'_> {
                 "the NAS {} speaks RADIUS over TLS, and [radsec] has no `listen`: it cannot connect",
                 nas.name
             )),
-            (false, None) => self
-                .warnings
-                .push("[radsec] listens, and no [[nas]] has `radsec`: nobody can connect".to_owned()),
-            (false, Some(_)) if section.ca.is_empty() => self
-                .warnings
-                .push("[radsec] has no [[radsec.ca]]: no NAS's certificate will be accepted".to_owned()),
+            (false, None) => {
+                self.warnings.push("[radsec] listens, and no [[nas]] has `radsec`: nobody can connect".to_owned())
+            }
+            (false, Some(_)) if section.ca.is_empty() => {
+                self.warnings.push("[radsec] has no [[radsec.ca]]: no NAS's certificate will be accepted".to_owned())
+            }
             _ => {}
         }
     }

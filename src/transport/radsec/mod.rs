@@ -41,12 +41,15 @@ use std::time::Duration;
 use table::Shared;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
 /// Connections that the kernel completes before they are taken.
 const BACKLOG: i32 = 1024;
 /// How long no connection is taken after that failed: files were short, and will be
 /// for a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the log says nothing more about that.
+const ACCEPT_QUIET: Duration = Duration::from_secs(60);
 /// How often connections are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
 /// A peer that has been silent for this long is asked by TCP whether it is there.
@@ -240,11 +243,8 @@ impl Threads {
         if listeners.is_empty() {
             return Ok(Self(None));
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("radsec")
-            .enable_all()
-            .build()?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("radsec").enable_all().build()?;
         let guard = runtime.enter();
         for listener in listeners {
             let socket = tokio::net::TcpListener::from_std(listener.socket)?;
@@ -273,6 +273,7 @@ impl Drop for Threads {
 
 async fn accept(socket: tokio::net::TcpListener, shared: Arc<Shared>, serve: Arc<dyn Serve>) {
     let mut stop = shared.stopping();
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -286,7 +287,10 @@ async fn accept(socket: tokio::net::TcpListener, shared: Arc<Shared>, serve: Arc
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "taking a TLS connection failed; are too many files open?");
+                if told.is_none_or(|at| at.elapsed() > ACCEPT_QUIET) {
+                    told = Some(Instant::now());
+                    tracing::warn!(%error, "taking TLS connections fails; raise the number of files that may be open");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -297,9 +301,7 @@ async fn accept(socket: tokio::net::TcpListener, shared: Arc<Shared>, serve: Arc
 /// noticed. Where the system does not know how, the idle time is left.
 fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_TRIES);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_TRIES);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }

@@ -113,7 +113,8 @@ impl Pending {
                 break numbers.last;
             }
         };
-        let request = radsec::request(self.version, code, number, attributes).map_err(|_| ReverseError::NotConnected)?;
+        let request =
+            radsec::request(self.version, code, number, attributes).map_err(|_| ReverseError::NotConnected)?;
         Packet::parse(&request).map_err(|_| ReverseError::NotConnected)?;
         let (answer, receiver) = oneshot::channel();
         let waiting = Waiting { request: request.clone(), answer: Some(answer), until: now + deadline + LINGER };

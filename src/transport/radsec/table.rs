@@ -353,7 +353,8 @@ impl Place {
 
     /// The connection has ended so.
     pub(super) fn end(self, ending: &Ending) {
-        let nas = self.shared.table().remove(self.number).and_then(|entry| entry.open).map(|open| open.peer.nas.clone());
+        let nas =
+            self.shared.table().remove(self.number).and_then(|entry| entry.open).map(|open| open.peer.nas.clone());
         self.shared.ended(nas.as_deref(), self.source, ending);
         if let Some(nas) = nas {
             tracing::info!(nas, source = %self.source, ending = ending.code(), "a NAS has disconnected");

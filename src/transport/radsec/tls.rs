@@ -96,16 +96,23 @@ impl Policy {
 
     /// Whether `nas` may speak this version.
     pub(super) fn speaks(&self, nas: &Nas, version: Version) -> bool {
-        let own = nas.radsec.as_ref().and_then(|radsec| radsec.radius_1_1);
-        own.unwrap_or(self.radius_1_1).admits(version)
+        self.setting(nas).admits(version)
+    }
+
+    fn setting(&self, nas: &Nas) -> Radius11 {
+        nas.radsec.as_ref().and_then(|radsec| radsec.radius_1_1).unwrap_or(self.radius_1_1)
     }
 
     /// What is offered to who connects from there. The certificate comes later, so
-    /// that a NAS's own setting is known beforehand only by its address.
+    /// that a NAS's own setting is known beforehand only by its address, and only if
+    /// all that have this one are of one mind.
     fn offered(&self, source: IpAddr) -> Radius11 {
-        let nas = self.nas.lookup(source);
-        let own = nas.and_then(|nas| nas.radsec.as_ref()).and_then(|radsec| radsec.radius_1_1);
-        own.unwrap_or(self.radius_1_1)
+        let own = self.nas.all().iter().filter(|nas| nas.radsec.is_some() && !nas.addresses.is_empty());
+        let mut settings = own.filter(|nas| nas.may_connect_from(source)).map(|nas| self.setting(nas));
+        match settings.next() {
+            Some(first) if settings.all(|other| other == first) => first,
+            _ => self.radius_1_1,
+        }
     }
 
     fn tls_versions(&self) -> Vec<&'static SupportedProtocolVersion> {
@@ -154,7 +161,8 @@ pub(super) async fn shake(
         provider: provider(),
         refused: refused.clone(),
     };
-    let config = door.server_config(&start.client_hello()).map_err(|e| Refusal::new(Discard::RadsecHandshake, e.to_string()))?;
+    let config =
+        door.server_config(&start.client_hello()).map_err(|e| Refusal::new(Discard::RadsecHandshake, e.to_string()))?;
     let stream = start.into_stream(Arc::new(config)).await.map_err(|error| {
         if let Some(refusal) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return refusal;
