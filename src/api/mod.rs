@@ -7,11 +7,14 @@ mod nas;
 mod problem;
 mod sessions;
 mod system;
+mod usage;
 
 use crate::access::Engine;
 use crate::secret::Secret;
 use crate::store::Store;
+use crate::store::writer::Writer;
 use crate::telemetry::Metrics;
+use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,7 +25,11 @@ use axum::routing::get;
 use problem::Problem;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
+
+/// How long a reader waits for what was recorded before it asked.
+const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// Tells why the server cannot serve; nothing when it can.
 pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -35,21 +42,33 @@ pub struct ApiState {
     connections: Connections,
     token: Secret,
     metrics: Arc<Metrics>,
+    writer: Writer,
+    clock: Arc<Clock>,
     ready: ReadyCheck,
 }
 
+/// What the API reads from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// What was recorded.
+    pub store: Store,
+    /// What is on its way there.
+    pub writer: Writer,
+    /// How requests are served.
+    pub engine: Arc<Engine>,
+    /// The TLS connections of NASes.
+    pub connections: Connections,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<Clock>,
+}
+
 impl ApiState {
-    /// Reads from `store`, `engine`, `connections` and `metrics`, for those who know
-    /// `token`.
-    pub fn new(
-        store: Store,
-        engine: Arc<Engine>,
-        connections: Connections,
-        token: Secret,
-        metrics: Arc<Metrics>,
-        ready: ReadyCheck,
-    ) -> Self {
-        Self { store, engine, connections, token, metrics, ready }
+    /// Reads from `sources`, for those who know `token`.
+    pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
+        let Sources { store, writer, engine, connections, metrics, clock } = sources;
+        Self { store, engine, connections, token, metrics, writer, clock, ready }
     }
 }
 
@@ -66,6 +85,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/decisions/{id}", get(decisions::one))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::one))
+        .route("/api/v1/who", get(sessions::who))
+        .route("/api/v1/usage", get(usage::usage))
+        .route("/api/v1/storage", get(usage::storage))
         .route("/api/v1/endpoints", get(endpoints::list))
         .route("/api/v1/endpoints/{id}", get(endpoints::one))
         .route("/api/v1/signals", get(endpoints::signals))
@@ -94,7 +116,11 @@ async fn require_token(State(state): State<ApiState>, request: Request, next: Ne
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
         .map(|(_, token)| token);
     match given {
-        Some(token) if bool::from(token.ct_eq(state.token.expose())) => next.run(request).await,
+        Some(token) if bool::from(token.ct_eq(state.token.expose())) => {
+            // Whoever has seen an answer finds its record.
+            state.store.caught_up(CATCH_UP).await;
+            next.run(request).await
+        }
         given => Problem::unauthorized(given.is_some()).into_response(),
     }
 }

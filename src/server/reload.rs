@@ -6,7 +6,7 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
-use crate::config::{Config, HttpSection, RadsecSection, ServerSection};
+use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
@@ -188,12 +188,19 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         nas_profiles: _,
         dictionaries: _,
     } = &started.server;
+    let DatabaseSection { url, url_file, journal_mib } = &started.database;
     let HttpSection { listen, token_file, token } = &started.http;
     // All else of it is read at each reload.
     let RadsecSection { listen: tls_listen, .. } = &started.radsec;
     let (server, http) = (&now.server, &now.http);
-    let secret = |token: &Option<toml::Spanned<String>>| token.as_ref().map(|token| token.get_ref().clone());
+    let told = |value: &Option<toml::Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone());
+    let file = |value: &Option<toml::Spanned<PathBuf>>| value.as_ref().map(|value| value.get_ref().clone());
+    let database = &now.database;
     let changed = [
+        ("[database] url", told(url) != told(&database.url)),
+        ("[database] url_file", file(url_file) != file(&database.url_file)),
+        ("[database] journal_mib", journal_mib.get_ref() != database.journal_mib.get_ref()),
+        ("[retention]", started.retention != now.retention),
         ("[server] data_dir", *data_dir != server.data_dir),
         ("[server] auth", *auth != server.auth),
         ("[server] acct", *acct != server.acct),
@@ -203,7 +210,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[radsec] listen", *tls_listen != now.radsec.listen),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
         ("[http] token_file", *token_file != http.token_file),
-        ("[http] token", secret(token) != secret(&http.token)),
+        ("[http] token", told(token) != told(&http.token)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod eapol;
 pub mod pki;
+pub mod postgres;
 pub mod radclient;
 pub mod radsec;
 pub mod server;
