@@ -269,9 +269,6 @@ impl Engine {
         if packet.code() == Code::StatusServer {
             return self.status(&request, arrival.service).map_err(discard);
         }
-        if packet.code() == Code::AccessRequest {
-            self.watch.note(&nas.name, source, &Said::read(&request), now);
-        }
         let name = RequestName {
             key: RequestKey {
                 origin: Origin::Datagram { source: arrival.source, listener: arrival.listener },
@@ -314,11 +311,6 @@ impl Engine {
         let outcome = if code == Code::StatusServer {
             self.status(&request, Service::Authentication)
         } else {
-            // Several NASes may share an address there; what is learned of one must
-            // not be held against another.
-            if code == Code::AccessRequest && !nas.addresses.is_empty() {
-                self.watch.note(&nas.name, source.ip(), &Said::read(&request), now);
-            }
             let name = RequestName {
                 key: RequestKey {
                     origin: Origin::Connection(connection),
@@ -340,8 +332,9 @@ impl Engine {
 
     /// An Access-Request or Accounting-Request that was verified.
     fn attempt(&self, attempt: &Attempt<'_>) -> Outcome {
+        let Attempt { nas, request, now, .. } = *attempt;
         let RequestName { key, authenticator } = attempt.name;
-        match self.duplicates.begin(key, &authenticator, attempt.now) {
+        match self.duplicates.begin(key, &authenticator, now) {
             Seen::New | Seen::Full => {}
             Seen::Answered(reply) => {
                 self.metrics.duplicate();
@@ -349,7 +342,13 @@ impl Engine {
             }
             Seen::InProgress => return Err(Discard::InProgress),
         }
-        let outcome = match attempt.request.packet().code() {
+        let code = request.packet().code();
+        // Over TLS several NASes may share an address; what is learned of one must not
+        // be held against another.
+        if code == Code::AccessRequest && !nas.addresses.is_empty() {
+            self.watch.note(&nas.name, attempt.source.ip(), &Said::read(request), now);
+        }
+        let outcome = match code {
             Code::AccountingRequest => attempt.account(),
             _ => attempt.authenticate(),
         };
