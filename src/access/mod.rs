@@ -284,7 +284,7 @@ impl Engine {
 
     /// Serves one packet that came by a TLS connection. What RADIUS/1.0 leaves
     /// without an answer gets a Protocol-Error in RADIUS/1.1 (RFC 9765, section
-    /// 6.4).
+    /// 6).
     ///
     /// # Errors
     /// Why the connection has to be closed: its peer is out of step, or no NAS any

@@ -44,7 +44,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// Its name in ALPN (RFC 9765, section 3.2).
+    /// Its name in ALPN (RFC 9765, section 3.1).
     pub const fn alpn(self) -> &'static [u8] {
         match self {
             Version::V1_0 => b"radius/1.0",
@@ -143,7 +143,7 @@ pub fn fingerprint(packet: &Packet<'_>, version: Version) -> [u8; 16] {
     }
 }
 
-/// A Protocol-Error (RFC 7930, section 4; RFC 9765, section 6.4) that says why the
+/// A Protocol-Error (RFC 7930, section 4; RFC 9765, section 6) that says why the
 /// request is not served.
 ///
 /// # Errors

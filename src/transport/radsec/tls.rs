@@ -205,7 +205,7 @@ impl Door {
     fn server_config(self, hello: &ClientHello<'_>) -> Result<ServerConfig, Error> {
         let tls13 = self.policy.versions.1 == TlsVersion::V13 && offers_tls13(hello);
         let versions = self.policy.offered(self.source).versions().iter();
-        // RADIUS/1.1 is not spoken over TLS 1.2 (RFC 9765, section 3.2).
+        // RADIUS/1.1 is not spoken over TLS 1.2 (RFC 9765, section 3.4).
         let alpn: Vec<Vec<u8>> =
             versions.filter(|v| tls13 || **v == Version::V1_0).map(|v| v.alpn().to_vec()).collect();
         let identity = Arc::new(SingleCertAndKey::from(self.policy.identity.clone()));
