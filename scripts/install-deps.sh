@@ -5,7 +5,7 @@ set -eu
 
 build="cargo:cargo cc:gcc cmake:cmake make:make"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
-radclient:freeradius-utils tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
+radclient:freeradius-utils radsecproxy:radsecproxy tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
 python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"
@@ -31,7 +31,7 @@ as_root=""
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q >/dev/null
-# FreeRADIUS, hostapd and wpa_supplicant are started by the tests alone.
+# FreeRADIUS, radsecproxy, hostapd and wpa_supplicant are started by the tests alone.
 [ -e /usr/sbin/policy-rc.d ] || policy=none
 if [ "${policy:-}" = none ]; then
     printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null

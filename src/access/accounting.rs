@@ -11,7 +11,7 @@ use std::time::Duration;
 impl Attempt<'_> {
     pub(super) fn account(&self) -> Outcome {
         let packet = self.request.packet();
-        let source = self.arrival.source.ip();
+        let source = self.source.ip();
         let octets = packet.bytes().get(HEADER_LEN..).unwrap_or_default();
         let record = AccountingRecord::from_octets(octets, &self.nas.name, source, self.now).map_err(|e| {
             tracing::debug!(nas = %self.nas.name, error = %e, "accounting record refused");

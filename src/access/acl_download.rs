@@ -12,10 +12,9 @@ use super::{Attempt, Outcome};
 use crate::audit::reason::Reason;
 use crate::enforcement::download::PREFIX;
 use crate::radius::attribute as attr;
+use crate::radius::authenticator::{UserPassword, VerifiedRequest};
 use crate::radius::builder::ReplyBuilder;
-use crate::radius::hide;
-use crate::radius::packet::{Code, Packet};
-use crate::secret::Secret;
+use crate::radius::packet::Code;
 use crate::telemetry::Discard;
 
 /// What tells a switch's own request from somebody who types a list's name where
@@ -23,12 +22,15 @@ use crate::telemetry::Discard;
 const EVENT: &[u8] = b"aaa:event=acl-download";
 
 /// The name of the list that a switch asks for, if that is what the request is.
-pub(super) fn list<'a>(packet: &Packet<'a>, secret: &Secret) -> Option<&'a str> {
+pub(super) fn list<'a>(request: &VerifiedRequest<'a>) -> Option<&'a str> {
+    let packet = request.packet();
     let name = packet.text(attr::USER_NAME).filter(|name| name.starts_with(PREFIX))?;
-    let typed = packet.find(attr::CHAP_PASSWORD).is_some()
-        || packet.find(attr::USER_PASSWORD).is_some_and(|hidden| {
-            hide::user_password_decrypt(hidden, secret, packet.authenticator()).is_none_or(|p| !p.is_empty())
-        });
+    let password = match request.user_password() {
+        UserPassword::Absent => false,
+        UserPassword::Unreadable => true,
+        UserPassword::Given(password) => !password.is_empty(),
+    };
+    let typed = password || packet.find(attr::CHAP_PASSWORD).is_some();
     let asked = packet.vendor(attr::VENDOR_CISCO, attr::CISCO_AVPAIR).any(|pair| pair == EVENT);
     (asked && !typed).then_some(name)
 }
@@ -36,7 +38,7 @@ pub(super) fn list<'a>(packet: &Packet<'a>, secret: &Secret) -> Option<&'a str> 
 impl Attempt<'_> {
     pub(super) fn acl_download(&self, name: &str) -> Outcome {
         // Without a password it is all that vouches for who asks.
-        if !self.request.has_message_authenticator() {
+        if !self.request.is_authenticated() {
             return Err(Discard::MissingMessageAuthenticator);
         }
         let packet = self.request.packet();
@@ -58,7 +60,7 @@ impl Attempt<'_> {
     }
 
     fn unknown_list(&self, name: &str) -> Outcome {
-        let info = RequestInfo::read(&self.request.packet(), self.nas, self.arrival.source);
+        let info = RequestInfo::read(&self.request.packet(), self.nas, self.source);
         let mut draft = Draft::new(&info, "acl-download", self.now);
         draft.rounds = 1;
         let kind = &self.nas.vendor;

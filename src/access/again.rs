@@ -26,7 +26,8 @@ pub fn decide(decision: &Decision, snapshot: &Snapshot) -> Option<String> {
         (AuthMethod::Mab, _, Some(mac)) => identify::by_mac(snapshot, mac, decision.at),
         _ => return None,
     };
-    let nas = snapshot.nas.lookup(decision.nas_address);
+    // Over TLS a NAS is known by its certificate, wherever it asks from.
+    let nas = snapshot.nas.named(&decision.nas_name).or_else(|| snapshot.nas.lookup(decision.nas_address));
     if nas.is_some_and(|nas| nas.mode == NasMode::Observe) {
         return Some(OBSERVED.into());
     }

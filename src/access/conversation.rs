@@ -1,6 +1,6 @@
 //! EAP conversations in progress: bounded in number and in time, so that a
-//! flood neither exhausts memory nor locks others out. When an address has used
-//! up its quota, its own oldest make room: half-open ones first, then any that
+//! flood neither exhausts memory nor locks others out. When an address, or over TLS
+//! a NAS, has used up its quota, its own oldest make room: half-open ones first, then any that
 //! have not been granted. A login takes a fraction of a second, so that those
 //! who flood crowd out one another.
 //!
@@ -13,6 +13,7 @@ use super::record::Draft;
 use super::request::RequestInfo;
 use crate::eap::server::Server;
 use crate::eap::tls::Established;
+use crate::ids::NasId;
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -26,9 +27,20 @@ pub const MAX_CONVERSATIONS: usize = 20_000;
 /// The State attribute's value: random, so that nobody can guess another's.
 pub type StateKey = [u8; 16];
 
+/// Whose conversations are counted together, and who alone may go on with one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Owner {
+    /// Who sends from this address, by UDP.
+    Address(IpAddr),
+    /// The NAS, by whichever of its TLS connections.
+    Nas(NasId),
+}
+
 /// One conversation.
 #[derive(Debug)]
 pub struct Conversation {
+    /// Who began it.
+    pub owner: Owner,
     /// Where the EAP machine stands.
     pub eap: Server,
     /// The attempt, as the first request described it.
@@ -57,8 +69,8 @@ pub struct Granted {
 struct Slot {
     /// `None` while a worker has it.
     conversation: Option<Box<Conversation>>,
-    /// The NAS's address; only it may go on.
-    source: IpAddr,
+    /// Only it may go on.
+    owner: Owner,
     touched: Timestamp,
     phase: Phase,
 }
@@ -84,7 +96,7 @@ impl Phase {
     }
 }
 
-/// The conversations of one address of a NAS.
+/// The conversations of one owner.
 #[derive(Default, Debug)]
 struct PerNas {
     count: usize,
@@ -98,7 +110,7 @@ struct PerNas {
 #[derive(Default, Debug)]
 struct Table {
     slots: HashMap<StateKey, Slot>,
-    per_nas: HashMap<IpAddr, PerNas>,
+    per_nas: HashMap<Owner, PerNas>,
 }
 
 /// All conversations of this server.
@@ -139,12 +151,12 @@ impl Conversations {
     /// When there is no room.
     pub fn insert(&self, key: StateKey, conversation: Box<Conversation>, now: Timestamp) -> Result<bool, Refused> {
         let mut table = self.table();
-        let source = conversation.info.source.ip();
-        let count = table.per_nas.get(&source).map_or(0, |p| p.count);
+        let owner = conversation.owner;
+        let count = table.per_nas.get(&owner).map_or(0, |p| p.count);
         let crowded = if count >= conversation.info.nas.max_conversations {
-            Some(source)
+            Some(owner)
         } else if table.slots.len() >= MAX_CONVERSATIONS {
-            table.per_nas.iter().max_by_key(|(_, p)| p.count).map(|(source, _)| *source)
+            table.per_nas.iter().max_by_key(|(_, p)| p.count).map(|(owner, _)| *owner)
         } else {
             None
         };
@@ -153,23 +165,22 @@ impl Conversations {
         {
             return Err(Refused);
         }
-        let per_nas = table.per_nas.entry(source).or_default();
+        let per_nas = table.per_nas.entry(owner).or_default();
         per_nas.count += 1;
         let phase = Phase::of(&conversation);
         if phase == Phase::HalfOpen {
             per_nas.half_open.push_back(key);
         }
         per_nas.all.push_back(key);
-        table.slots.insert(key, Slot { conversation: Some(conversation), source, touched: now, phase });
+        table.slots.insert(key, Slot { conversation: Some(conversation), owner, touched: now, phase });
         Ok(crowded.is_some())
     }
 
-    /// Takes the conversation out to advance it. Only the address that began it
-    /// finds it.
-    pub fn take(&self, key: &StateKey, source: IpAddr) -> Found {
+    /// Takes the conversation out to advance it. Only who began it finds it.
+    pub fn take(&self, key: &StateKey, owner: Owner) -> Found {
         let mut table = self.table();
         match table.slots.get_mut(key) {
-            Some(slot) if slot.source == source => match slot.conversation.take() {
+            Some(slot) if slot.owner == owner => match slot.conversation.take() {
                 Some(conversation) => Found::Taken(conversation),
                 None => Found::Busy,
             },
@@ -222,21 +233,21 @@ impl Conversations {
 impl Table {
     fn remove(&mut self, key: &StateKey) -> Option<Box<Conversation>> {
         let slot = self.slots.remove(key)?;
-        if let Some(per_nas) = self.per_nas.get_mut(&slot.source) {
+        if let Some(per_nas) = self.per_nas.get_mut(&slot.owner) {
             per_nas.count = per_nas.count.saturating_sub(1);
             if per_nas.count == 0 {
-                self.per_nas.remove(&slot.source);
+                self.per_nas.remove(&slot.owner);
             }
         }
         slot.conversation
     }
 
-    /// Ends one conversation of this address, if one can be ended. What the
+    /// Ends one conversation of this owner, if one can be ended. What the
     /// queues name in vain is dropped on the way, so that this takes little time
     /// however long they are.
-    fn make_room(&mut self, source: &IpAddr) -> bool {
+    fn make_room(&mut self, owner: &Owner) -> bool {
         let Table { slots, per_nas } = &mut *self;
-        let Some(entry) = per_nas.get_mut(source) else { return false };
+        let Some(entry) = per_nas.get_mut(owner) else { return false };
         let phase = |key: &StateKey| slots.get(key).map(|s| (s.phase, s.conversation.is_some()));
         let mut found = None;
         while let Some(key) = entry.half_open.pop_front() {

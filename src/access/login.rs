@@ -49,7 +49,7 @@ impl Attempt<'_> {
         if packet.data.len() > MAX_IDENTITY_LEN {
             return Err(Discard::InvalidEap);
         }
-        let info = RequestInfo::read(&self.request.packet(), self.nas, self.arrival.source);
+        let info = RequestInfo::read(&self.request.packet(), self.nas, self.source);
         let tls = match self.nas.mode {
             NasMode::Enforce => self.snapshot.tls.clone(),
             // The handshake lets everybody finish who has a key; whether the
@@ -58,6 +58,7 @@ impl Attempt<'_> {
         };
         let (eap, request) = Server::open(packet, tls);
         let conversation = Box::new(Conversation {
+            owner: self.owner,
             eap,
             info,
             outer_identity: printable(packet.data),
@@ -76,8 +77,8 @@ impl Attempt<'_> {
     fn advance(&self, packet: &EapPacket<'_>, state: &[u8]) -> Outcome {
         let state: StateKey = state.try_into().map_err(|_| Discard::ConversationUnknown)?;
         let conversations = &self.engine.conversations;
-        let Conversation { eap, mut info, outer_identity, started, granted } =
-            match conversations.take(&state, self.arrival.source.ip()) {
+        let Conversation { owner, eap, mut info, outer_identity, started, granted } =
+            match conversations.take(&state, self.owner) {
                 Found::Taken(conversation) => *conversation,
                 Found::Busy => return Err(Discard::InProgress),
                 Found::Unknown => return Err(Discard::ConversationUnknown),
@@ -86,7 +87,7 @@ impl Attempt<'_> {
         info.nas = self.nas.clone();
         let max_len = self.max_eap_len(&info);
         let keep = |eap, info, outer_identity, granted| {
-            let conversation = Box::new(Conversation { eap, info, outer_identity, started, granted });
+            let conversation = Box::new(Conversation { owner, eap, info, outer_identity, started, granted });
             conversations.put_back(&state, conversation, self.now);
         };
         match eap.receive(packet, max_len, self.now) {
@@ -221,7 +222,7 @@ impl Attempt<'_> {
         let mut reply = ReplyBuilder::new(Code::AccessAccept, self.request);
         reply.push_eap(eap).map_err(|_| Discard::ReplyTooLong)?;
         if let Some((recv, send)) = keys.msk.expose().split_at_checked(MPPE_KEY_LEN) {
-            reply.push_mppe_keys(&self.nas.secret, send, recv, salts()?).map_err(|_| Discard::ReplyTooLong)?;
+            reply.push_mppe_keys(send, recv, salts()?).map_err(|_| Discard::ReplyTooLong)?;
         }
         if draft.wants_key_name() {
             reply.push(attr::EAP_KEY_NAME, &keys.session_id).map_err(|_| Discard::ReplyTooLong)?;

@@ -9,10 +9,10 @@ use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
 use crate::radius::attribute as attr;
+use crate::radius::authenticator::{UserPassword, VerifiedRequest};
 use crate::radius::builder::ReplyBuilder;
 use crate::radius::hide;
-use crate::radius::packet::{Code, Packet};
-use crate::secret::Secret;
+use crate::radius::packet::Code;
 use crate::telemetry::Discard;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq;
 impl Attempt<'_> {
     pub(super) fn mab(&self) -> Outcome {
         let packet = self.request.packet();
-        let info = RequestInfo::read(&packet, self.nas, self.arrival.source);
+        let info = RequestInfo::read(&packet, self.nas, self.source);
         let user_name = packet.find(attr::USER_NAME).unwrap_or_default();
         let named = std::str::from_utf8(user_name).ok().and_then(|name| MacAddress::parse(name).ok());
         let mut draft = Draft::new(&info, "mab", self.now);
@@ -35,7 +35,7 @@ impl Attempt<'_> {
             ),
             // Only a name that is the station's own MAC address is MAB.
             Some(mac) if info.mac == Some(mac) && !mac.is_multicast() => {
-                if password_fits(&packet, user_name, &self.nas.secret) {
+                if password_fits(self.request, user_name) {
                     identified = true;
                     self.decide_for(&mut draft, identify::by_mac(self.snapshot, mac, self.now));
                 } else {
@@ -75,14 +75,15 @@ impl Attempt<'_> {
 const FOR_PEOPLE: [u32; 6] = [1, 3, 6, 7, 9, 11];
 
 /// NASes send the User-Name again as password (PAP or CHAP), or none.
-fn password_fits(packet: &Packet<'_>, user_name: &[u8], secret: &Secret) -> bool {
-    if let Some(hidden) = packet.find(attr::USER_PASSWORD) {
-        return hide::user_password_decrypt(hidden, secret, packet.authenticator())
-            .is_some_and(|password| password.is_empty() || bool::from(password.ct_eq(user_name)));
+fn password_fits(request: &VerifiedRequest<'_>, user_name: &[u8]) -> bool {
+    match request.user_password() {
+        UserPassword::Given(password) => password.is_empty() || bool::from(password.ct_eq(user_name)),
+        UserPassword::Unreadable => false,
+        UserPassword::Absent => match request.packet().find(attr::CHAP_PASSWORD) {
+            Some(chap) => {
+                request.chap_challenge().is_some_and(|challenge| hide::chap_verify(chap, challenge, user_name))
+            }
+            None => true,
+        },
     }
-    if let Some(chap) = packet.find(attr::CHAP_PASSWORD) {
-        let challenge = packet.find(attr::CHAP_CHALLENGE).unwrap_or(packet.authenticator());
-        return hide::chap_verify(chap, challenge, user_name);
-    }
-    true
 }

@@ -3,7 +3,8 @@
 //! [`Engine::handle`] is the whole path, and reads memory only: a datagram and
 //! the time go in, an [`Answer`] comes out. What must be durable before the
 //! reply may leave comes with it as a record; the transport hands the record to
-//! the store, and sends the reply when it is safe.
+//! the store, and sends the reply when it is safe. [`Engine::handle_tls`] is the
+//! same for what came by a connection whose NAS is known by its certificate.
 
 pub mod accounting;
 pub mod acl_download;
@@ -28,15 +29,17 @@ use crate::inventory::watch::NasWatch;
 use crate::pki::trust::TrustStore;
 use crate::policy::engine::Policy;
 use crate::radius::attribute as attr;
-use crate::radius::authenticator::{VerifiedRequest, VerifyError, verify_request};
+use crate::radius::authenticator::{Protection, VerifiedRequest, VerifyError, verify_request};
 use crate::radius::builder::ReplyBuilder;
-use crate::radius::dedup::{DuplicateCache, RequestKey, Seen};
+use crate::radius::dedup::{DuplicateCache, Origin, RequestKey, Seen};
 use crate::radius::packet::{Code, Packet};
+use crate::radius::radsec::{self, Version, error_cause};
+use crate::secret::Secret;
 use crate::store::writer::Record;
 use crate::telemetry::{Discard, Metrics};
 use crate::time::Timestamp;
 use arc_swap::ArcSwap;
-use conversation::Conversations;
+use conversation::{Conversations, Owner};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,9 +100,32 @@ pub struct Arrival {
     pub service: Service,
 }
 
-/// Names a request while its reply is pending.
+/// Where a packet came in that a TLS connection carried.
 #[derive(Clone, Copy, Debug)]
+pub struct TlsArrival<'a> {
+    /// The number of the connection, which no other ever has.
+    pub connection: u64,
+    /// The other end.
+    pub source: SocketAddr,
+    /// The NAS that its certificate names.
+    pub nas: &'a str,
+    /// What is spoken there.
+    pub version: Version,
+}
+
+/// Names a request while its reply is pending.
+#[derive(Clone, Debug)]
 pub struct RequestToken {
+    name: RequestName,
+    nas: Arc<Nas>,
+    source: IpAddr,
+    /// What is sent when it comes to nothing.
+    refusal: Option<Arc<[u8]>>,
+}
+
+/// What tells a request from others.
+#[derive(Clone, Copy, Debug)]
+struct RequestName {
     key: RequestKey,
     authenticator: [u8; 16],
 }
@@ -112,8 +138,9 @@ pub enum Answer {
     /// Send this at once.
     Now(Arc<[u8]>),
     /// Store the record; when it is durable, send the reply and tell
-    /// [`Engine::answered`]. When it cannot be stored, send nothing and tell
-    /// [`Engine::abandoned`]: the NAS asks again, or elsewhere.
+    /// [`Engine::answered`]. When it cannot be stored, tell
+    /// [`Engine::abandoned`], and send no more than that gives: the NAS asks
+    /// again, or elsewhere.
     AfterRecord {
         /// What must be durable first.
         record: Record,
@@ -215,8 +242,9 @@ impl Engine {
 
     fn serve(&self, datagram: &[u8], arrival: Arrival, now: Timestamp) -> Result<Answer, (Option<String>, Discard)> {
         let snapshot = self.snapshot.load();
-        let Some(nas) = snapshot.nas.lookup(arrival.source.ip()) else {
-            self.unknown.note(datagram, arrival.source.ip(), now);
+        let source = arrival.source.ip();
+        let Some((nas, secret)) = snapshot.nas.lookup(source).and_then(|nas| Some((nas, nas.secret.as_ref()?))) else {
+            self.unknown.note(datagram, source, now);
             return Err((None, Discard::UnknownNas));
         };
         let discard = |reason| (Some(nas.name.clone()), reason);
@@ -230,50 +258,111 @@ impl Engine {
         if !expected {
             return Err(discard(Discard::UnexpectedCode));
         }
-        let request = self.verify(packet, nas, arrival.source.ip()).map_err(|reason| {
+        let request = self.verify(packet, nas, secret, source).map_err(|reason| {
             let unproven =
                 matches!(reason, Discard::MissingMessageAuthenticator | Discard::EapWithoutMessageAuthenticator);
             if unproven && packet.code() == Code::AccessRequest {
-                self.watch.note_unproven(&nas.name, arrival.source.ip(), now);
+                self.watch.note_unproven(&nas.name, source, now);
             }
             discard(reason)
         })?;
         if packet.code() == Code::StatusServer {
-            return self.status(&request, nas, arrival.service).map_err(discard);
+            return self.status(&request, arrival.service).map_err(discard);
         }
-        let token = RequestToken {
+        let name = RequestName {
             key: RequestKey {
-                source: arrival.source,
-                listener: arrival.listener,
+                origin: Origin::Datagram { source: arrival.source, listener: arrival.listener },
                 code: packet.code().into(),
-                identifier: packet.identifier(),
+                identifier: packet.identifier().into(),
             },
             authenticator: *packet.authenticator(),
         };
-        match self.duplicates.begin(token.key, &token.authenticator, now) {
+        let (source, owner) = (arrival.source, Owner::Address(source));
+        let attempt = Attempt { engine: self, snapshot: &snapshot, request: &request, nas, source, owner, name, now };
+        self.attempt(&attempt).map_err(discard)
+    }
+
+    /// Serves one packet that came by a TLS connection. What RADIUS/1.0 leaves
+    /// without an answer gets a Protocol-Error in RADIUS/1.1 (RFC 9765, section
+    /// 6).
+    ///
+    /// # Errors
+    /// Why the connection has to be closed: its peer is out of step, or no NAS any
+    /// more. It is not counted yet.
+    pub fn handle_tls(&self, packet: Packet<'_>, arrival: TlsArrival<'_>, now: Timestamp) -> Result<Answer, Discard> {
+        let snapshot = self.snapshot.load();
+        let TlsArrival { connection, source, version, .. } = arrival;
+        let nas =
+            snapshot.nas.named(arrival.nas).filter(|nas| nas.radsec.is_some()).ok_or(Discard::RadsecUnknownNas)?;
+        let count = |reason| self.metrics.discarded(Some(&nas.name), reason, source.ip(), now);
+        let code = packet.code();
+        if !matches!(code, Code::AccessRequest | Code::AccountingRequest | Code::StatusServer) {
+            count(Discard::UnexpectedCode);
+            return Ok(radsec::unsupported(&packet, version).map_or(Answer::Silent, |reply| Answer::Now(reply.into())));
+        }
+        let request = match radsec::verify(packet, version).map_err(unverified) {
+            Ok(request) => request,
+            Err(reason @ (Discard::WrongSecret | Discard::DuplicateMessageAuthenticator)) => return Err(reason),
+            Err(reason) => {
+                count(reason);
+                return Ok(Answer::Silent);
+            }
+        };
+        let outcome = if code == Code::StatusServer {
+            self.status(&request, Service::Authentication)
+        } else {
+            let name = RequestName {
+                key: RequestKey {
+                    origin: Origin::Connection(connection),
+                    code: code.into(),
+                    identifier: radsec::number(&packet, version),
+                },
+                authenticator: radsec::fingerprint(&packet, version),
+            };
+            let owner = Owner::Nas(nas.id);
+            let attempt =
+                Attempt { engine: self, snapshot: &snapshot, request: &request, nas, source, owner, name, now };
+            self.attempt(&attempt)
+        };
+        Ok(outcome.unwrap_or_else(|reason| {
+            count(reason);
+            refusal(&request, reason).map_or(Answer::Silent, Answer::Now)
+        }))
+    }
+
+    /// An Access-Request or Accounting-Request that was verified.
+    fn attempt(&self, attempt: &Attempt<'_>) -> Outcome {
+        let Attempt { nas, request, now, .. } = *attempt;
+        let RequestName { key, authenticator } = attempt.name;
+        match self.duplicates.begin(key, &authenticator, now) {
             Seen::New | Seen::Full => {}
             Seen::Answered(reply) => {
                 self.metrics.duplicate();
                 return Ok(Answer::Now(reply));
             }
-            Seen::InProgress => return Err(discard(Discard::InProgress)),
+            Seen::InProgress => return Err(Discard::InProgress),
         }
-        if packet.code() == Code::AccessRequest {
-            self.watch.note(&nas.name, arrival.source.ip(), &Said::read(&request), now);
+        let code = request.packet().code();
+        // Over TLS several NASes may share an address; what is learned of one must not
+        // be held against another.
+        if code == Code::AccessRequest && !nas.addresses.is_empty() {
+            self.watch.note(&nas.name, attempt.source.ip(), &Said::read(request), now);
         }
-        let attempt = Attempt { engine: self, snapshot: &snapshot, request: &request, nas, arrival, token, now };
-        let outcome = match arrival.service {
-            Service::Authentication => attempt.authenticate(),
-            Service::Accounting => attempt.account(),
+        let outcome = match code {
+            Code::AccountingRequest => attempt.account(),
+            _ => attempt.authenticate(),
         };
-        outcome.map_err(|reason| {
-            self.duplicates.forget(token.key, &token.authenticator);
-            discard(reason)
-        })
+        outcome.inspect_err(|_| self.duplicates.forget(key, &authenticator))
     }
 
     /// Checks authenticators, with the care that CVE-2024-3596 asks for.
-    fn verify<'a>(&self, packet: Packet<'a>, nas: &Nas, source: IpAddr) -> Result<VerifiedRequest<'a>, Discard> {
+    fn verify<'a>(
+        &self,
+        packet: Packet<'a>,
+        nas: &Nas,
+        secret: &'a Secret,
+        source: IpAddr,
+    ) -> Result<VerifiedRequest<'a>, Discard> {
         let seen = || {
             let known = self.seen_message_authenticator.read().unwrap_or_else(PoisonError::into_inner);
             known.contains(&source) || known.len() >= MAX_LEARNED
@@ -291,13 +380,7 @@ impl Engine {
         if limited {
             return Err(Discard::MissingMessageAuthenticator);
         }
-        let request = verify_request(packet, &nas.secret, required).map_err(|e| match e {
-            VerifyError::MissingMessageAuthenticator => Discard::MissingMessageAuthenticator,
-            VerifyError::EapWithoutMessageAuthenticator => Discard::EapWithoutMessageAuthenticator,
-            VerifyError::BadMessageAuthenticator | VerifyError::BadRequestAuthenticator => Discard::WrongSecret,
-            VerifyError::DuplicateMessageAuthenticator => Discard::DuplicateMessageAuthenticator,
-            VerifyError::NotARequest(_) => Discard::UnexpectedCode,
-        })?;
+        let request = verify_request(packet, secret, required).map_err(unverified)?;
         if nas.message_authenticator == MessageAuthenticatorMode::Learned
             && packet.code() == Code::AccessRequest
             && request.has_message_authenticator()
@@ -308,8 +391,9 @@ impl Engine {
         Ok(request)
     }
 
-    /// RFC 5997: the reply is that of the port's service.
-    fn status(&self, request: &VerifiedRequest<'_>, nas: &Nas, service: Service) -> Result<Answer, Discard> {
+    /// RFC 5997: the reply is that of the port's service; over TLS, where one port
+    /// serves all, it is Access-Accept.
+    fn status(&self, request: &VerifiedRequest<'_>, service: Service) -> Result<Answer, Discard> {
         if !self.serving.load(Ordering::Relaxed) {
             return Err(Discard::NotReady);
         }
@@ -317,24 +401,23 @@ impl Engine {
             Service::Authentication => Code::AccessAccept,
             Service::Accounting => Code::AccountingResponse,
         };
-        let reply = ReplyBuilder::new(code, request).finish(&nas.secret).map_err(|_| Discard::ReplyTooLong)?;
+        let reply = ReplyBuilder::new(code, request).finish().map_err(|_| Discard::ReplyTooLong)?;
         Ok(Answer::Now(reply.into()))
     }
 
     /// The reply has been sent: a retransmission gets the same octets.
     pub fn answered(&self, token: &RequestToken, reply: &Arc<[u8]>, now: Timestamp) {
-        self.duplicates.answer(token.key, &token.authenticator, reply.clone(), now);
+        self.duplicates.answer(token.name.key, &token.name.authenticator, reply.clone(), now);
     }
 
     /// The record could not be stored, for this reason: counted against the
     /// NAS. A retransmission of accounting or MAB is tried anew; an EAP login
-    /// has to begin again.
-    pub fn abandoned(&self, token: &RequestToken, reason: Discard, now: Timestamp) {
-        self.duplicates.forget(token.key, &token.authenticator);
-        let source = token.key.source.ip();
-        let snapshot = self.snapshot.load();
-        let nas = snapshot.nas.lookup(source).map(|n| n.name.as_str());
-        self.metrics.discarded(nas, reason, source, now);
+    /// has to begin again. Over RADIUS/1.1 the NAS is told, by what comes back.
+    #[must_use]
+    pub fn abandoned(&self, token: &RequestToken, reason: Discard, now: Timestamp) -> Option<Arc<[u8]>> {
+        self.duplicates.forget(token.name.key, &token.name.authenticator);
+        self.metrics.discarded(Some(&token.nas.name), reason, token.source, now);
+        token.refusal.clone()
     }
 
     /// Ends what has been silent for too long. Call it each second; store the
@@ -352,14 +435,43 @@ impl Engine {
     }
 }
 
+/// The reason in our own words.
+fn unverified(error: VerifyError) -> Discard {
+    match error {
+        VerifyError::MissingMessageAuthenticator => Discard::MissingMessageAuthenticator,
+        VerifyError::EapWithoutMessageAuthenticator => Discard::EapWithoutMessageAuthenticator,
+        VerifyError::BadMessageAuthenticator | VerifyError::BadRequestAuthenticator => Discard::WrongSecret,
+        VerifyError::DuplicateMessageAuthenticator => Discard::DuplicateMessageAuthenticator,
+        VerifyError::NotARequest(_) => Discard::UnexpectedCode,
+    }
+}
+
+/// What RADIUS/1.1 answers a request that is not served. One that is still being
+/// worked on will have its answer.
+fn refusal(request: &VerifiedRequest<'_>, reason: Discard) -> Option<Arc<[u8]>> {
+    let cause = match reason {
+        Discard::InProgress => return None,
+        Discard::InvalidEap => error_cause::INVALID_EAP_PACKET,
+        Discard::InvalidAccounting => error_cause::MISSING_ATTRIBUTE,
+        Discard::ConversationUnknown => error_cause::SESSION_CONTEXT_NOT_FOUND,
+        Discard::ReplyTooLong => error_cause::RESPONSE_TOO_BIG,
+        _ => error_cause::RESOURCES_UNAVAILABLE,
+    };
+    match request.protection() {
+        Protection::Secret(_) => None,
+        Protection::Tls => radsec::protocol_error(request, cause).ok().map(Arc::from),
+    }
+}
+
 /// One request on its way.
 struct Attempt<'a> {
     engine: &'a Engine,
     snapshot: &'a Arc<Snapshot>,
     request: &'a VerifiedRequest<'a>,
     nas: &'a Arc<Nas>,
-    arrival: Arrival,
-    token: RequestToken,
+    source: SocketAddr,
+    owner: Owner,
+    name: RequestName,
     now: Timestamp,
 }
 
@@ -371,7 +483,7 @@ impl Attempt<'_> {
         let packet = self.request.packet();
         match packet.eap_message() {
             Some(eap) => self.login(&eap),
-            None => match acl_download::list(&packet, &self.nas.secret) {
+            None => match acl_download::list(self.request) {
                 Some(list) => self.acl_download(list),
                 None => self.mab(),
             },
@@ -379,24 +491,26 @@ impl Attempt<'_> {
     }
 
     fn discarded(&self, reason: Discard) {
-        self.engine.metrics.discarded(Some(&self.nas.name), reason, self.arrival.source.ip(), self.now);
+        self.engine.metrics.discarded(Some(&self.nas.name), reason, self.source.ip(), self.now);
     }
 
     /// The reply to be sent at once, remembered for retransmissions.
-    fn reply_now(&self, reply: ReplyBuilder) -> Outcome {
-        let reply: Arc<[u8]> = reply.finish(&self.nas.secret).map_err(|_| Discard::ReplyTooLong)?.into();
-        self.engine.duplicates.answer(self.token.key, &self.token.authenticator, reply.clone(), self.now);
+    fn reply_now(&self, reply: ReplyBuilder<'_>) -> Outcome {
+        let reply: Arc<[u8]> = reply.finish().map_err(|_| Discard::ReplyTooLong)?.into();
+        self.engine.duplicates.answer(self.name.key, &self.name.authenticator, reply.clone(), self.now);
         Ok(Answer::Now(reply))
     }
 
     /// The reply, to be sent when the record is durable.
-    fn after_record(&self, record: Record, reply: ReplyBuilder, delay: Duration) -> Outcome {
-        let reply = reply.finish(&self.nas.secret).map_err(|_| Discard::ReplyTooLong)?.into();
+    fn after_record(&self, record: Record, reply: ReplyBuilder<'_>, delay: Duration) -> Outcome {
+        let reply = reply.finish().map_err(|_| Discard::ReplyTooLong)?.into();
         let metrics = &self.engine.metrics;
         match &record {
             Record::Decision(d) => metrics.decided(d.outcome.code(), d.reason.code(), &d.method),
             Record::Accounting(a) => metrics.accounted(a.status.code()),
         }
-        Ok(Answer::AfterRecord { record, reply, delay, token: self.token })
+        let refusal = refusal(self.request, Discard::BackendUnavailable);
+        let token = RequestToken { name: self.name, nas: self.nas.clone(), source: self.source.ip(), refusal };
+        Ok(Answer::AfterRecord { record, reply, delay, token })
     }
 }

@@ -15,7 +15,7 @@ const MAX_TEXT_LEN: usize = 253;
 ///
 /// # Errors
 /// When a value does not fit an attribute.
-pub fn grant(reply: &mut ReplyBuilder, draft: &mut Draft, id: DecisionId) -> Result<(), AttributeTooLong> {
+pub fn grant(reply: &mut ReplyBuilder<'_>, draft: &mut Draft, id: DecisionId) -> Result<(), AttributeTooLong> {
     let mut written = Vec::new();
     let observed = draft.observes();
     if let Some(spelled) = draft.spelled().filter(|_| !observed) {

@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::store::writer::Writer;
 use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
+use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -38,6 +39,7 @@ pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub struct ApiState {
     store: Store,
     engine: Arc<Engine>,
+    connections: Connections,
     token: Secret,
     metrics: Arc<Metrics>,
     writer: Writer,
@@ -54,6 +56,8 @@ pub struct Sources {
     pub writer: Writer,
     /// How requests are served.
     pub engine: Arc<Engine>,
+    /// The TLS connections of NASes.
+    pub connections: Connections,
     /// What was counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -63,8 +67,8 @@ pub struct Sources {
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, metrics, clock } = sources;
-        Self { store, engine, token, metrics, writer, clock, ready }
+        let Sources { store, writer, engine, connections, metrics, clock } = sources;
+        Self { store, engine, connections, token, metrics, writer, clock, ready }
     }
 }
 

@@ -5,6 +5,7 @@ use super::decisions::limit;
 use super::problem::Problem;
 use crate::inventory::behaviour::{Baseline, Behaviour, Method};
 use crate::inventory::nas::Nas;
+use crate::transport::radsec::Peer;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -44,16 +45,24 @@ pub(super) async fn list(
             of.push(behaviour);
         }
     }
-    let items =
-        all.iter().map(|nas| shown(nas, sources.remove(nas.name.as_str()).unwrap_or_default(), watch.baseline()));
+    let items = all.iter().map(|nas| {
+        let sources = sources.remove(nas.name.as_str()).unwrap_or_default();
+        let connections = if nas.radsec.is_some() { state.connections.open(Some(&nas.name)) } else { Vec::new() };
+        shown(nas, sources, watch.baseline(), &connections)
+    });
     Ok(Json(json!({ "items": items.collect::<Vec<_>>(), "next": next })))
 }
 
-fn shown(nas: &Nas, mut sources: Vec<Behaviour>, baseline: &Baseline) -> Value {
+fn shown(nas: &Nas, mut sources: Vec<Behaviour>, baseline: &Baseline, connections: &[Arc<Peer>]) -> Value {
     sources.sort_unstable_by_key(|behaviour| std::cmp::Reverse(behaviour.last));
     json!({
         "name": nas.name,
         "addresses": nas.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "udp": nas.secret.is_some(),
+        "radsec": nas.radsec.as_ref().map(|radsec| json!({
+            "certificate": radsec.name.to_string(),
+            "connections": connections.iter().map(|peer| connection(peer)).collect::<Vec<_>>(),
+        })),
         "vendor": nas.vendor,
         "site": nas.site,
         "groups": nas.groups,
@@ -62,6 +71,20 @@ fn shown(nas: &Nas, mut sources: Vec<Behaviour>, baseline: &Baseline) -> Value {
         "requests": sources.iter().map(|behaviour| behaviour.requests).sum::<u64>(),
         "sources": sources.len(),
         "learned": sources.iter().take(SHOWN_SOURCES).map(|b| learned(b, baseline)).collect::<Vec<_>>(),
+    })
+}
+
+fn connection(peer: &Peer) -> Value {
+    json!({
+        "source": peer.source.to_string(),
+        "since": peer.since,
+        "version": peer.version.as_str(),
+        "tls": peer.tls,
+        "cipher_suite": peer.cipher_suite,
+        "subject": peer.certificate.subject,
+        "serial": peer.certificate.serial,
+        "not_after": peer.certificate.not_after,
+        "ca": peer.ca,
     })
 }
 

@@ -120,11 +120,10 @@ fn list(args: &ListArgs) -> Result<(), String> {
 
 /// One line for the NAS, and one for each address that it was seen to send from.
 fn described(nas: &Nas, behaviours: &[Behaviour]) -> String {
-    let addresses: Vec<String> = nas.addresses.iter().map(ToString::to_string).collect();
     let site = nas.site.as_ref().map_or(String::new(), |site| format!(", at {site}"));
     let groups = if nas.groups.is_empty() { String::new() } else { format!(", in {}", nas.groups.join(", ")) };
     let observed = if nas.mode == NasMode::Observe { ", only observed" } else { "" };
-    let mut out = format!("{}  {}  {}{site}{groups}{observed}\n", nas.name, addresses.join(", "), nas.vendor);
+    let mut out = format!("{}  {}  {}{site}{groups}{observed}\n", nas.name, nas.known_by(), nas.vendor);
     let sources: Vec<&Behaviour> = behaviours.iter().filter(|behaviour| behaviour.name == nas.name).collect();
     for behaviour in sources.iter().take(SHOWN_SOURCES) {
         let learned = &behaviour.learned;
@@ -186,10 +185,10 @@ fn adopt(args: &AdoptArgs) -> Result<(), String> {
         let host = Host::read(&args.config).await?;
         let taken = host.build()?.snapshot.nas.all().iter().find(|nas| nas.name == args.name).cloned();
         if let Some(nas) = taken.filter(|_| !args.force) {
-            let at = nas.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(format!(
-                "{} is the NAS at {at}\n  -> give the new one another name; --force moves that one here",
-                args.name
+                "{} is the NAS at {}\n  -> give the new one another name; --force moves that one here",
+                args.name,
+                nas.known_by()
             ));
         }
         let known = all(&host).await.unwrap_or_default().into_iter().find(|u| u.address == args.address.to_canonical());

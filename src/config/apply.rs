@@ -325,16 +325,16 @@ impl Planner {
 
     fn differences(&mut self, stored: &Stored, wanted: &Wanted, built: &Built, seal: &Seal) {
         let nas_secrets: HashMap<&str, _> =
-            built.snapshot.nas.all().iter().map(|nas| (nas.name.as_str(), &nas.secret)).collect();
+            built.snapshot.nas.all().iter().map(|nas| (nas.name.as_str(), nas.secret.as_ref())).collect();
         for ((kind, name), table) in wanted {
             let old = stored.objects.get(&(*kind, name.clone()));
-            let secret = nas_secrets.get(name.as_str()).copied().filter(|_| *kind == ObjectKind::Nas);
+            let secret = nas_secrets.get(name.as_str()).copied().flatten().filter(|_| *kind == ObjectKind::Nas);
             let mut fields = differences(old.map_or(&Table::new(), |old| &old.table), table);
-            if let (Some(old), Some(new)) = (old, secret)
-                && old.secret.as_ref() != Some(new)
+            if let Some(old) = old
+                && old.secret.as_ref() != secret
             {
-                let hidden = Value::String(HIDDEN.into());
-                fields.push(("secret".into(), old.secret.as_ref().map(|_| hidden.clone()), Some(hidden)));
+                let hidden = |secret: Option<&_>| secret.map(|_| Value::String(HIDDEN.into()));
+                fields.push(("secret".into(), hidden(old.secret.as_ref()), hidden(secret)));
             }
             if old.is_some() && fields.is_empty() {
                 self.unchanged += 1;

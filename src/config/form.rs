@@ -9,9 +9,11 @@ use toml::Spanned;
 /// Sections of which there may be several.
 const LISTS: [&str; 7] = ["ca", "profile", "nas", "site", "group", "binding", "identity"];
 /// Sections of which there is one.
-const SINGLE: [&str; 4] = ["server", "http", "tls", "policy"];
+const SINGLE: [&str; 5] = ["server", "http", "tls", "radsec", "policy"];
 /// Keys that hold addresses with a port, and the usual port.
 const LISTENERS: [(&str, u16); 3] = [("auth", 1812), ("acct", 1813), ("listen", 8080)];
+/// The usual port of RADIUS over TLS, whose key is `listen` too.
+const RADSEC_PORT: u16 = 2083;
 
 /// What the parser found, with the remedy where it is known what was meant;
 /// else with `otherwise`.
@@ -67,7 +69,11 @@ fn address(source: &Source, span: Range<usize>) -> ConfigError {
         let name = line.split('=').next().unwrap_or_default().trim();
         LISTENERS.iter().find(|(key, _)| *key == name)
     });
-    let port = key.map_or(1812, |(_, port)| *port);
+    let section = before.lines().rev().find(|line| line.trim_start().starts_with('[') && !line.contains('='));
+    let port = match section.map(str::trim) {
+        Some("[radsec]") => RADSEC_PORT,
+        _ => key.map_or(1812, |(_, port)| *port),
+    };
     match written.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(ip) => {
             let whole = SocketAddr::new(ip, port).to_string();
@@ -120,6 +126,7 @@ mod tests {
             ("[server]\nauth = [\"10.0.0.1\"]\n", 5, "\"10.0.0.1:1812\""),
             ("[server]\nacct = [\"0.0.0.0:1813\",\n  \"::1\"]\n", 6, "\"[::1]:1813\""),
             ("[http]\nlisten = \"127.0.0.1\"\n", 5, "\"127.0.0.1:8080\""),
+            ("[radsec]\nlisten = [\"0.0.0.0\"]\n", 5, "\"0.0.0.0:2083\""),
             ("[server]\nauth = [\"radius.example:1812\"]\n", 5, "by its number"),
             ("[server]\nauth = \"0.0.0.0:1812\"\n", 5, "square brackets"),
         ] {

@@ -17,6 +17,7 @@ pub mod token;
 use crate::inventory::nas::NasMode;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
+use crate::radius::radsec::Radius11;
 use crate::secret::Secret;
 use crate::store::writer::JOURNAL_MAX;
 use document::{BindingSection, GroupSection, SiteSection};
@@ -46,6 +47,9 @@ pub struct Config {
     pub http: HttpSection,
     /// The server's certificate and the TLS versions.
     pub tls: TlsSection,
+    /// RADIUS over TLS.
+    #[serde(default)]
+    pub radsec: RadsecSection,
     /// Certificate authorities whose clients are let in.
     #[serde(default)]
     pub ca: Vec<CaSection>,
@@ -226,6 +230,71 @@ fn yes() -> bool {
     true
 }
 
+/// `[radsec]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RadsecSection {
+    /// TCP addresses for RADIUS over TLS; none, and it is not spoken.
+    pub listen: Vec<SocketAddr>,
+    /// PEM: the certificate and its intermediates. Default: that of `[tls]`.
+    pub certificate: Option<Spanned<PathBuf>>,
+    /// PEM: its private key.
+    pub key: Option<Spanned<PathBuf>>,
+    /// The oldest TLS version to speak.
+    pub min_version: Spanned<String>,
+    /// The newest TLS version to speak.
+    pub max_version: Spanned<String>,
+    /// Whose certificates of NASes are believed: these alone.
+    pub ca: Vec<CaSection>,
+    /// Whether RADIUS/1.1 is spoken, where a NAS says nothing else.
+    pub radius_1_1: Radius11,
+    /// How long a connection may be silent, in seconds; 0 for ever.
+    pub idle_timeout_secs: Spanned<u64>,
+    /// How long a handshake, the rest of a packet, or the taking of a reply may
+    /// last, in seconds.
+    pub io_timeout_secs: Spanned<u64>,
+    /// Connections at once.
+    pub max_connections: Spanned<usize>,
+    /// Connections at once from one address.
+    pub max_connections_per_address: Spanned<usize>,
+}
+
+impl Default for RadsecSection {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            certificate: None,
+            key: None,
+            min_version: tls12(),
+            max_version: tls13(),
+            ca: Vec::new(),
+            radius_1_1: Radius11::Allow,
+            // The draft asks for 10 to 15 minutes.
+            idle_timeout_secs: Spanned::new(0..0, 720),
+            io_timeout_secs: Spanned::new(0..0, 10),
+            // A process may have 1,024 files open unless it is told otherwise.
+            max_connections: Spanned::new(0..0, 512),
+            max_connections_per_address: Spanned::new(0..0, 64),
+        }
+    }
+}
+
+/// `radsec` of a NAS: exactly one name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NasRadsecSection {
+    /// A DNS name in its certificate.
+    pub san_dns: Option<String>,
+    /// An IP address in its certificate.
+    pub san_ip: Option<String>,
+    /// The issuer's name, with `serial`.
+    pub issuer: Option<String>,
+    /// The serial number in hex, with `issuer`.
+    pub serial: Option<String>,
+    /// Whether RADIUS/1.1 is spoken with it.
+    pub radius_1_1: Option<Radius11>,
+}
+
 /// `[[ca]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -387,7 +456,9 @@ pub struct NasSection {
     /// The name that decisions show.
     pub name: Spanned<String>,
     /// An address or prefix, or several.
-    pub address: Spanned<OneOrMany>,
+    pub address: Option<Spanned<OneOrMany>>,
+    /// How it is known when it speaks RADIUS over TLS.
+    pub radsec: Option<Spanned<NasRadsecSection>>,
     /// The shared secret.
     pub secret: Option<Spanned<String>>,
     /// A file with the shared secret.

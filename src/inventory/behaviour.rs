@@ -124,7 +124,7 @@ impl<'a> Said<'a> {
             port_type: packet.integer(attr::NAS_PORT_TYPE),
             service_type: packet.integer(attr::SERVICE_TYPE),
             method: Method::of(&packet),
-            message_authenticator: request.has_message_authenticator(),
+            message_authenticator: request.is_authenticated(),
             vendors,
         }
     }

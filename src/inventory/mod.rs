@@ -4,6 +4,7 @@
 
 pub mod behaviour;
 pub mod binding;
+pub mod certificate_name;
 pub mod credential;
 pub mod endpoint;
 pub mod fingerprint;

@@ -1,6 +1,9 @@
 //! The switches, controllers and VPN gateways that may ask.
 
+use super::certificate_name::CertificateName;
 use crate::ids::NasId;
+use crate::pki::certificate::CertificateFacts;
+use crate::radius::radsec::Radius11;
 use crate::secret::Secret;
 use std::collections::HashMap;
 use std::fmt;
@@ -35,17 +38,30 @@ pub enum NasMode {
     Observe,
 }
 
-/// A RADIUS client, known by where its packets come from.
+/// How a NAS is known when it speaks RADIUS over TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RadSec {
+    /// What its certificate says.
+    pub name: CertificateName,
+    /// Whether it speaks RADIUS/1.1, if that is told for it alone.
+    pub radius_1_1: Option<Radius11>,
+}
+
+/// A RADIUS client: over UDP known by where its packets come from, over TLS by its
+/// certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nas {
     /// Its id.
     pub id: NasId,
     /// The name that decisions show.
     pub name: String,
-    /// Where its packets come from.
+    /// Where its packets come from. Empty if it may connect from anywhere, by TLS
+    /// alone.
     pub addresses: Vec<IpPrefix>,
-    /// The secret that it shares with us.
-    pub secret: Secret,
+    /// The secret that it shares with us. `None`: it does not speak UDP.
+    pub secret: Option<Secret>,
+    /// How it is known over TLS. `None`: it does not speak TLS.
+    pub radsec: Option<RadSec>,
     /// What kind of gear it is: the name of a NAS profile.
     pub vendor: String,
     /// When it must send Message-Authenticator.
@@ -58,6 +74,20 @@ pub struct Nas {
     pub max_conversations: usize,
     /// Whether decisions are carried out.
     pub mode: NasMode,
+}
+
+impl Nas {
+    /// Whether it may connect by TLS from this address.
+    pub fn may_connect_from(&self, address: IpAddr) -> bool {
+        self.addresses.is_empty() || self.addresses.iter().any(|prefix| prefix.holds(address))
+    }
+
+    /// Its addresses and the name in its certificate, for people.
+    pub fn known_by(&self) -> String {
+        let mut all: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        all.extend(self.radsec.iter().map(|radsec| format!("certificate with {}", radsec.name)));
+        all.join(", ")
+    }
 }
 
 /// An address and how many of its leading bits count.
@@ -95,6 +125,13 @@ impl IpPrefix {
             }
         };
         IpPrefix { address, length }
+    }
+
+    /// Whether an address lies in it. An IPv4 address that came in by an IPv6 socket
+    /// is the IPv4 address.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && IpPrefix::of(address, self.length).address == self.address
     }
 
     /// Its first address.
@@ -162,15 +199,38 @@ pub enum RegistryError {
         /// The one that wants it too.
         second: String,
     },
+    /// The same name in a certificate twice.
+    #[error("a certificate with the {name} is that of {first} and of {second}")]
+    DuplicateCertificate {
+        /// The name.
+        name: CertificateName,
+        /// The one that has it.
+        first: String,
+        /// The one that wants it too.
+        second: String,
+    },
     /// The same name twice.
     #[error("two NASes are called {0}")]
     DuplicateName(String),
 }
 
-/// All NASes, found by address: the longest prefix wins.
+/// Why a good certificate is that of no NAS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unidentified {
+    /// None is configured by any name in it.
+    Nobody,
+    /// Its names are those of several.
+    Several,
+}
+
+/// All NASes, found by address (the longest prefix wins), by certificate or by
+/// name.
 #[derive(Clone, Debug, Default)]
 pub struct NasRegistry {
     all: Vec<Arc<Nas>>,
+    by_name: HashMap<String, Arc<Nas>>,
+    by_certificate: HashMap<CertificateName, Arc<Nas>>,
+    /// Those that speak UDP.
     by_prefix: HashMap<IpPrefix, Arc<Nas>>,
     /// Prefix lengths in use, longest first; a look-up costs one hash for each.
     lengths_v4: Vec<u8>,
@@ -181,15 +241,24 @@ impl NasRegistry {
     /// A registry of these.
     ///
     /// # Errors
-    /// When two have the same address or name; both are named.
+    /// When two have the same address, certificate or name; both are named.
+    /// Several that speak TLS alone may connect from the same address.
     pub fn new(all: Vec<Nas>) -> Result<NasRegistry, RegistryError> {
         let mut registry = NasRegistry::default();
-        let mut names = HashMap::new();
         for nas in all.into_iter().map(Arc::new) {
-            if names.insert(nas.name.clone(), ()).is_some() {
+            if registry.by_name.insert(nas.name.clone(), nas.clone()).is_some() {
                 return Err(RegistryError::DuplicateName(nas.name.clone()));
             }
-            for prefix in &nas.addresses {
+            if let Some(RadSec { name, .. }) = &nas.radsec
+                && let Some(other) = registry.by_certificate.insert(name.clone(), nas.clone())
+            {
+                return Err(RegistryError::DuplicateCertificate {
+                    name: name.clone(),
+                    first: other.name.clone(),
+                    second: nas.name.clone(),
+                });
+            }
+            for prefix in nas.addresses.iter().filter(|_| nas.secret.is_some()) {
                 if let Some(other) = registry.by_prefix.insert(*prefix, nas.clone()) {
                     return Err(RegistryError::DuplicateAddress {
                         prefix: *prefix,
@@ -210,7 +279,26 @@ impl NasRegistry {
         Ok(registry)
     }
 
-    /// The NAS whose longest prefix holds `address`. An IPv4 address that came
+    /// The NAS of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Nas>> {
+        self.by_name.get(name)
+    }
+
+    /// The NAS that a verified certificate names. Issuer and serial number tell it
+    /// from all others; names of its own must not be those of two.
+    ///
+    /// # Errors
+    /// When it is that of none, or cannot be told.
+    pub fn by_certificate(&self, facts: &CertificateFacts) -> Result<&Arc<Nas>, Unidentified> {
+        if let Some(nas) = self.by_certificate.get(&CertificateName::of_number(facts)) {
+            return Ok(nas);
+        }
+        let mut found = CertificateName::of_subject(facts).filter_map(|name| self.by_certificate.get(&name));
+        let first = found.next().ok_or(Unidentified::Nobody)?;
+        if found.all(|other| Arc::ptr_eq(first, other)) { Ok(first) } else { Err(Unidentified::Several) }
+    }
+
+    /// The NAS that speaks UDP and whose longest prefix holds `address`. An IPv4 address that came
     /// in by an IPv6 socket is the IPv4 address.
     pub fn lookup(&self, address: IpAddr) -> Option<&Arc<Nas>> {
         let address = address.to_canonical();
@@ -227,6 +315,7 @@ impl NasRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::credential::Credential;
     use crate::time::Timestamp;
 
     fn nas(name: &str, addresses: &[&str]) -> Nas {
@@ -235,7 +324,8 @@ mod tests {
             vendor: "standard".into(),
             name: name.into(),
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-            secret: Secret::new("s"),
+            secret: Some(Secret::new("s")),
+            radsec: None,
             message_authenticator: MessageAuthenticatorMode::Learned,
             site: None,
             groups: Vec::new(),
@@ -268,6 +358,67 @@ mod tests {
         let error = NasRegistry::new(vec![nas("one", &["192.0.2.7"]), nas("two", &["192.0.2.7/32"])]).unwrap_err();
         assert_eq!(error.to_string(), "192.0.2.7 belongs to one and to two");
         assert!(NasRegistry::new(vec![nas("one", &[]), nas("one", &[])]).is_err());
+    }
+
+    fn over_tls(name: &str, credential: Credential, addresses: &[&str]) -> Nas {
+        let radsec = RadSec { name: CertificateName::new(credential).unwrap(), radius_1_1: None };
+        Nas { secret: None, radsec: Some(radsec), ..nas(name, addresses) }
+    }
+
+    fn facts(dns: &[&str], ip: &[&str]) -> CertificateFacts {
+        let own = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+        CertificateFacts {
+            subject: "CN=sw1.corp.example".into(),
+            common_name: Some("sw1.corp.example".into()),
+            issuer: "CN=Corp CA".into(),
+            serial: "0a1b".into(),
+            fingerprint: String::new(),
+            key_fingerprint: String::new(),
+            not_before: Timestamp::default(),
+            not_after: Timestamp::default(),
+            san_dns: own(dns),
+            san_email: Vec::new(),
+            san_uri: Vec::new(),
+            san_upn: Vec::new(),
+            san_ip: own(ip),
+            sid: None,
+            key_type: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_names_its_nas_and_never_by_its_common_name() {
+        let dns = |name: &str| Credential::SanDns(name.into());
+        let number = Credential::IssuerSerial { issuer: "CN=Corp CA".into(), serial: "A1:B2".into() };
+        let registry = NasRegistry::new(vec![
+            over_tls("sw1", dns("SW1.corp.example"), &[]),
+            over_tls("sw2", dns("sw2.corp.example"), &["192.0.2.0/24"]),
+            over_tls("ap", Credential::SanIp("2001:DB8::7".into()), &["192.0.2.0/24"]),
+            over_tls("old", number, &[]),
+            nas("udp", &["192.0.2.0/25"]),
+        ])
+        .unwrap();
+        let name = |facts| registry.by_certificate(&facts).map(|nas| nas.name.as_str());
+        assert_eq!(name(facts(&["sw1.corp.example"], &[])), Ok("sw1"));
+        assert_eq!(name(facts(&["sw1.corp.example", "other.example"], &[])), Ok("sw1"));
+        assert_eq!(name(facts(&[], &["2001:db8::7"])), Ok("ap"));
+        assert_eq!(name(facts(&[], &[])), Err(Unidentified::Nobody), "the common name is none");
+        assert_eq!(name(facts(&["*.corp.example"], &[])), Err(Unidentified::Nobody));
+        assert_eq!(name(facts(&["sw1.corp.example", "sw2.corp.example"], &[])), Err(Unidentified::Several));
+        let numbered = CertificateFacts { serial: "a1b2".into(), ..facts(&["sw1.corp.example"], &[]) };
+        assert_eq!(name(numbered), Ok("old"), "the number is of this certificate alone");
+        // Over UDP those are no NASes.
+        let udp = |ip: &str| registry.lookup(ip.parse().unwrap()).map(|n| n.name.as_str());
+        assert_eq!((udp("192.0.2.7"), udp("192.0.2.200")), (Some("udp"), None));
+        let sw2 = registry.named("sw2").unwrap();
+        assert!(sw2.may_connect_from("::ffff:192.0.2.9".parse().unwrap()));
+        assert!(!sw2.may_connect_from("192.0.3.9".parse().unwrap()));
+        assert!(registry.named("sw1").unwrap().may_connect_from("203.0.113.1".parse().unwrap()));
+        let twice = vec![over_tls("one", dns("x.example"), &[]), over_tls("two", dns("X.example."), &[])];
+        let error = NasRegistry::new(twice).unwrap_err();
+        assert_eq!(error.to_string(), "a certificate with the SAN DNS x.example is that of one and of two");
+        assert!(CertificateName::new(Credential::CommonName("sw1".into())).is_none());
+        assert!(CertificateName::new(dns("*.example")).is_none());
     }
 
     #[test]

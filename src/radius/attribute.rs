@@ -59,6 +59,8 @@ attributes! {
     LONG_EXTENDED_2 = 246, "RFC 6929, section 3.6: last of the extended types.";
 }
 
+/// Original-Packet-Code, an extended type of [`EXTENDED_1`] (RFC 7930, section 4).
+pub const ORIGINAL_PACKET_CODE: u8 = 4;
 /// Cisco's number as a vendor.
 pub const VENDOR_CISCO: u32 = 9;
 /// Cisco-AVPair: `name=value`.

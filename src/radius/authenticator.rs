@@ -3,6 +3,7 @@
 //! 3.2), with the order of checks that CVE-2024-3596 asks for.
 
 use super::attribute as attr;
+use super::hide;
 use super::packet::{Code, HEADER_LEN, Packet, PacketError};
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,12 +15,36 @@ pub const AUTHENTICATOR_LEN: usize = 16;
 /// What stands in for an authenticator while it is computed.
 const ZEROES: [u8; AUTHENTICATOR_LEN] = [0; AUTHENTICATOR_LEN];
 
-/// A request that only someone with the secret can have sent, as far as its
-/// code allows to tell. Only [`verify_request`] makes one.
+/// What protects packets and the secrets within them.
+#[derive(Clone, Copy, Debug)]
+pub enum Protection<'a> {
+    /// MD5 and a shared secret (RFC 2865), whatever carries them.
+    Secret(&'a Secret),
+    /// TLS alone: RADIUS/1.1 (RFC 9765).
+    Tls,
+}
+
+/// A request that only its NAS can have sent, as far as its code allows to tell.
+/// Only the checks make one: [`verify_request`], and
+/// [`verify`](super::radsec::verify) for what came over TLS.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedRequest<'a> {
     packet: Packet<'a>,
     message_authenticator: bool,
+    protection: Protection<'a>,
+    /// It came over TLS from a NAS that proved who it is.
+    channel: bool,
+}
+
+/// What a request says by User-Password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum UserPassword {
+    /// Nothing: the attribute is not there.
+    Absent,
+    /// Its length is none that the RFC allows.
+    Unreadable,
+    /// This, without padding. It may be empty.
+    Given(Vec<u8>),
 }
 
 impl<'a> VerifiedRequest<'a> {
@@ -28,10 +53,52 @@ impl<'a> VerifiedRequest<'a> {
         self.packet
     }
 
-    /// Whether it carried a Message-Authenticator, which then was right. An
-    /// Access-Request without one proves nothing.
+    /// Whether it carried a Message-Authenticator, which then was right.
     pub fn has_message_authenticator(&self) -> bool {
         self.message_authenticator
+    }
+
+    /// Whether something proves who sent it: Message-Authenticator, or TLS. An
+    /// Access-Request over UDP without the former proves nothing.
+    pub fn is_authenticated(&self) -> bool {
+        self.message_authenticator || self.channel
+    }
+
+    /// What protects it, and is to protect its reply.
+    pub fn protection(&self) -> Protection<'a> {
+        self.protection
+    }
+
+    /// Its User-Password (RFC 2865, section 5.2), which RADIUS/1.1 does not hide
+    /// (RFC 9765, section 5.1.1).
+    pub fn user_password(&self) -> UserPassword {
+        let Some(value) = self.packet.find(attr::USER_PASSWORD) else { return UserPassword::Absent };
+        let plain = match self.protection {
+            Protection::Secret(secret) => hide::user_password_decrypt(value, secret, self.packet.authenticator()),
+            Protection::Tls => Some(value.to_vec()),
+        };
+        plain.map_or(UserPassword::Unreadable, UserPassword::Given)
+    }
+
+    /// What CHAP-Password answers: CHAP-Challenge, or else the Request
+    /// Authenticator (RFC 2865, section 5.3), which RADIUS/1.1 has not.
+    pub fn chap_challenge(&self) -> Option<&'a [u8]> {
+        let own = match self.protection {
+            Protection::Secret(_) => Some(self.packet.authenticator().as_slice()),
+            Protection::Tls => None,
+        };
+        self.packet.find(attr::CHAP_CHALLENGE).or(own)
+    }
+
+    /// The same request, known to have come over TLS from its NAS.
+    pub(super) fn over_tls(self) -> Self {
+        Self { channel: true, ..self }
+    }
+
+    /// A request that TLS alone vouches for: of RADIUS/1.1, or of a code that
+    /// cannot be checked otherwise.
+    pub(super) fn by_channel(packet: Packet<'a>, protection: Protection<'a>) -> Self {
+        Self { packet, message_authenticator: false, protection, channel: true }
     }
 }
 
@@ -65,7 +132,7 @@ pub enum VerifyError {
 /// See [`VerifyError`].
 pub fn verify_request<'a>(
     packet: Packet<'a>,
-    secret: &Secret,
+    secret: &'a Secret,
     require_message_authenticator: bool,
 ) -> Result<VerifiedRequest<'a>, VerifyError> {
     let position = message_authenticator(&packet)?;
@@ -96,7 +163,12 @@ pub fn verify_request<'a>(
         }
         other => return Err(VerifyError::NotARequest(other)),
     }
-    Ok(VerifiedRequest { packet, message_authenticator: position.is_some() })
+    Ok(VerifiedRequest {
+        packet,
+        message_authenticator: position.is_some(),
+        protection: Protection::Secret(secret),
+        channel: false,
+    })
 }
 
 /// Where the Message-Authenticator's value begins.

@@ -5,9 +5,12 @@
 //! late to be of use.
 
 use super::attribute as attr;
-use super::authenticator::{AUTHENTICATOR_LEN, VerifiedRequest, compute_message_authenticator, response_authenticator};
+use super::authenticator::{
+    AUTHENTICATOR_LEN, Protection, VerifiedRequest, compute_message_authenticator, response_authenticator,
+};
 use super::hide;
 use super::packet::{Code, HEADER_LEN, MAX_PACKET_LEN, MAX_VALUE_LEN};
+use super::radsec::TOKEN_LEN;
 use crate::secret::Secret;
 
 /// Where the value of a leading Message-Authenticator begins.
@@ -164,32 +167,42 @@ macro_rules! pushing {
     };
 }
 
-/// Writes the reply to a request.
+/// Writes the reply to a request, protected as the request was.
 #[derive(Clone, Debug)]
-pub struct ReplyBuilder {
+pub struct ReplyBuilder<'a> {
     body: Body,
+    protection: Protection<'a>,
     request_authenticator: [u8; AUTHENTICATOR_LEN],
     message_authenticator: bool,
     proxy_state: Vec<u8>,
 }
 
-impl ReplyBuilder {
+impl<'a> ReplyBuilder<'a> {
     /// A reply of this code. The request's Proxy-State attributes will stand at
     /// its end, unaltered and in order (RFC 2865, section 5.33).
     ///
     /// Message-Authenticator will be first, except in the answer to an
     /// Accounting-Request: no RFC says how it is computed there, and FreeRADIUS
     /// 3 computes it over a zeroed authenticator and drops what differs.
-    pub fn new(code: Code, request: &VerifiedRequest<'_>) -> Self {
+    ///
+    /// RADIUS/1.1 has no Message-Authenticator, and the request's Token comes
+    /// back (RFC 9765, sections 4.1 and 5.2).
+    pub fn new(code: Code, request: &VerifiedRequest<'a>) -> Self {
         let packet = request.packet();
         let mut proxy_state = Vec::new();
         for value in packet.find_all(attr::PROXY_STATE) {
             proxy_state.extend_from_slice(&[attr::PROXY_STATE, value.len() as u8 + 2]);
             proxy_state.extend_from_slice(value);
         }
-        let message_authenticator = packet.code() != Code::AccountingRequest;
+        let protection = request.protection();
+        let (identifier, message_authenticator) = match protection {
+            Protection::Secret(_) => (packet.identifier(), packet.code() != Code::AccountingRequest),
+            // The octet is reserved there.
+            Protection::Tls => (0, false),
+        };
         Self {
-            body: Body::new(code, packet.identifier(), message_authenticator),
+            body: Body::new(code, identifier, message_authenticator),
+            protection,
             message_authenticator,
             request_authenticator: *packet.authenticator(),
             proxy_state,
@@ -200,55 +213,65 @@ impl ReplyBuilder {
 
     /// Appends MS-MPPE-Send-Key and MS-MPPE-Recv-Key (RFC 2548, section 2.4),
     /// seen from the NAS: it sends to the endpoint with `send_key`. The salts
-    /// must differ.
+    /// must differ. RADIUS/1.1 does not hide them (RFC 9765, section 5.1.4).
     ///
     /// # Errors
     /// When a key is longer than fits.
     pub fn push_mppe_keys(
         &mut self,
-        secret: &Secret,
         send_key: &[u8],
         recv_key: &[u8],
         salts: [u16; 2],
     ) -> Result<(), AttributeTooLong> {
         let keys = [(attr::MS_MPPE_RECV_KEY, recv_key), (attr::MS_MPPE_SEND_KEY, send_key)];
         for ((kind, key), salt) in keys.into_iter().zip(salts) {
-            let value = hide::salt_encrypt(key, secret, &self.request_authenticator, salt);
-            self.push_vendor(attr::VENDOR_MICROSOFT, kind, &value)?;
+            match self.protection {
+                Protection::Secret(secret) => {
+                    let value = hide::salt_encrypt(key, secret, &self.request_authenticator, salt);
+                    self.push_vendor(attr::VENDOR_MICROSOFT, kind, &value)?;
+                }
+                Protection::Tls => self.push_vendor(attr::VENDOR_MICROSOFT, kind, key)?,
+            }
         }
         Ok(())
     }
 
-    /// Appends Tunnel-Password (RFC 2868, section 3.5).
+    /// Appends Tunnel-Password (RFC 2868, section 3.5). RADIUS/1.1 sends neither
+    /// salt nor length, and does not hide it (RFC 9765, section 5.1.3).
     ///
     /// # Errors
     /// When the password is longer than fits.
-    pub fn push_tunnel_password(
-        &mut self,
-        secret: &Secret,
-        tag: u8,
-        salt: u16,
-        password: &[u8],
-    ) -> Result<(), AttributeTooLong> {
+    pub fn push_tunnel_password(&mut self, tag: u8, salt: u16, password: &[u8]) -> Result<(), AttributeTooLong> {
         if password.len() > hide::MAX_SALTED_LEN {
             return Err(AttributeTooLong { kind: attr::TUNNEL_PASSWORD, len: password.len() });
         }
-        let value = hide::salt_encrypt(password, secret, &self.request_authenticator, salt);
-        self.body.push(attr::TUNNEL_PASSWORD, &[&[tag], &value])
+        match self.protection {
+            Protection::Secret(secret) => {
+                let value = hide::salt_encrypt(password, secret, &self.request_authenticator, salt);
+                self.body.push(attr::TUNNEL_PASSWORD, &[&[tag], &value])
+            }
+            Protection::Tls => self.body.push(attr::TUNNEL_PASSWORD, &[&[tag], password]),
+        }
     }
 
     /// The finished packet.
     ///
     /// # Errors
     /// When it would be longer than 4,096 octets.
-    pub fn finish(mut self, secret: &Secret) -> Result<Vec<u8>, PacketTooLong> {
+    pub fn finish(mut self) -> Result<Vec<u8>, PacketTooLong> {
         self.body.bytes.extend_from_slice(&self.proxy_state);
         self.body.set_length()?;
-        if self.message_authenticator {
-            self.body.set_message_authenticator(&self.request_authenticator, secret);
+        match self.protection {
+            Protection::Secret(secret) => {
+                if self.message_authenticator {
+                    self.body.set_message_authenticator(&self.request_authenticator, secret);
+                }
+                let authenticator = response_authenticator(&self.body.bytes, &self.request_authenticator, secret);
+                self.body.set_authenticator(&authenticator);
+            }
+            // All that follows the Token is zero.
+            Protection::Tls => self.body.write(4, self.request_authenticator.get(..TOKEN_LEN).unwrap_or_default()),
         }
-        let authenticator = response_authenticator(&self.body.bytes, &self.request_authenticator, secret);
-        self.body.set_authenticator(&authenticator);
         Ok(self.body.bytes)
     }
 }
@@ -322,17 +345,18 @@ mod tests {
         request.push_text(attr::USER_NAME, "alice").unwrap();
         request.push(attr::PROXY_STATE, b"two").unwrap();
         let request = request.finish(&secret()).unwrap();
-        let verified = verify_request(Packet::parse(&request).unwrap(), &secret(), true).unwrap();
+        let secret = secret();
+        let verified = verify_request(Packet::parse(&request).unwrap(), &secret, true).unwrap();
         let mut reply = ReplyBuilder::new(Code::AccessAccept, &verified);
-        reply.push_mppe_keys(&secret(), &[1; 32], &[2; 32], [0x8001, 0x8002]).unwrap();
-        let reply = reply.finish(&secret()).unwrap();
-        let verified = verify_reply(&reply, &Packet::parse(&request).unwrap(), &secret()).unwrap();
+        reply.push_mppe_keys(&[1; 32], &[2; 32], [0x8001, 0x8002]).unwrap();
+        let reply = reply.finish().unwrap();
+        let verified = verify_reply(&reply, &Packet::parse(&request).unwrap(), &secret).unwrap();
         assert!(verified.message_authenticator_first());
         let packet = verified.packet();
         assert_eq!(packet.find_all(attr::PROXY_STATE).collect::<Vec<_>>(), [b"one", b"two"]);
         assert_eq!(packet.attributes().last().unwrap().value, b"two");
         let hidden = packet.vendor(attr::VENDOR_MICROSOFT, attr::MS_MPPE_RECV_KEY).next().unwrap();
-        assert_eq!(hide::salt_decrypt(hidden, &secret(), &[9; 16]).unwrap(), [2; 32]);
+        assert_eq!(hide::salt_decrypt(hidden, &secret, &[9; 16]).unwrap(), [2; 32]);
     }
 
     #[test]
@@ -376,13 +400,14 @@ mod tests {
             let mut request = RequestBuilder::new(Code::AccessRequest, 5, [9; 16]);
             request.push_text(attr::USER_NAME, "alice").unwrap();
             let request = request.finish(&secret()).unwrap();
-            let verified = verify_request(Packet::parse(&request).unwrap(), &secret(), true).unwrap();
+            let secret = secret();
+            let verified = verify_request(Packet::parse(&request).unwrap(), &secret, true).unwrap();
             let mut reply = ReplyBuilder::new(Code::AccessAccept, &verified);
             reply.push_text(attr::CLASS, "0123456789012345678").unwrap();
-            let mut reply = reply.finish(&secret()).unwrap();
+            let mut reply = reply.finish().unwrap();
             let at = at % reply.len();
             reply[at] ^= 1 << bit;
-            prop_assert!(verify_reply(&reply, &Packet::parse(&request).unwrap(), &secret()).is_err());
+            prop_assert!(verify_reply(&reply, &Packet::parse(&request).unwrap(), &secret).is_err());
         }
     }
 }

@@ -12,17 +12,29 @@ use std::time::Duration;
 /// processors of a large server.
 const SHARDS: usize = 64;
 
+/// Where a request came in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Origin {
+    /// In a datagram.
+    Datagram {
+        /// The sender's address and port.
+        source: SocketAddr,
+        /// The socket that it came in by.
+        listener: u16,
+    },
+    /// By the connection of this number, which no other ever has.
+    Connection(u64),
+}
+
 /// What makes two requests the same, but for their authenticator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestKey {
-    /// The sender's address and port.
-    pub source: SocketAddr,
-    /// The socket that it came in by.
-    pub listener: u16,
+    /// Where it came in.
+    pub origin: Origin,
     /// The packet's code.
     pub code: u8,
-    /// The packet's identifier.
-    pub identifier: u8,
+    /// The packet's identifier, or in RADIUS/1.1 its Token.
+    pub identifier: u32,
 }
 
 /// What is known of a request.
@@ -173,8 +185,12 @@ mod tests {
 
     const LIFE: Duration = Duration::from_secs(10);
 
-    fn key(identifier: u8) -> RequestKey {
-        RequestKey { source: SocketAddr::from(([192, 0, 2, 1], 4000)), listener: 0, code: 1, identifier }
+    fn key(identifier: u32) -> RequestKey {
+        RequestKey { origin: from(4000), code: 1, identifier }
+    }
+
+    fn from(port: u16) -> Origin {
+        Origin::Datagram { source: SocketAddr::from(([192, 0, 2, 1], port)), listener: 0 }
     }
 
     #[test]
@@ -188,6 +204,10 @@ mod tests {
         assert_eq!(cache.begin(key(1), &[1; 16], t + LIFE / 2), Seen::Answered(reply));
         assert_eq!(cache.begin(key(1), &[2; 16], t + LIFE / 2), Seen::New, "another authenticator is another request");
         assert_eq!(cache.begin(key(2), &[1; 16], t), Seen::New);
+        let of = |connection| RequestKey { origin: Origin::Connection(connection), ..key(1) };
+        assert_eq!(cache.begin(of(1), &[1; 16], t), Seen::New);
+        assert_eq!(cache.begin(of(2), &[1; 16], t), Seen::New, "another connection knows nothing of the first");
+        assert_eq!(cache.begin(of(1), &[1; 16], t), Seen::InProgress);
     }
 
     #[test]
@@ -212,7 +232,7 @@ mod tests {
         let t = Timestamp::from_unix_secs(100);
         let mut full = 0;
         for port in 0..10_000u16 {
-            let key = RequestKey { source: SocketAddr::from(([192, 0, 2, 1], port)), ..key(1) };
+            let key = RequestKey { origin: from(port), ..key(1) };
             if cache.begin(key, &[1; 16], t) == Seen::Full {
                 full += 1;
             }

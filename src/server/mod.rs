@@ -15,6 +15,7 @@ use crate::store::writer::Writer;
 use crate::store::{Location, Store};
 use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
+use crate::transport::radsec::{self, Connections};
 use crate::transport::udp::Listener;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -28,6 +29,9 @@ use tokio::sync::Semaphore;
 
 /// How long requests in progress may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// How long connections have to say goodbye when the server stops.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +87,15 @@ pub struct Running {
     pub auth: Vec<SocketAddr>,
     /// Where it listens for accounting.
     pub acct: Vec<SocketAddr>,
+    /// Where it listens for RADIUS over TLS.
+    pub radsec: Vec<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
     /// What has been recorded.
     pub store: Store,
+    /// The connections of NASes.
+    pub connections: Connections,
+    tls_threads: radsec::Threads,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
@@ -103,6 +112,7 @@ pub fn load(file: &Path, stored: &Stored, previous: Option<&Built>) -> Result<(C
     let now = Clock::start().now();
     let mut built = build(&config, &source, stored, previous, now)?;
     built.warnings.extend(built.snapshot.trust.warnings(now));
+    built.warnings.extend(built.radsec.trust.warnings(now));
     Ok((config, source, built))
 }
 
@@ -153,6 +163,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     ));
     engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
     let (listeners, auth, acct) = bind(&config)?;
+    let (tls_listeners, radsec) = bind_radsec(&config)?;
+    let connections = Connections::new(built.radsec.clone(), metrics.clone(), clock.clone());
     let http_listener = TcpListener::bind(config.http.listen.get_ref()).await.map_err(|error| StartError::Listen {
         address: *config.http.listen.get_ref(),
         what: "the API",
@@ -179,10 +191,12 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         let handle = move |datagram: &[u8], path| requests.handle(datagram, path);
         workers.extend(listener.serve(per_listener, handle, &stop)?);
     }
+    let tls_threads = radsec::Threads::start(tls_listeners, per_listener, &connections, Arc::new(shared))?;
     let sources = Sources {
         store: store.clone(),
         writer: writer.clone(),
         engine: engine.clone(),
+        connections: connections.clone(),
         metrics: metrics.clone(),
         clock: clock.clone(),
     };
@@ -204,9 +218,10 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::keep(keep));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
-    let reloader = reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, stored, built);
+    let in_use = reload::InUse { engine, connections: connections.clone() };
+    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), data_dir, stored, built);
     tokio::spawn(reloader.run());
-    Ok(Running { auth, acct, http, store, stop, workers, writer })
+    Ok(Running { auth, acct, radsec, http, store, connections, tls_threads, stop, workers, writer })
 }
 
 /// The listeners, and the addresses for authentication and for accounting.
@@ -229,6 +244,19 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
     }
     let [auth, acct] = bound;
     Ok((listeners, auth, acct))
+}
+
+/// The listeners for RADIUS over TLS, and their addresses.
+fn bind_radsec(config: &Config) -> Result<(Vec<radsec::Listener>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::new();
+    let mut bound = Vec::new();
+    for address in &config.radsec.listen {
+        let failed = |error| StartError::Listen { address: *address, what: "RADIUS over TLS", error };
+        let listener = radsec::Listener::bind(*address).map_err(failed)?;
+        bound.push(listener.local_addr().map_err(failed)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, bound))
 }
 
 fn ready(writer: &Writer, stop: &Arc<AtomicBool>) -> api::ReadyCheck {
@@ -256,11 +284,13 @@ pub async fn inventory(store: &Store, data_dir: &Path) -> Result<Stored, String>
 }
 
 impl Running {
-    /// What a script needs to find the server: `auth=`, `acct=` and `http=`
-    /// lines.
+    /// What a script needs to find the server: `auth=`, `acct=`, `radsec=` and
+    /// `http=` lines.
     pub fn ready_text(&self) -> String {
         let mut out = String::new();
-        for (name, addresses) in [("auth", &self.auth), ("acct", &self.acct), ("http", &vec![self.http])] {
+        let http = vec![self.http];
+        let all = [("auth", &self.auth), ("acct", &self.acct), ("radsec", &self.radsec), ("http", &http)];
+        for (name, addresses) in all {
             for address in addresses {
                 // Writing to a string cannot fail.
                 let _ = writeln!(out, "{name}={address}");
@@ -273,6 +303,7 @@ impl Running {
     /// records durable.
     pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.connections.stop();
         let workers = self.workers;
         let joined = tokio::task::spawn_blocking(move || {
             for worker in workers {
@@ -282,6 +313,10 @@ impl Running {
         });
         let _ = tokio::time::timeout(DRAIN, joined).await;
         let _ = tokio::time::timeout(DRAIN, self.writer.drain()).await;
+        self.connections.end();
+        // The peers are told, if they take note at once.
+        tokio::time::sleep(GOODBYE).await;
+        drop(self.tls_threads);
         // What is not in the database by then is stored at the next start.
         self.writer.settle(DRAIN).await;
     }

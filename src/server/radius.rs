@@ -1,12 +1,13 @@
-//! From a datagram to its reply: the engine decides, the store makes durable
-//! what must be, and only then the reply leaves.
+//! From a packet to its reply: the engine decides, the store makes durable what
+//! must be, and only then the reply leaves.
 
-use crate::access::{Answer, Arrival, Engine, RequestToken, Service};
+use crate::access::{Answer, Arrival, Engine, RequestToken, Service, TlsArrival};
+use crate::radius::packet::Packet;
 use crate::store::StoreError;
 use crate::store::writer::Writer;
 use crate::telemetry::Discard;
 use crate::transport::clock::Clock;
-use crate::transport::udp::ReplyPath;
+use crate::transport::{radsec, udp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -36,55 +37,92 @@ pub(super) struct Requests {
     pub number: u16,
 }
 
-impl Requests {
-    /// Serves one datagram to its end.
-    pub(super) fn handle(&self, datagram: &[u8], path: ReplyPath) {
-        let Shared { engine, writer, clock, .. } = &self.shared;
-        let arrival = Arrival { source: path.to, listener: self.number, service: self.service };
-        match engine.handle(datagram, arrival, clock.now()) {
-            Answer::Silent => {}
-            Answer::Now(reply) => path.send(&reply),
-            Answer::AfterRecord { record, reply, delay, token } => {
-                let shared = self.shared.clone();
-                let done = Box::new(move |stored| shared.recorded(stored, &token, reply, delay, path));
-                if writer.submit(record, done).is_err() {
-                    // Our own back end is at fault: no answer, so that the NAS
-                    // tries another server.
-                    engine.abandoned(&token, Discard::Overloaded, clock.now());
-                }
-            }
+/// The way back to who asked.
+#[derive(Clone, Debug)]
+enum Way {
+    Udp(udp::ReplyPath),
+    Tls(radsec::ReplyPath),
+}
+
+impl Way {
+    fn send(self, reply: Arc<[u8]>) {
+        match self {
+            Way::Udp(path) => path.send(&reply),
+            Way::Tls(path) => path.send(reply),
         }
     }
 }
 
+impl Requests {
+    /// Serves one datagram to its end.
+    pub(super) fn handle(&self, datagram: &[u8], path: udp::ReplyPath) {
+        let Shared { engine, clock, .. } = &self.shared;
+        let arrival = Arrival { source: path.to, listener: self.number, service: self.service };
+        let answer = engine.handle(datagram, arrival, clock.now());
+        self.shared.conclude(answer, Way::Udp(path));
+    }
+}
+
+impl radsec::Serve for Shared {
+    fn serve(&self, packet: Packet<'_>, peer: &radsec::Peer, path: radsec::ReplyPath) -> Result<(), Discard> {
+        let arrival =
+            TlsArrival { connection: peer.connection, source: peer.source, nas: &peer.nas, version: peer.version };
+        let answer = self.engine.handle_tls(packet, arrival, self.clock.now())?;
+        self.conclude(answer, Way::Tls(path));
+        Ok(())
+    }
+}
+
 impl Shared {
+    fn conclude(&self, answer: Answer, way: Way) {
+        match answer {
+            Answer::Silent => {}
+            Answer::Now(reply) => way.send(reply),
+            Answer::AfterRecord { record, reply, delay, token } => {
+                let (shared, back, pending) = (self.clone(), way.clone(), token.clone());
+                let done = Box::new(move |stored| shared.recorded(stored, &pending, reply, delay, back));
+                if self.writer.submit(record, done).is_err() {
+                    // Our own back end is at fault: no answer, so that the NAS
+                    // tries another server.
+                    self.abandoned(&token, Discard::Overloaded, way);
+                }
+            }
+        }
+    }
+
+    fn abandoned(&self, token: &RequestToken, reason: Discard, way: Way) {
+        if let Some(refusal) = self.engine.abandoned(token, reason, self.clock.now()) {
+            way.send(refusal);
+        }
+    }
+
     fn recorded(
         &self,
         stored: Result<(), StoreError>,
         token: &RequestToken,
         reply: Arc<[u8]>,
         delay: Duration,
-        path: ReplyPath,
+        way: Way,
     ) {
         if stored.is_err() {
-            self.engine.abandoned(token, Discard::BackendUnavailable, self.clock.now());
+            self.abandoned(token, Discard::BackendUnavailable, way);
             return;
         }
         match self.delayed.clone().try_acquire_owned() {
             Ok(permit) if !delay.is_zero() => {
                 // Until it leaves, the request is in progress, and a repeated
                 // one gets no answer earlier.
-                let (shared, token) = (self.clone(), *token);
+                let (shared, token) = (self.clone(), token.clone());
                 self.runtime.spawn(async move {
                     tokio::time::sleep(delay).await;
                     shared.engine.answered(&token, &reply, shared.clock.now());
-                    path.send(&reply);
+                    way.send(reply);
                     drop(permit);
                 });
             }
             _ => {
                 self.engine.answered(token, &reply, self.clock.now());
-                path.send(&reply);
+                way.send(reply);
             }
         }
     }

@@ -6,10 +6,11 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
-use crate::config::{Config, DatabaseSection, HttpSection, ServerSection};
+use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
+use crate::transport::radsec::Connections;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,15 @@ struct Stamp {
 /// What is known of each watched file; `None` for one that is not there.
 type Stamps = HashMap<PathBuf, Option<Stamp>>;
 
+/// Where what was read is in force.
+#[derive(Clone, Debug)]
+pub struct InUse {
+    /// Serves requests.
+    pub engine: Arc<Engine>,
+    /// The connections of NASes.
+    pub connections: Connections,
+}
+
 /// Watches the files of a configuration, and puts a change in force when it is
 /// sound. A mistake is logged and changes nothing.
 #[derive(Debug)]
@@ -43,7 +53,7 @@ pub struct Reloader {
     watched: Vec<PathBuf>,
     /// The files as they were when they were last read.
     in_force: Stamps,
-    engine: Arc<Engine>,
+    in_use: InUse,
     store: Store,
     data_dir: PathBuf,
     stored: Arc<Stored>,
@@ -58,7 +68,7 @@ impl Reloader {
     pub fn new(
         file: PathBuf,
         started: Config,
-        engine: Arc<Engine>,
+        in_use: InUse,
         store: Store,
         data_dir: PathBuf,
         stored: Stored,
@@ -68,7 +78,7 @@ impl Reloader {
         // Not when it first runs: requests are served by then, and files may change.
         let in_force = stamps(&watched);
         let (stored, built) = (Arc::new(stored), Arc::new(built));
-        Self { file, started, watched, in_force, engine, store, data_dir, stored, refused: None, built }
+        Self { file, started, watched, in_force, in_use, store, data_dir, stored, refused: None, built }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -135,7 +145,12 @@ impl Reloader {
                     tracing::warn!("{warning}");
                 }
                 self.watched = new.files.clone();
-                self.engine.replace(new.snapshot.clone());
+                self.in_use.engine.replace(new.snapshot.clone());
+                let (connections, policy) = (self.in_use.connections.clone(), new.radsec.clone());
+                // All open connections are judged again.
+                if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
+                    tracing::error!(error = %e, "TLS connections were not judged again");
+                }
                 let policy = new.snapshot.policy.revision();
                 let waiting = needs_restart(&self.started, &config);
                 if waiting.is_empty() {
@@ -175,6 +190,8 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
     } = &started.server;
     let DatabaseSection { url, url_file, journal_mib } = &started.database;
     let HttpSection { listen, token_file, token } = &started.http;
+    // All else of it is read at each reload.
+    let RadsecSection { listen: tls_listen, .. } = &started.radsec;
     let (server, http) = (&now.server, &now.http);
     let told = |value: &Option<toml::Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone());
     let file = |value: &Option<toml::Spanned<PathBuf>>| value.as_ref().map(|value| value.get_ref().clone());
@@ -190,6 +207,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[server] workers", *workers != server.workers),
         ("[server] reject_delay_ms", *reject_delay_ms != server.reject_delay_ms),
         ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
+        ("[radsec] listen", *tls_listen != now.radsec.listen),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
         ("[http] token_file", *token_file != http.token_file),
         ("[http] token", told(token) != told(&http.token)),

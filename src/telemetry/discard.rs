@@ -1,4 +1,5 @@
-//! Datagrams that were dropped without an answer, counted by NAS and reason.
+//! Datagrams that were dropped without an answer, and connections that were refused
+//! or cut, counted by NAS and reason.
 
 use crate::time::Timestamp;
 use prometheus_client::collector::Collector;
@@ -31,8 +32,9 @@ const MAX_NAS: usize = 10_000;
 
 macro_rules! discards {
     ($($variant:ident $code:literal $cause:literal $remedy:literal)+) => {
-        /// Why a datagram got no answer. A closed list, so that what is silent
-        /// on the wire is not silent to the operator.
+        /// Why a datagram got no answer, or a connection was refused or cut. A
+        /// closed list, so that what is silent on the wire is not silent to the
+        /// operator.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Discard {
             $(#[doc = $cause] $variant,)+
@@ -112,6 +114,39 @@ discards! {
     NotReady "not_ready"
         "A Status-Server request was not answered, because this server could not serve logins at that time."
         "/readyz says why. During start and stop it is normal."
+    RadsecLimit "radsec_limit"
+        "Too many TLS connections are open, in all or from this address, or one made room for newer ones before it had finished its handshake."
+        "Find out who connects, from the counts by source. If it is legitimate, raise max_connections or max_connections_per_address of [radsec], and the number of files that the service may open."
+    RadsecHandshake "radsec_handshake"
+        "The TLS handshake of a connection failed: no TLS, a version or cipher that is not spoken here, or the peer did not like this server's certificate."
+        "The log tells the error. The NAS must speak TLS 1.2 or 1.3, and trust the CA of this server's RadSec certificate. Port scans and checks of load balancers are seen here too."
+    RadsecNoCertificate "radsec_no_certificate"
+        "A peer connected by TLS and presented no certificate."
+        "Give the NAS a certificate of a CA in [[radsec.ca]], and let it present that."
+    RadsecCertificate "radsec_certificate"
+        "The certificate of a peer is not good: of a CA that is not in [[radsec.ca]], expired, revoked, or not for client authentication. A connection that stood is cut when this becomes so."
+        "The log tells which. Issue the NAS another certificate, or trust its CA in [[radsec.ca]]; if it was revoked on purpose, all is well."
+    RadsecUnknownNas "radsec_unknown_nas"
+        "The certificate of a peer is good, and no NAS is configured by a name in it, or not any more. The common name does not count."
+        "Add radsec = { san_dns = \"...\" } to the [[nas]], with a name that the certificate has among its alternative names."
+    RadsecAmbiguous "radsec_ambiguous"
+        "The names in the certificate of a peer are those of several NASes."
+        "Issue each NAS a certificate with its own name alone, or name it by issuer and serial."
+    RadsecSource "radsec_source"
+        "A NAS connected by TLS from an address that is not among its own."
+        "If it has moved, correct `address` of the [[nas]]. If not, find out who has its key, and revoke its certificate."
+    RadsecVersion "radsec_version"
+        "A peer and this server did not agree on RADIUS/1.1: one demands what the other does not speak."
+        "Compare radius_1_1 of [radsec] and of the [[nas]] with the settings of the NAS. RADIUS/1.1 needs TLS 1.3."
+    RadsecMalformed "radsec_malformed"
+        "What a peer sent within TLS is no RADIUS, so that the connection was closed."
+        "Check that the peer speaks RADIUS over TLS, and the version that was agreed on. If a NAS does it regularly, update it."
+    RadsecDeadline "radsec_deadline"
+        "A peer took too long: for its handshake, for the rest of a packet, or to take a reply."
+        "If it is a NAS, look at the path to it for lost packets and firewalls that forget connections; io_timeout_secs of [radsec] is the deadline."
+    RadsecUnmatched "radsec_unmatched"
+        "A reply came by a TLS connection that answers no request of this server."
+        "A few are normal when a NAS answers late. If there are many, update the NAS."
 }
 
 impl fmt::Display for Discard {

@@ -59,6 +59,16 @@ struct StatusLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndingLabel {
+    ending: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
 }
@@ -83,6 +93,8 @@ pub struct Metrics {
     store_commit: Histogram,
     store_failures: Counter,
     store_refused: Counter,
+    connections: Family<StateLabel, Gauge>,
+    connections_ended: Family<EndingLabel, Counter>,
 }
 
 impl Metrics {
@@ -107,6 +119,8 @@ impl Metrics {
             store_commit: histogram(COMMIT_BUCKETS),
             store_failures: Counter::default(),
             store_refused: Counter::default(),
+            connections: Family::default(),
+            connections_ended: Family::default(),
         };
         metrics.register();
         metrics
@@ -134,6 +148,8 @@ impl Metrics {
         r.register_with_unit("store_commit", "Time of one transaction", Unit::Seconds, self.store_commit.clone());
         r.register("store_failures", "Transactions that failed and are tried again", self.store_failures.clone());
         r.register("store_refused", "Records that the database will not take", self.store_refused.clone());
+        r.register("radsec_connections", "TLS connections of NASes that are open", self.connections.clone());
+        r.register("radsec_connections_ended", "TLS connections that have ended", self.connections_ended.clone());
     }
 
     /// Counts a datagram that was dropped without an answer. `nas` is a name
@@ -143,6 +159,29 @@ impl Metrics {
             let nas = nas.unwrap_or("unknown");
             tracing::warn!(nas, %source, reason = reason.code(), "no answer: {} {}", reason.cause(), reason.remedy());
         }
+    }
+
+    /// Counts a TLS connection that was refused or cut, and says what was found in
+    /// `detail`. Use as [`Metrics::discarded`].
+    pub fn cut(&self, nas: Option<&str>, reason: Discard, source: IpAddr, detail: &str, now: Timestamp) {
+        if self.discards.count(nas, reason, source, now) {
+            let nas = nas.unwrap_or("unknown");
+            let (cause, remedy) = (reason.cause(), reason.remedy());
+            tracing::warn!(nas, %source, reason = reason.code(), detail, "no connection: {cause} {remedy}");
+        } else {
+            tracing::debug!(nas, %source, reason = reason.code(), detail, "no connection");
+        }
+    }
+
+    /// Says how many TLS connections are in a `state`: "handshake", "radius_1_0" or
+    /// "radius_1_1".
+    pub fn set_connections(&self, state: &'static str, count: usize) {
+        self.connections.get_or_create(&StateLabel { state }).set(count as i64);
+    }
+
+    /// Counts a TLS connection that has ended, by the code of how it did.
+    pub fn connection_ended(&self, ending: &'static str) {
+        self.connections_ended.get_or_create(&EndingLabel { ending }).inc();
     }
 
     /// What was discarded so far, ordered by NAS and reason; only what happened at least once.
@@ -261,6 +300,8 @@ mod tests {
         m.handled("mab", Duration::from_micros(15));
         m.committed(7, Duration::from_millis(2));
         m.set_writer_depth(4);
+        m.set_connections("radius_1_1", 2);
+        m.connection_ended("idle");
         let text = m.encode();
         for line in [
             "cordon_radius_discarded_total{nas=\"sw1\",reason=\"wrong_secret\"} 1",
@@ -274,6 +315,8 @@ mod tests {
             "cordon_journal_batch_records_sum 7.0",
             "cordon_journal_write_seconds_count 1",
             "cordon_journal_depth 4",
+            "cordon_radsec_connections{state=\"radius_1_1\"} 2",
+            "cordon_radsec_connections_ended_total{ending=\"idle\"} 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");
         }

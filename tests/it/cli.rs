@@ -286,6 +286,67 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
     for part in ["cordon.toml:11", "VLAN 5000", "cordon.toml:14", "10.0.0.0/8", "p.cedar:1", "@id", "->"] {
         assert!(out.contains(part), "no {part:?} in:\n{out}");
     }
+    let gear = |lines: &str| format!("{good}[[nas]]\nname = \"n\"\n{lines}\n");
+    let tls = |name: &str| format!("[[nas]]\nname = \"{name}\"\nradsec = {{ san_dns = \"sw1.example\" }}\n");
+    let ca = format!("[[radsec.ca]]\nname = \"gear\"\nfile = {:?}\n", pki().path("corp/ca.pem"));
+    let (ok, out) = check(&format!("{good}[radsec]\nlisten = [\"127.0.0.1:0\"]\n{ca}{}", tls("sw1")), "");
+    assert!(ok && !out.contains("radsec"), "{out}");
+    for (text, parts) in [
+        (gear(""), ["cordon.toml:10", "has no address", "radsec = {"]),
+        (gear("address = \"10.0.0.1\""), ["cordon.toml:10", "has no secret", "secret_file"]),
+        (
+            gear("secret = \"a-secret-of-some-length\"\nradsec = { san_dns = \"x.example\" }"),
+            ["cordon.toml:11", "secret but no address", "by its certificate"],
+        ),
+        (gear("radsec = { san_dns = \"*.example\" }"), ["cordon.toml:11", "no single NAS", "without a wildcard"]),
+        (gear("radsec = { san_ip = \"sw1\" }"), ["cordon.toml:11", "no IP address", "of the certificate"]),
+        (
+            gear("radsec = { issuer = \"CN=x\" }"),
+            ["cordon.toml:11", "one thing in its certificate", "issuer with serial"],
+        ),
+        (gear("radsec = { common_name = \"sw1\" }"), ["cordon.toml:11", "common_name", "san_dns"]),
+        (gear("radsec = { san_dns = \"a\", radius_1_1 = \"maybe\" }"), ["cordon.toml:11", "maybe", "require"]),
+        (
+            format!("{good}{}{}", tls("one"), tls("two")),
+            ["cordon.toml:13", "is that of one and of two", "one [[nas]] only"],
+        ),
+        (format!("{good}[radsec]\nlisten = [\"0.0.0.0\"]\n"), ["cordon.toml:10", "has no port", "0.0.0.0:2083"]),
+        (format!("{good}[radsec]\nmax_connections = 0\n"), ["cordon.toml:10", "no NAS could connect", "give a number"]),
+        (format!("{good}[radsec]\nio_timeout_secs = 0\n"), ["cordon.toml:10", "from 1 to 300", "10 suits"]),
+        (
+            format!("{good}[radsec]\nmin_version = \"1.1\"\n"),
+            ["cordon.toml:10", "\"1.1\" is not spoken", "\"1.2\" or \"1.3\""],
+        ),
+        (
+            format!("{good}[radsec]\ncertificate = {:?}\n", pki().path("server-p256.pem")),
+            ["cordon.toml:10", "go together", "those of [tls]"],
+        ),
+        (
+            format!(
+                "{good}[radsec]\ncertificate = {:?}\nkey = {:?}\n",
+                pki().path("server-p256.pem"),
+                pki().path("p256.key")
+            ),
+            ["cordon.toml:10", "does not belong", "cordon ca issue"],
+        ),
+        (format!("{good}{ca}{ca}"), ["cordon.toml", "two CAs are named", "[[radsec.ca]]"]),
+        (format!("{good}[[radsec]]\nlisten = []\n"), ["cordon.toml:9", "[[radsec]]", "there is one"]),
+    ] {
+        let (ok, out) = check(&text, "");
+        assert!(!ok, "{text}");
+        for part in parts {
+            assert!(out.contains(part), "no {part:?} in:\n{out}");
+        }
+    }
+    for (text, part) in [
+        (format!("{good}{}", tls("sw1")), "has no `listen`"),
+        (format!("{good}[radsec]\nlisten = [\"127.0.0.1:0\"]\n{ca}"), "nobody can connect"),
+        (format!("{good}[radsec]\nlisten = [\"127.0.0.1:0\"]\n{}", tls("sw1")), "no [[radsec.ca]]"),
+        (format!("{good}[radsec]\nidle_timeout_secs = 30\n"), "600 to 900"),
+    ] {
+        let (ok, out) = check(&text, "");
+        assert!(ok && out.contains(part), "no {part:?} in:\n{out}");
+    }
     for (text, part) in [
         ("[tls]\ncolour = 1\n", "cordon.toml:2"),
         ("", "[tls]"),

@@ -23,6 +23,7 @@ mod postgres;
 mod profiles;
 mod radius;
 mod radius_rs;
+mod radsec;
 mod reasons;
 mod reload;
 mod repository;

@@ -67,7 +67,7 @@ proptest! {
         for (kind, value) in &attributes {
             reply.push(*kind, value).unwrap();
         }
-        let octets = reply.finish(&secret).unwrap();
+        let octets = reply.finish().unwrap();
         prop_assert!(Packet::is_authentic_response(&octets, &request, SECRET));
         let theirs = Packet::decode(&octets, SECRET).unwrap();
         prop_assert!(theirs.get_code() == Code::AccessAccept);

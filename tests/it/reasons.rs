@@ -36,7 +36,7 @@ fn the_reasons_are_documented_as_the_code_has_them() {
     let discards = table(Discard::ALL.iter().map(|d| (d.code(), d.cause(), d.remedy())));
     let text = format!(
         "{by_hand}{MARK}\nWhy an attempt ended as it did, `reason` of a decision:\n\n{reasons}\n## Discards\n\n\
-         Why a packet got no answer, `reason` of `GET /api/v1/discards` and a label of the metric:\n\n{discards}"
+         Why a packet got no answer, or a TLS connection was refused or cut, `reason` of `GET /api/v1/discards` and a label of the metric:\n\n{discards}"
     );
     golden(&page(), &text);
 }

@@ -2,15 +2,20 @@
 
 use super::Builder;
 use crate::config::document::{BindingSection, Sections};
-use crate::config::{CredentialSection, IdentitySection, MessageAuthenticatorValue, NasSection, Source};
+use crate::config::{
+    CredentialSection, IdentitySection, MessageAuthenticatorValue, NasRadsecSection, NasSection, Source,
+};
 use crate::enforcement::nas_profile;
 use crate::ids::{IdentityId, NasId};
 use crate::inventory::binding::{Binding, BindingField};
+use crate::inventory::certificate_name::CertificateName;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus, Interner, MAX_AUTONOMY, UnknownName};
 use crate::inventory::index::{IdentityError, IdentityIndex};
 use crate::inventory::mac::MacAddress;
-use crate::inventory::nas::{DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry, RegistryError};
+use crate::inventory::nas::{
+    DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry, RadSec, RegistryError,
+};
 use crate::secret::Secret;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -48,11 +53,13 @@ impl<'a> Builder<'a> {
                 Some(registry)
             }
             Err(e) => {
-                let (RegistryError::DuplicateAddress { second: name, .. } | RegistryError::DuplicateName(name)) = &e;
+                let (RegistryError::DuplicateAddress { second: name, .. }
+                | RegistryError::DuplicateCertificate { second: name, .. }
+                | RegistryError::DuplicateName(name)) = &e;
                 self.wrong_at(
                     places.get(name.as_str()),
                     e.to_string(),
-                    "an address and a name belong to one [[nas]] only",
+                    "an address, the name in a certificate and a name belong to one [[nas]] only",
                 );
                 None
             }
@@ -112,18 +119,45 @@ impl<'a> Builder<'a> {
     fn nas(&mut self, section: &NasSection) -> Option<Nas> {
         let name = section.name.get_ref().clone();
         let mut addresses = Vec::new();
-        for text in section.address.get_ref().iter() {
+        for (span, text) in section.address.iter().flat_map(|a| a.get_ref().iter().map(|text| (a.span(), text))) {
             match text.parse() {
                 Ok(prefix) => addresses.push(prefix),
                 Err(e) => {
                     let e: crate::inventory::nas::PrefixError = e;
-                    self.wrong(section.address.span(), e.to_string(), "give the address that the NAS sends from");
+                    self.wrong(span, e.to_string(), "give the address that the NAS sends from");
                 }
             }
         }
+        let radsec = match &section.radsec {
+            Some(radsec) => Some(self.nas_radsec(radsec, &name)?),
+            None => None,
+        };
+        if section.address.is_none() {
+            let span = section.secret.as_ref().map(Spanned::span).or(section.secret_file.as_ref().map(Spanned::span));
+            match (&radsec, span) {
+                (None, _) => {
+                    self.wrong(
+                        section.name.span(),
+                        format!("the NAS {name} has no address"),
+                        "add address = \"...\", or radsec = { san_dns = \"...\" } if it speaks RADIUS over TLS",
+                    );
+                    return None;
+                }
+                (Some(_), Some(span)) => {
+                    self.wrong(
+                        span,
+                        format!("the NAS {name} has a secret but no address: a secret is for RADIUS over UDP"),
+                        "add the address that it sends from, or remove the secret: over TLS it is known by its certificate",
+                    );
+                    return None;
+                }
+                (Some(_), None) => {}
+            }
+        }
         let secret = match (&section.secret, &section.secret_file) {
-            (Some(secret), None) => secret.get_ref().clone().into_bytes(),
-            (None, Some(file)) => self.read(file, "the secret")?.trim_ascii_end().to_vec(),
+            (None, None) if section.address.is_none() => None,
+            (Some(secret), None) => Some(secret.get_ref().clone().into_bytes()),
+            (None, Some(file)) => Some(self.read(file, "the secret")?.trim_ascii_end().to_vec()),
             (None, None) if section.shut.is_some() => {
                 let why = section.shut.as_deref().unwrap_or_default();
                 self.warnings.push(format!(
@@ -134,8 +168,9 @@ impl<'a> Builder<'a> {
                 return None;
             }
             (None, None) if section.kept_secret.is_some() => {
-                section.kept_secret.as_ref().map(|secret| secret.expose().to_vec()).unwrap_or_default()
+                section.kept_secret.as_ref().map(|secret| secret.expose().to_vec())
             }
+            (None, None) if radsec.is_some() => None,
             (None, None) => {
                 self.wrong(
                     section.name.span(),
@@ -153,17 +188,16 @@ impl<'a> Builder<'a> {
                 return None;
             }
         };
-        if secret.is_empty() {
-            self.wrong(
+        match secret.as_ref().map(Vec::len) {
+            Some(0) => self.wrong(
                 section.name.span(),
                 format!("the secret of {name} is empty"),
                 "`openssl rand -hex 16` makes a good one",
-            );
-        } else if secret.len() < GOOD_SECRET_LEN {
-            self.warnings.push(format!(
-                "the secret of {name} has {} octets; below {GOOD_SECRET_LEN} it can be guessed from captured packets",
-                secret.len()
-            ));
+            ),
+            Some(len) if len < GOOD_SECRET_LEN => self.warnings.push(format!(
+                "the secret of {name} has {len} octets; below {GOOD_SECRET_LEN} it can be guessed from captured packets"
+            )),
+            _ => {}
         }
         let max_conversations = match &section.max_conversations {
             Some(n) if *n.get_ref() == 0 => {
@@ -185,7 +219,8 @@ impl<'a> Builder<'a> {
             name,
             vendor,
             addresses,
-            secret: Secret::new(secret),
+            secret: secret.map(Secret::new),
+            radsec,
             message_authenticator: match section.message_authenticator {
                 MessageAuthenticatorValue::Required => MessageAuthenticatorMode::Required,
                 MessageAuthenticatorValue::Learned => MessageAuthenticatorMode::Learned,
@@ -196,6 +231,42 @@ impl<'a> Builder<'a> {
             max_conversations,
             mode: section.mode,
         })
+    }
+
+    /// By what in its certificate a NAS is known.
+    fn nas_radsec(&mut self, section: &Spanned<NasRadsecSection>, nas: &str) -> Option<RadSec> {
+        let NasRadsecSection { san_dns, san_ip, issuer, serial, radius_1_1 } = section.get_ref().clone();
+        let credential = match (san_dns, san_ip, issuer, serial) {
+            (Some(name), None, None, None) => Credential::SanDns(name),
+            (None, Some(ip), None, None) => match ip.parse::<IpAddr>() {
+                Ok(address) => Credential::SanIp(address.to_string()),
+                Err(_) => {
+                    self.wrong(
+                        section.span(),
+                        format!("{ip:?} is no IP address"),
+                        "give the address of the certificate",
+                    );
+                    return None;
+                }
+            },
+            (None, None, Some(issuer), Some(serial)) => Credential::IssuerSerial { issuer, serial },
+            _ => {
+                let message = format!("radsec of the NAS {nas} must name one thing in its certificate");
+                self.wrong(section.span(), message, "give san_dns, or san_ip, or issuer with serial");
+                return None;
+            }
+        };
+        let text = credential.text().map(|text| text.into_owned()).unwrap_or_default();
+        let name = CertificateName::new(credential);
+        if name.is_none() {
+            let message = format!("{text:?} is the name of no single NAS");
+            self.wrong(
+                section.span(),
+                message,
+                "give the whole DNS name that is in its certificate, without a wildcard",
+            );
+        }
+        Some(RadSec { name: name?, radius_1_1 })
     }
 
     /// All identities, of all documents, and those of the database.

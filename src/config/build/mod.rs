@@ -3,6 +3,7 @@
 mod gear;
 mod inventory;
 mod profile;
+mod radsec;
 
 use super::stored::Stored;
 use super::{CaSection, Config, ConfigError, OnCrlProblem, Source};
@@ -25,6 +26,7 @@ use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{PolicyTests, World};
 use crate::radius::dictionary::Dictionary;
 use crate::time::Timestamp;
+use crate::transport;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateRevocationListDer, PrivateKeyDer};
@@ -55,6 +57,8 @@ pub struct Built {
     pub files: Vec<PathBuf>,
     /// What is unwise but no error.
     pub warnings: Vec<String>,
+    /// By what NASes are let in that connect by TLS.
+    pub radsec: Arc<transport::radsec::Policy>,
     /// The revocation lists of each CRL file, for when it cannot be read later.
     crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
     /// Tells whether tickets of an earlier configuration are still good: the
@@ -178,6 +182,7 @@ pub fn build(
         }
     };
     let tls = trust.as_ref().and_then(|trust| builder.tls(config, trust, &trusted, previous, now));
+    let radsec = nas.as_ref().and_then(|nas| builder.radsec(config, nas, now));
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     builder.http(config);
@@ -201,19 +206,20 @@ pub fn build(
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
     let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, .. } = builder;
-    match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
+    match (policy, nas, identities, trust, tls, radsec, timezone, errors.is_empty()) {
         (
             Some(policy),
             Some(nas),
             Some(identities),
             Some(trust),
             Some((tls, tls_fingerprint)),
+            Some(radsec),
             Some(timezone),
             true,
         ) => {
             let policy = Arc::new(policy);
             let snapshot = Snapshot { nas, identities, policy, spelled, trust, tls, max_eap_len, timezone };
-            Ok(Built { snapshot, profiles, files, warnings, crls, tls_fingerprint })
+            Ok(Built { snapshot, profiles, files, warnings, radsec: Arc::new(radsec), crls, tls_fingerprint })
         }
         _ => Err(Faults { errors, files }),
     }

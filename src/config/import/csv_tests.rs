@@ -41,7 +41,7 @@ fn nas_come_from_a_table() {
     let imported = nas(Path::new("n.csv"), text.as_bytes()).unwrap();
     let config = config(&imported.document);
     let [nas] = config.nas.as_slice() else { panic!("{}", imported.document) };
-    assert_eq!(nas.address.get_ref().iter().collect::<Vec<_>>(), ["192.0.2.1", "2001:db8::1"]);
+    assert_eq!(nas.address.as_ref().unwrap().get_ref().iter().collect::<Vec<_>>(), ["192.0.2.1", "2001:db8::1"]);
     assert_eq!(nas.secret.as_ref().unwrap().get_ref(), "a \"secret\"");
     assert_eq!((nas.site.as_deref(), nas.groups.len()), (Some("hq"), 2));
 }

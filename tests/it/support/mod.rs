@@ -4,6 +4,7 @@ pub mod eapol;
 pub mod pki;
 pub mod postgres;
 pub mod radclient;
+pub mod radsec;
 pub mod server;
 
 use cordon::client::Port;

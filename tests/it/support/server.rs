@@ -150,6 +150,8 @@ pub struct Server {
     pub auth: SocketAddr,
     /// Where it takes accounting.
     pub acct: SocketAddr,
+    /// Where it takes RADIUS over TLS, if it does.
+    radsec: Option<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
 }
@@ -278,9 +280,25 @@ impl Server {
         });
         let address = |name: &str| {
             let line = addresses.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap().parse().unwrap()
+            line.map(|address| address.parse().unwrap())
         };
-        Server { auth: address("auth"), acct: address("acct"), http: address("http"), child, dir, netns }
+        let known = |name: &str| address(name).unwrap();
+        let (auth, acct, http) = (known("auth"), known("acct"), known("http"));
+        Server { auth, acct, radsec: address("radsec"), http, child, dir, netns }
+    }
+
+    /// Where it takes RADIUS over TLS.
+    #[track_caller]
+    pub fn radsec(&self) -> SocketAddr {
+        self.radsec.expect("the configuration has no [radsec] that listens")
+    }
+
+    /// The TLS connections of a NAS, as the API shows them.
+    #[track_caller]
+    pub fn connections(&self, nas: &str) -> Vec<Value> {
+        let page = self.get("/api/v1/nas");
+        let nas = page["items"].as_array().unwrap().iter().find(|item| item["name"] == nas).cloned();
+        nas.map_or_else(Vec::new, |nas| nas["radsec"]["connections"].as_array().cloned().unwrap_or_default())
     }
 
     /// Its process.
