@@ -179,6 +179,9 @@ impl Draft {
         self.warnings.extend(chain.warnings.iter().cloned());
         self.certificate(&chain.leaf);
         self.fact("certificate.chain", json!(chain.issuers), source::CERTIFICATE);
+        // By these, and the names above, a revoked CA is found in a record later.
+        let serials: Vec<_> = chain.between.iter().map(|issuer| issuer.serial.as_str()).collect();
+        self.fact("certificate.chain_serials", json!(serials), source::CERTIFICATE);
         self.fact("certificate.ca", json!(chain.anchor), source::INVENTORY);
         self.certificate_ca = Some(chain.anchor.clone());
     }

@@ -9,7 +9,7 @@ use toml::Spanned;
 /// Sections of which there may be several.
 const LISTS: [&str; 7] = ["ca", "profile", "nas", "site", "group", "binding", "identity"];
 /// Sections of which there is one.
-const SINGLE: [&str; 4] = ["server", "http", "tls", "policy"];
+const SINGLE: [&str; 5] = ["server", "http", "tls", "policy", "changes"];
 /// Keys that hold addresses with a port, and the usual port.
 const LISTENERS: [(&str, u16); 3] = [("auth", 1812), ("acct", 1813), ("listen", 8080)];
 

@@ -4,8 +4,10 @@
 //! configuration, everything else from closed lists. A flood can thus raise
 //! numbers but not the number of time series.
 
+mod changes;
 mod discard;
 
+pub use changes::ChangeMetrics;
 pub use discard::{Discard, DiscardRow};
 
 use discard::Discards;
@@ -78,6 +80,8 @@ pub struct Metrics {
     writer_batch: Histogram,
     writer_commit: Histogram,
     writer_failures: Counter,
+    /// Of changes to sessions.
+    pub changes: ChangeMetrics,
 }
 
 impl Metrics {
@@ -97,6 +101,7 @@ impl Metrics {
             writer_batch: histogram(BATCH_BUCKETS),
             writer_commit: histogram(COMMIT_BUCKETS),
             writer_failures: Counter::default(),
+            changes: ChangeMetrics::default(),
         };
         metrics.register();
         metrics
@@ -119,6 +124,7 @@ impl Metrics {
         r.register("store_writer_batch_records", "Records in one commit", self.writer_batch.clone());
         r.register_with_unit("store_writer_commit", "Time of one commit", Unit::Seconds, self.writer_commit.clone());
         r.register("store_writer_failures", "Batches that could not be committed", self.writer_failures.clone());
+        self.changes.register(r);
     }
 
     /// Counts a datagram that was dropped without an answer. `nas` is a name
@@ -225,6 +231,11 @@ mod tests {
         m.handled("mab", Duration::from_micros(15));
         m.committed(7, Duration::from_millis(2));
         m.set_writer_depth(4);
+        m.changes.asked("disconnect", "ack");
+        m.changes.over("done", Some(Duration::from_millis(300)));
+        m.changes.ignored("wrong_authenticator");
+        m.changes.late();
+        m.changes.set(1, 2);
         let text = m.encode();
         for line in [
             "cordon_radius_discarded_total{nas=\"sw1\",reason=\"wrong_secret\"} 1",
@@ -238,6 +249,13 @@ mod tests {
             "cordon_store_writer_batch_records_sum 7.0",
             "cordon_store_writer_commit_seconds_count 1",
             "cordon_store_writer_depth 4",
+            "cordon_change_requests_total{change=\"disconnect\",result=\"ack\"} 1",
+            "cordon_changes_total{ending=\"done\"} 1",
+            "cordon_change_ignored_datagrams_total{why=\"wrong_authenticator\"} 1",
+            "cordon_change_late_answers_total 1",
+            "cordon_changes_in_flight 1",
+            "cordon_changes_pending 2",
+            "cordon_change_latency_seconds_count 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");
         }

@@ -2,4 +2,5 @@
 //! request is served.
 
 pub mod clock;
+pub mod coa;
 pub mod udp;

@@ -1,5 +1,6 @@
 //! From the configuration to what the server runs on.
 
+mod changes;
 mod gear;
 mod inventory;
 mod profile;
@@ -181,6 +182,7 @@ pub fn build(
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     builder.http(config);
+    let changes = builder.changes(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
         if let Some(rules) = &rules {
@@ -200,7 +202,7 @@ pub fn build(
     builder.unknown_sites(&profiles, nas.as_ref());
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
     let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
-    let Builder { files, warnings, errors, crls, .. } = builder;
+    let Builder { files, warnings, errors, crls, dictionary, nas_profiles, .. } = builder;
     match (policy, nas, identities, trust, tls, timezone, errors.is_empty()) {
         (
             Some(policy),
@@ -212,7 +214,20 @@ pub fn build(
             true,
         ) => {
             let policy = Arc::new(policy);
-            let snapshot = Snapshot { nas, identities, policy, spelled, trust, tls, max_eap_len, timezone };
+            let gear = Arc::new(nas_profiles);
+            let snapshot = Snapshot {
+                nas,
+                identities,
+                policy,
+                spelled,
+                gear,
+                dictionary,
+                trust,
+                tls,
+                max_eap_len,
+                timezone,
+                changes,
+            };
             Ok(Built { snapshot, profiles, files, warnings, crls, tls_fingerprint })
         }
         _ => Err(Faults { errors, files }),
