@@ -8,7 +8,7 @@ use super::error_cause::ErrorCause;
 use super::exchange::Answer;
 use crate::audit::reason::Reason;
 use crate::enforcement::coa::{Change, Wish};
-use crate::ids::{ChangeOrderId, IdentityId, SessionId, WaveId};
+use crate::ids::{ChangeOrderId, DecisionId, IdentityId, SessionId, WaveId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -99,6 +99,8 @@ pub struct Order {
     pub id: ChangeOrderId,
     /// The session.
     pub session: SessionId,
+    /// The decision that had let it in.
+    pub decision: Option<DecisionId>,
     /// The NAS that holds it, by name.
     pub nas_name: String,
     /// Whose session it is, for people: the identity, or else the MAC address.

@@ -11,6 +11,7 @@ fn order(deadline_secs: u64) -> Order {
     Order {
         id: ChangeOrderId::new(START),
         session: SessionId::new(START),
+        decision: None,
         nas_name: "sw".into(),
         who: Some("anna".into()),
         identity: None,

@@ -9,6 +9,7 @@ mod support;
 mod behaviour;
 mod campus;
 mod cli;
+mod coa;
 mod demo;
 mod durable;
 mod eap_tls;
