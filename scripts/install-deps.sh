@@ -6,14 +6,17 @@ set -eu
 build="cargo:cargo cc:gcc cmake:cmake make:make"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
 radclient:freeradius-utils tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
-python3:python3 openssl:openssl git:git pkill:procps"
+python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"
 [ "${1:-build}" = test ] && wanted="$build $peers"
 
+# Debian keeps PostgreSQL's programs where no PATH looks.
+[ "${1:-build}" = test ] && [ ! -e /usr/lib/postgresql ] && need_postgresql=postgresql
+
 # Debian keeps some programs where a user's PATH does not look.
 PATH="$PATH:/usr/sbin:/sbin"
-missing=""
+missing="${need_postgresql:+ $need_postgresql}"
 for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done

@@ -45,6 +45,12 @@ macro_rules! id {
                 octets
             }
 
+            /// The time in its leading bits, to the millisecond.
+            pub fn made_at(&self) -> Timestamp {
+                let millis = self.as_bytes().iter().take(6).fold(0_i64, |n, b| n << 8 | i64::from(*b));
+                Timestamp::from_micros(millis * 1000)
+            }
+
             /// The id that these octets spell.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
@@ -120,6 +126,7 @@ mod tests {
         for micros in [0, 999, 1_000, 1_767_225_600_123_456, (1_i64 << 47) * 1000] {
             let at = Timestamp::from_micros(micros);
             let id = DecisionId::new(at);
+            assert_eq!(id.made_at().as_micros() / 1000, micros / 1000);
             assert!(DecisionId::floor(at) <= *id.as_bytes(), "{at}");
             assert!(*id.as_bytes() < DecisionId::floor(at + Duration::from_millis(1)), "{at}");
         }

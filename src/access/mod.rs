@@ -8,6 +8,7 @@
 pub mod accounting;
 pub mod acl_download;
 pub mod again;
+pub mod changes;
 pub mod conversation;
 pub mod failure;
 pub mod identify;

@@ -385,6 +385,7 @@ impl Draft {
             nas_name: info.nas.name.clone(),
             nas_address: info.source.ip(),
             nas_port: info.port,
+            names: info.names,
             calling_station: info.calling_station,
             mac: info.mac.map(|m| m.to_string()),
             called_station: info.called_station,

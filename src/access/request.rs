@@ -6,6 +6,7 @@ use crate::inventory::sensor::{self, Clue};
 use crate::radius::attribute as attr;
 use crate::radius::packet::Packet;
 pub use crate::radius::value::printable;
+use crate::session::names::SessionNames;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct RequestInfo {
     pub ssid: Option<String>,
     /// NAS-Port-Id, or NAS-Port as text.
     pub port: Option<String>,
+    /// By what the NAS names the session.
+    pub names: SessionNames,
     /// NAS-Port-Type, by the name that rules use.
     pub port_type: Option<String>,
     /// The longest EAP packet that fits the link, in octets.
@@ -61,6 +64,7 @@ impl RequestInfo {
             calling_station,
             called_station,
             port: text(attr::NAS_PORT_ID).or_else(|| packet.integer(attr::NAS_PORT).map(|n| n.to_string())),
+            names: SessionNames::read(packet.attributes().map(|a| (a.kind, a.value)), source.ip()),
             port_type: packet.integer(attr::NAS_PORT_TYPE).map(port_type),
             max_eap_len: packet
                 .integer(attr::FRAMED_MTU)

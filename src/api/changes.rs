@@ -107,9 +107,9 @@ pub(super) async fn ask_all(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let Json(body) = body.map_err(|e| Problem::body(e.body_text()))?;
     let asked = body.asked()?;
-    let filter = body.filter.filter(|f| {
-        f.all || [&f.nas, &f.site, &f.identity, &f.mac, &f.user].into_iter().any(Option::is_some)
-    });
+    let filter = body
+        .filter
+        .filter(|f| f.all || [&f.nas, &f.site, &f.identity, &f.mac, &f.user].into_iter().any(Option::is_some));
     let filter = filter.ok_or_else(|| {
         Problem::parameter("filter", "say whose sessions: nas, site, identity, mac or user; or {\"all\": true}")
     })?;
@@ -215,7 +215,8 @@ async fn found(state: &ApiState, id: &str) -> Result<Value, Problem> {
 
 fn shown_wave(state: &ApiState, wave: &Wave, counts: &Counts) -> Value {
     let Wave { id, trigger, detail, created, begins, total, live, aborted } = wave;
-    let over: serde_json::Map<String, Value> = counts.over.iter().map(|(code, n)| ((*code).into(), (*n).into())).collect();
+    let over: serde_json::Map<String, Value> =
+        counts.over.iter().map(|(code, n)| ((*code).into(), (*n).into())).collect();
     json!({
         "id": id,
         "state": wave.state(counts, state.clock.now()),

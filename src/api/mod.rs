@@ -1,27 +1,36 @@
 //! The HTTP API, read-only so far: decisions, sessions, endpoints, signals, discards,
 //! NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
+mod changes;
 mod decisions;
 mod endpoints;
 mod nas;
 mod problem;
 mod sessions;
 mod system;
+mod usage;
 
 use crate::access::Engine;
+use crate::jobs::changes::Wake;
 use crate::secret::Secret;
 use crate::store::Store;
+use crate::store::writer::Writer;
 use crate::telemetry::Metrics;
+use crate::transport::clock::Clock;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use problem::Problem;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
+
+/// How long a reader waits for what was recorded before it asked.
+const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// Tells why the server cannot serve; nothing when it can.
 pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -33,13 +42,34 @@ pub struct ApiState {
     engine: Arc<Engine>,
     token: Secret,
     metrics: Arc<Metrics>,
+    writer: Writer,
+    clock: Arc<Clock>,
+    wake: Wake,
     ready: ReadyCheck,
 }
 
+/// What the API reads from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// What was recorded.
+    pub store: Store,
+    /// What is on its way there.
+    pub writer: Writer,
+    /// How requests are served.
+    pub engine: Arc<Engine>,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Wakes who changes sessions.
+    pub wake: Wake,
+}
+
 impl ApiState {
-    /// Reads from `store`, `engine` and `metrics`, for those who know `token`.
-    pub fn new(store: Store, engine: Arc<Engine>, token: Secret, metrics: Arc<Metrics>, ready: ReadyCheck) -> Self {
-        Self { store, engine, token, metrics, ready }
+    /// Reads from `sources`, for those who know `token`.
+    pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
+        let Sources { store, writer, engine, metrics, clock, wake } = sources;
+        Self { store, engine, token, metrics, writer, clock, wake, ready }
     }
 }
 
@@ -56,6 +86,16 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/decisions/{id}", get(decisions::one))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::one))
+        .route("/api/v1/sessions/{id}/changes", post(changes::ask))
+        .route("/api/v1/changes", get(changes::list).post(changes::ask_all))
+        .route("/api/v1/changes/{id}", get(changes::one))
+        .route("/api/v1/waves", get(changes::waves))
+        .route("/api/v1/waves/{id}", get(changes::wave))
+        .route("/api/v1/waves/{id}/abort", post(changes::abort))
+        .route("/api/v1/waves/{id}/release", post(changes::release))
+        .route("/api/v1/who", get(sessions::who))
+        .route("/api/v1/usage", get(usage::usage))
+        .route("/api/v1/storage", get(usage::storage))
         .route("/api/v1/endpoints", get(endpoints::list))
         .route("/api/v1/endpoints/{id}", get(endpoints::one))
         .route("/api/v1/signals", get(endpoints::signals))
@@ -84,7 +124,11 @@ async fn require_token(State(state): State<ApiState>, request: Request, next: Ne
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
         .map(|(_, token)| token);
     match given {
-        Some(token) if bool::from(token.ct_eq(state.token.expose())) => next.run(request).await,
+        Some(token) if bool::from(token.ct_eq(state.token.expose())) => {
+            // Whoever has seen an answer finds its record.
+            state.store.caught_up(CATCH_UP).await;
+            next.run(request).await
+        }
         given => Problem::unauthorized(given.is_some()).into_response(),
     }
 }

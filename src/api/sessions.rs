@@ -1,24 +1,32 @@
 //! Who is, and who was, on the network.
 
-use super::ApiState;
-use super::decisions::{CURSOR, limit, mac, parsed};
+use super::decisions::{CURSOR, TIME, limit, mac, parsed, time};
 use super::problem::Problem;
+use super::{ApiState, changes};
 use crate::ids::SessionId;
 use crate::session::state::{Session, SessionState};
-use crate::store::read::SessionFilter;
+use crate::store::changes::ChangeFilter;
+use crate::store::read::{Held, SessionFilter};
+use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::IpAddr;
+
+const STATES: &str = "authenticated, started, active, stopped or inferred";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     state: Option<String>,
+    live: Option<bool>,
     nas: Option<String>,
     mac: Option<String>,
+    identity: Option<String>,
     user: Option<String>,
+    stay: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
@@ -29,10 +37,13 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
     let filter = SessionFilter {
-        state: parsed("state", p.state.as_deref(), "active or stopped", SessionState::from_code)?,
+        state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
+        live: p.live,
         nas: p.nas,
         mac: mac(p.mac.as_deref())?,
+        identity: p.identity,
         user: p.user,
+        stay: parsed("stay", p.stay.as_deref(), "the id of a session", |text| text.parse().ok())?,
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
@@ -44,7 +55,38 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
-    Ok(Json(shown(&session)))
+    let mut shown = shown(&session);
+    let filter = ChangeFilter { session: Some(id), ..ChangeFilter::default() };
+    shown["changes"] = changes::latest(&state, &filter).await?.into();
+    Ok(Json(shown))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhoParameters {
+    ip: Option<String>,
+    mac: Option<String>,
+    nas: Option<String>,
+    port: Option<String>,
+    at: Option<String>,
+}
+
+/// Who had an address, or was on a port, at a time: now, unless told otherwise.
+pub(super) async fn who(
+    State(state): State<ApiState>,
+    query: Result<Query<WhoParameters>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+    let ip = parsed("ip", p.ip.as_deref(), "an IPv4 or IPv6 address", |text| text.parse::<IpAddr>().ok())?;
+    let what = match (ip, mac(p.mac.as_deref())?, p.nas, p.port) {
+        (Some(ip), None, None, None) => Held::Ip(ip.to_string()),
+        (None, Some(mac), None, None) => Held::Mac(mac),
+        (None, None, Some(nas), Some(port)) => Held::Port { nas, port },
+        _ => return Err(Problem::query("say one of: ip, mac, or nas with port")),
+    };
+    let at = parsed("at", p.at.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
+    let items: Vec<Value> = state.store.holders(&what, at).await?.iter().map(shown).collect();
+    Ok(Json(json!({ "at": at, "items": items })))
 }
 
 fn shown(session: &Session) -> Value {
@@ -55,8 +97,17 @@ fn shown(session: &Session) -> Value {
         "last_at": session.last_at,
         "stopped_at": session.stopped_at(),
         "terminate_cause": session.terminate_cause(),
-        "nas": { "name": session.key.nas_name, "address": session.nas_address(), "port": session.nas_port() },
-        "acct_session_id": session.key.acct_session_id,
+        "inferred_because": session.inference(),
+        "stay": session.stay,
+        "identity": session.identity(),
+        "profile": session.profile(),
+        "nas": {
+            "name": session.key.nas_name,
+            "device": session.key.device,
+            "address": session.nas_address(),
+            "port": session.nas_port(),
+        },
+        "acct_session_id": session.acct_session_id(),
         "acct_multi_session_id": session.multi_session_id(),
         "mac": session.mac(),
         "calling_station": session.calling_station(),
@@ -64,11 +115,17 @@ fn shown(session: &Session) -> Value {
         "user_name": session.user_name(),
         "framed_ip": session.framed_ip(),
         "framed_ipv6": session.framed_ipv6(),
-        "input_octets": session.input_octets,
-        "output_octets": session.output_octets,
-        "input_packets": session.input_packets,
-        "output_packets": session.output_packets,
-        "session_time_secs": session.session_time,
+        "addresses": session.addresses().iter().map(|place| json!({
+            "address": place.value,
+            "first_at": Timestamp::from_micros(place.first_us),
+            "last_at": Timestamp::from_micros(place.last_us),
+        })).collect::<Vec<_>>(),
+        "input_octets": session.counters().input_octets(),
+        "output_octets": session.counters().output_octets(),
+        "input_packets": session.counters().input_packets(),
+        "output_packets": session.counters().output_packets(),
+        "session_time_secs": session.counters().session_time(),
+        "counter_resets": session.counters().resets(),
         "decision": session.decision(),
     })
 }

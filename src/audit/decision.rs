@@ -2,6 +2,7 @@
 
 use super::reason::Reason;
 use crate::ids::{DecisionId, IdentityId};
+use crate::session::names::SessionNames;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -87,6 +88,9 @@ pub struct Decision {
     pub nas_address: IpAddr,
     /// NAS-Port-Id, or else NAS-Port in digits.
     pub nas_port: Option<String>,
+    /// By what the NAS names the session, so that it can be spoken of later.
+    #[serde(default)]
+    pub names: SessionNames,
     /// Calling-Station-Id as it was sent.
     pub calling_station: Option<String>,
     /// The endpoint's MAC address in the one normal spelling, "02-00-5E-00-00-01".

@@ -4,11 +4,11 @@ use crate::audit::decision::Decision;
 use crate::config::apply::{self, Plan, Request};
 use crate::config::build::Built;
 use crate::config::stored::{Stored, seal_or_new};
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, database};
 use crate::ids::DecisionId;
 use crate::inventory::seal::Seal;
-use crate::server::{self, DATABASE};
-use crate::store::Store;
+use crate::server;
+use crate::store::{Location, Store};
 use crate::transport::clock::Clock;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ pub struct Host {
     pub config: Config,
     pub source: Source,
     pub data_dir: PathBuf,
+    pub location: Location,
     pub stored: Stored,
 }
 
@@ -30,14 +31,19 @@ impl Host {
     pub async fn read(file: &Path) -> Result<Host, String> {
         let (config, source) = Config::load(file).map_err(|e| e.to_string())?;
         let data_dir = source.resolve(&config.server.data_dir);
-        let database = data_dir.join(DATABASE);
-        let stored = if database.exists() {
-            let store = Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
-            server::inventory(&store, &data_dir).await.map_err(|e| format!("{}: {e}", database.display()))?
+        let location = database::location(&config, &source).map_err(|e| e.to_string())?;
+        let stored = if is_there(&location) {
+            let store = Store::open_to_read(&location).await.map_err(|e| format!("{location}: {e}"))?;
+            server::inventory(&store, &data_dir).await.map_err(|e| format!("{location}: {e}"))?
         } else {
             Stored::default()
         };
-        Ok(Host { file: file.to_owned(), config, source, data_dir, stored })
+        Ok(Host { file: file.to_owned(), config, source, data_dir, location, stored })
+    }
+
+    /// Whether there may be a database.
+    pub fn has_database(&self) -> bool {
+        is_there(&self.location)
     }
 
     /// The database, to be read.
@@ -45,11 +51,11 @@ impl Host {
     /// # Errors
     /// In words, when there is none.
     pub async fn open(&self) -> Result<Store, String> {
-        let database = self.data_dir.join(DATABASE);
-        if !database.exists() {
-            return Err(format!("{}: there is no database yet; nothing was decided", database.display()));
+        let location = &self.location;
+        if !is_there(location) {
+            return Err(format!("{location}: there is no database yet; nothing was decided"));
         }
-        Store::open_to_read(&database).await.map_err(|e| format!("{}: {e}", database.display()))
+        Store::open_to_read(location).await.map_err(|e| format!("{location}: {e}"))
     }
 
     /// A recorded decision.
@@ -67,8 +73,8 @@ impl Host {
     /// In words.
     pub async fn open_to_write(&self) -> Result<(Store, Seal), String> {
         std::fs::create_dir_all(&self.data_dir).map_err(|e| format!("{}: {e}", self.data_dir.display()))?;
-        let database = self.data_dir.join(DATABASE);
-        let store = Store::open(&database).await.map_err(|e| format!("{}: {e}", database.display()))?;
+        let location = &self.location;
+        let store = Store::open_at(location).await.map_err(|e| format!("{location}: {e}"))?;
         Ok((store, seal_or_new(&self.data_dir).map_err(|e| e.to_string())?))
     }
 
@@ -87,6 +93,14 @@ impl Host {
     /// All that is wrong.
     pub fn build(&self) -> Result<Built, String> {
         server::load(&self.file, &self.stored, None).map(|(_, _, built)| built).map_err(|faults| faults.to_string())
+    }
+}
+
+/// Whether there may be a database: SQLite's file is made when something is written.
+fn is_there(location: &Location) -> bool {
+    match location {
+        Location::File(path) => path.exists(),
+        Location::Url(_) => true,
     }
 }
 

@@ -12,7 +12,6 @@ use crate::inventory::behaviour::Behaviour;
 use crate::inventory::nas::{Nas, NasMode};
 use crate::inventory::unknown::UnknownNas;
 use crate::secret::Secret;
-use crate::server::DATABASE;
 use clap::{Args, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -102,7 +101,7 @@ fn list(args: &ListArgs) -> Result<(), String> {
     let (built, mut behaviours) = runtime()?.block_on(async {
         let host = Host::read(&args.config).await?;
         // Before the first start there is no database, and nothing was learned.
-        let behaviours = if host.data_dir.join(DATABASE).exists() {
+        let behaviours = if host.has_database() {
             host.open().await?.behaviours().await.map_err(|e| e.to_string())?
         } else {
             Vec::new()

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod database;
 pub mod document;
 pub mod files;
 mod form;
@@ -17,6 +18,7 @@ pub mod token;
 use crate::inventory::nas::NasMode;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
+use crate::store::writer::JOURNAL_MAX;
 use document::{BindingSection, GroupSection, SiteSection};
 use secrets::NasSecrets;
 use serde::Deserialize;
@@ -34,6 +36,12 @@ pub struct Config {
     /// Listeners and limits.
     #[serde(default)]
     pub server: ServerSection,
+    /// Where records and the inventory are kept.
+    #[serde(default)]
+    pub database: DatabaseSection,
+    /// How long records are kept.
+    #[serde(default)]
+    pub retention: RetentionSection,
     /// The HTTP API.
     #[serde(default)]
     pub http: HttpSection,
@@ -102,6 +110,59 @@ impl Default for ServerSection {
             workers: 0,
             reject_delay_ms: 1000,
             conversation_timeout_secs: 60,
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseSection {
+    /// PostgreSQL, `postgres://user:password@host:5432/name`; without it, SQLite in
+    /// `data_dir`.
+    pub url: Option<Spanned<String>>,
+    /// A file with the URL, so that the password is not in the configuration.
+    pub url_file: Option<Spanned<PathBuf>>,
+    /// MiB that the journal may hold while the database is away.
+    pub journal_mib: Spanned<u64>,
+}
+
+impl Default for DatabaseSection {
+    fn default() -> Self {
+        Self { url: None, url_file: None, journal_mib: Spanned::new(0..0, JOURNAL_MAX >> 20) }
+    }
+}
+
+/// `[retention]`: days, or 0 for ever.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSection {
+    /// Decisions.
+    pub decisions_days: u32,
+    /// Accounting records. Sessions hold what follows from them.
+    pub accounting_days: u32,
+    /// Sessions.
+    pub sessions_days: u32,
+    /// Usage in five minutes.
+    pub usage_5min_days: u32,
+    /// Usage in hours.
+    pub usage_hour_days: u32,
+    /// Usage in days.
+    pub usage_day_days: u32,
+    /// Hours after which a session that never tells of itself is taken to have ended.
+    pub silent_session_hours: Spanned<u32>,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        Self {
+            decisions_days: 400,
+            accounting_days: 90,
+            sessions_days: 400,
+            usage_5min_days: 35,
+            usage_hour_days: 400,
+            usage_day_days: 0,
+            silent_session_hours: Spanned::new(0..0, 24),
         }
     }
 }

@@ -194,20 +194,21 @@ impl Observation {
             AccountingStatus::On | AccountingStatus::Off | AccountingStatus::Other(_) => return None,
         };
         let mac = record.mac.as_deref().and_then(station)?;
+        let (device, session_id) = (&record.names.device, record.names.acct_session_id.as_deref().unwrap_or_default());
         let ips = [&record.framed_ip, &record.framed_ipv6].into_iter().flatten().filter_map(|ip| ip.parse().ok());
         Some(Self {
             // A NAS whose clock is ahead does not see into the future.
             at: record.event_time.min(record.received),
             origin: Origin::Session {
                 decision: record.class,
-                name: format!("{} {} {} {mac}", record.nas_name, record.device, record.session_id),
+                name: format!("{} {} {} {mac}", record.nas_name, device, session_id),
             },
             mac: Some(mac),
             certificate: None,
             identity: None,
             nas_name: record.nas_name.clone(),
             nas_address: record.nas_address,
-            port: record.nas_port.clone(),
+            port: record.names.port(),
             ssid: None,
             wireless: record.nas_port_type.is_some_and(|kind| WIRELESS.contains(&kind)),
             presence,

@@ -156,7 +156,8 @@ mod tests {
             assert_eq!(wish(change, None, None).unwrap().change(), change);
             assert!(wish(change, Some("30"), None).is_err());
         }
-        for (vlan, role) in [(None, None), (Some("0"), None), (Some("4095"), None), (Some(""), None), (Some("1"), Some("x"))]
+        for (vlan, role) in
+            [(None, None), (Some("0"), None), (Some("4095"), None), (Some(""), None), (Some("1"), Some("x"))]
         {
             assert!(wish(Change::ChangeVlan, vlan, role).is_err(), "{vlan:?} {role:?}");
         }

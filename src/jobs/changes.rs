@@ -86,16 +86,13 @@ struct Finished {
 }
 
 impl Dispatcher {
-    /// One that asks by `client`, whose late answers come by `late`.
+    /// One that works on the queue of this database, and asks by `client`, whose late
+    /// answers come by `late`.
     pub fn new(
-        store: Store,
-        engine: Arc<Engine>,
-        clock: Arc<Clock>,
-        metrics: Arc<Metrics>,
-        client: (CoaClient, mpsc::Receiver<LateAnswer>),
+        (store, engine, clock, metrics): (Store, Arc<Engine>, Arc<Clock>, Arc<Metrics>),
+        (client, late): (CoaClient, mpsc::Receiver<LateAnswer>),
         wake: Wake,
     ) -> Self {
-        let (client, late) = client;
         let limits = engine.snapshot().changes.limits;
         let (done, finished) = mpsc::channel(URGENT.in_flight + limits.in_flight);
         let shared = Shared { store, engine, clock, metrics, client, number: Arc::default() };
@@ -254,8 +251,12 @@ fn told(nas: &str, over: &crate::coa::life::Over, metrics: &Metrics) {
     let (session, who) = (order.session, order.who.as_deref().unwrap_or("-"));
     let (ending, why, trigger) = (over.ending.code(), order.cause.detail.as_str(), order.cause.trigger.as_str());
     match over.ending {
-        Ending::Done | Ending::Gone => tracing::info!(%session, who, nas, trigger, why, ending, "a session was changed"),
-        _ => tracing::warn!(%session, who, nas, trigger, why, ending, "a session was not changed: {}", over.ending.advice()),
+        Ending::Done | Ending::Gone => {
+            tracing::info!(%session, who, nas, trigger, why, ending, "a session was changed")
+        }
+        _ => {
+            tracing::warn!(%session, who, nas, trigger, why, ending, "a session was not changed: {}", over.ending.advice())
+        }
     }
 }
 
@@ -275,11 +276,8 @@ impl Shared {
                 Err(over) => return Life::Over(over),
             };
             let change = asking.wish().change();
-            let ticket = Ticket {
-                order: asking.order().id,
-                change,
-                number: self.number.fetch_add(1, Ordering::Relaxed),
-            };
+            let ticket =
+                Ticket { order: asking.order().id, change, number: self.number.fetch_add(1, Ordering::Relaxed) };
             let (result, life) = match tell(asking.wish(), &session, &self.engine.snapshot()) {
                 Err(why) => ("untold", asking.untold(&why, self.clock.now())),
                 Ok(told) => match self.ask(told, ticket).await {

@@ -1,8 +1,13 @@
 //! Work that comes round: what has gone silent is ended; who asks and is unknown
 //! is stored, and so is how NASes behave.
 
+pub mod asked;
+pub mod changes;
+pub mod reevaluate;
+
 use crate::access::Engine;
 use crate::store::Store;
+use crate::store::partition::Retention;
 use crate::store::writer::Writer;
 use crate::transport::clock::Clock;
 use std::sync::Arc;
@@ -13,6 +18,11 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often addresses that ask and are no NAS are stored: often enough for who
 /// waits for a new switch to appear, seldom enough for a flood to cost little.
 const NOTE: Duration = Duration::from_secs(2);
+
+/// How often sessions are looked over.
+const SESSIONS: Duration = Duration::from_secs(30);
+/// How often it is looked for records that are too old.
+const RETAIN: Duration = Duration::from_secs(3600);
 
 /// How often it is stored how NASes behave: what is lost with the power is learned
 /// again.
@@ -31,6 +41,44 @@ pub async fn sweep(engine: Arc<Engine>, writer: Writer, clock: Arc<Clock>) {
             // When there is no room, what is lost is a note about someone who
             // went away, and the counters still tell.
             let _ = writer.submit(record, Box::new(|_| {}));
+        }
+    }
+}
+
+/// What [`keep`] looks after.
+#[derive(Debug)]
+pub struct Keep {
+    /// Where records lie.
+    pub store: Store,
+    /// What writes them.
+    pub writer: Writer,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// How long records are kept.
+    pub retention: Retention,
+    /// After which silence a session that never tells of itself has ended.
+    pub silence: Duration,
+}
+
+/// Ends sessions that were silent for too long, and drops records that are too old.
+pub async fn keep(keep: Keep) {
+    let Keep { store, writer, clock, retention, silence } = keep;
+    let mut interval = tokio::time::interval(SESSIONS);
+    let mut retained = None;
+    loop {
+        interval.tick().await;
+        let now = clock.now();
+        writer.sweep_sessions(now, silence).await;
+        if retained.is_none_or(|at| now.since(at) >= RETAIN) {
+            retained = Some(now);
+            match store.retain(&retention, now).await {
+                Ok(dropped) => {
+                    for partition in dropped {
+                        tracing::info!(table = partition.table(), until = %partition.until, "records were dropped for their age");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "old records could not be dropped"),
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::access::reevaluate::{Difference, Standing, look};
 use crate::access::{Engine, Snapshot};
 use crate::audit::decision::Decision;
 use crate::coa::Settings;
-use crate::coa::life::{Ending, Life};
+use crate::coa::life::Ending;
 use crate::coa::wave::{SMALL, Wave};
 use crate::ids::{DecisionId, IdentityId, SessionId, WaveId};
 use crate::session::state::Session;
@@ -147,6 +147,8 @@ pub struct Reevaluator {
     known: HashMap<SessionId, Option<DecisionId>>,
     /// When all were looked at last.
     last: Option<Timestamp>,
+    /// How many there were then.
+    live: u64,
 }
 
 impl Reevaluator {
@@ -156,7 +158,7 @@ impl Reevaluator {
         let (sender, requests) = mpsc::channel(QUEUE);
         let asks = Reevaluate { requests: sender, clock: clock.clone() };
         let (timed, known) = (BTreeSet::new(), HashMap::new());
-        (Self { store, engine, clock, wake, requests, timed, known, last: None }, asks)
+        (Self { store, engine, clock, wake, requests, timed, known, last: None, live: 0 }, asks)
     }
 
     /// Runs until the server ends.
@@ -206,6 +208,7 @@ impl Reevaluator {
         if scope == Scope::All {
             self.timed.clear();
             self.last = Some(self.clock.now());
+            self.live = seen.live;
         }
         self.remember(&seen, self.clock.now() + recheck * 2);
         self.drop_moot(&seen).await?;
@@ -293,6 +296,8 @@ impl Reevaluator {
         snapshot: &Arc<Snapshot>,
     ) -> Result<(), StoreError> {
         let Seen { live, alone, found, .. } = seen;
+        // Of a look at some, what they are a share of is known from the last at all.
+        let live = live.max(self.live);
         if !alone.is_empty() && !found.is_empty() {
             let alone: Vec<_> = alone.iter().map(|(why, n)| format!("{n}: {why}")).collect();
             tracing::info!(trigger, "sessions left alone: {}", alone.join("; "));

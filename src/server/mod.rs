@@ -4,20 +4,25 @@ mod radius;
 pub mod reload;
 
 use crate::access::{Engine, Service};
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Sources};
+use crate::coa::exchange::{NoAnswer, Timing};
 use crate::config::build::{Built, Faults, build};
+use crate::config::database;
 use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
 use crate::jobs;
-use crate::store::Store;
+use crate::jobs::changes::{Dispatcher, Wake};
+use crate::jobs::reevaluate::Reevaluator;
 use crate::store::writer::Writer;
+use crate::store::{Location, Store};
 use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
+use crate::transport::coa::CoaClient;
 use crate::transport::udp::Listener;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -25,8 +30,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// The database, within `data_dir`.
-pub const DATABASE: &str = "cordon.db";
 /// How long requests in progress may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -47,10 +50,10 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// The database cannot be used.
-    #[error("the database {}: {message}", .path.display())]
+    #[error("the database {location}: {message}")]
     Store {
         /// Where it is.
-        path: PathBuf,
+        location: Location,
         /// What is wrong.
         message: String,
     },
@@ -130,9 +133,9 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let (config, source) = Config::load(file).map_err(|e| StartError::Config(e.into()))?;
     let data_dir = source.resolve(&config.server.data_dir);
     std::fs::create_dir_all(&data_dir)?;
-    let path = data_dir.join(DATABASE);
-    let unusable = |message: String| StartError::Store { path: path.clone(), message };
-    let store = Store::open(&path).await.map_err(|e| unusable(e.to_string()))?;
+    let location = database::location(&config, &source).map_err(|e| StartError::Config(e.into()))?;
+    let unusable = |message: String| StartError::Store { location: location.clone(), message };
+    let store = Store::open_at(&location).await.map_err(|e| unusable(e.to_string()))?;
     let stored = inventory(&store, &data_dir).await.map_err(unusable)?;
     let (config, source, built) = load(file, &stored, None).map_err(StartError::Config)?;
     for warning in &built.warnings {
@@ -141,7 +144,9 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let token = api_token(&config, &source).map_err(|e| StartError::Config(e.into()))?;
     let metrics = Arc::new(Metrics::new());
     let clock = Arc::new(Clock::start());
-    let writer = Writer::start(store.clone(), metrics.clone());
+    let journal_max = config.database.journal_mib.get_ref() << 20;
+    let writer = Writer::start(store.clone(), &data_dir, journal_max, metrics.clone());
+    let writer = writer.await.map_err(|e| unusable(e.to_string()))?;
 
     let engine = Arc::new(Engine::new(
         built.snapshot.clone(),
@@ -177,17 +182,45 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         let handle = move |datagram: &[u8], path| requests.handle(datagram, path);
         workers.extend(listener.serve(per_listener, handle, &stop)?);
     }
-    let state = ApiState::new(store.clone(), engine.clone(), token, metrics.clone(), ready(&writer, &stop));
+    let wake = Wake::default();
+    let ignored = {
+        let metrics = metrics.clone();
+        Arc::new(move |why: NoAnswer| metrics.changes.ignored(why.code()))
+    };
+    let from: Vec<IpAddr> = config.server.auth.iter().map(SocketAddr::ip).collect();
+    let client = CoaClient::start(&from, Timing::RFC_5080, clock.clone(), ignored).await?;
+    let (reevaluator, reevaluate) = Reevaluator::new(store.clone(), engine.clone(), clock.clone(), wake.clone());
+    let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
+    tokio::spawn(Dispatcher::new(shared, client, wake.clone()).run());
+    tokio::spawn(reevaluator.run());
+    let sources = Sources {
+        store: store.clone(),
+        writer: writer.clone(),
+        engine: engine.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        wake,
+    };
+    let state = ApiState::new(sources, token, ready(&writer, &stop));
     let app = api::router(state);
     tokio::spawn(async move {
         if let Err(e) = axum::serve(http_listener, app).await {
             tracing::error!(error = %e, "the API has stopped");
         }
     });
-    tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock));
+    tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock.clone()));
+    let keep = jobs::Keep {
+        store: store.clone(),
+        writer: writer.clone(),
+        clock,
+        retention: database::retention(&config.retention),
+        silence: database::silence(&config.retention),
+    };
+    tokio::spawn(jobs::keep(keep));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
-    let reloader = reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, stored, built);
+    let reloader =
+        reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, stored, built, reevaluate);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })
 }
@@ -265,5 +298,7 @@ impl Running {
         });
         let _ = tokio::time::timeout(DRAIN, joined).await;
         let _ = tokio::time::timeout(DRAIN, self.writer.drain()).await;
+        // What is not in the database by then is stored at the next start.
+        self.writer.settle(DRAIN).await;
     }
 }

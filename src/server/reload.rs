@@ -6,19 +6,23 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
-use crate::config::{Config, HttpSection, ServerSection};
+use crate::config::{Config, DatabaseSection, HttpSection, ServerSection};
+use crate::ids::IdentityId;
+use crate::inventory::identity::Identity;
+use crate::jobs::reevaluate::{Reevaluate, Scope};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often files are looked at. A change is in force at most twice this
-/// later, since it is taken when it has been still for one look.
-const LOOK: Duration = Duration::from_millis(500);
+/// later, since it is taken when it has been still for one look: what bars somebody
+/// is to reach a switch within two seconds.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often an inventory that could not be read is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -50,6 +54,7 @@ pub struct Reloader {
     /// The generation that could not be used, and when that was found out.
     refused: Option<(i64, Timestamp)>,
     built: Arc<Built>,
+    reevaluate: Reevaluate,
 }
 
 impl Reloader {
@@ -63,12 +68,13 @@ impl Reloader {
         data_dir: PathBuf,
         stored: Stored,
         built: Built,
+        reevaluate: Reevaluate,
     ) -> Self {
         let watched = built.files.clone();
         // Not when it first runs: requests are served by then, and files may change.
         let in_force = stamps(&watched);
         let (stored, built) = (Arc::new(stored), Arc::new(built));
-        Self { file, started, watched, in_force, engine, store, data_dir, stored, refused: None, built }
+        Self { file, started, watched, in_force, engine, store, data_dir, stored, refused: None, built, reevaluate }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -137,6 +143,8 @@ impl Reloader {
                 self.watched = new.files.clone();
                 self.engine.replace(new.snapshot.clone());
                 let policy = new.snapshot.policy.revision();
+                let (scope, trigger) = scope(&self.built, &new);
+                self.reevaluate.ask(scope, &trigger);
                 let waiting = needs_restart(&self.started, &config);
                 if waiting.is_empty() {
                     tracing::info!(policy, "the changed configuration is in force");
@@ -160,6 +168,42 @@ impl Reloader {
     }
 }
 
+/// Whose sessions may come to something else, and because of what.
+fn scope(old: &Built, new: &Built) -> (Scope, String) {
+    let (was, is) = (&old.snapshot, &new.snapshot);
+    if was.policy.revision() != is.policy.revision() {
+        return (Scope::All, format!("policy {}", is.policy.revision()));
+    }
+    let changed = changed(was.identities.all(), is.identities.all());
+    let same = old.profiles == new.profiles
+        && new.trusts_as(old)
+        && was.nas.all() == is.nas.all()
+        && was.identities.bindings() == is.identities.bindings();
+    match changed {
+        Some(changed) if same && !changed.is_empty() => (Scope::Identities(changed), "inventory".into()),
+        _ => (Scope::All, "configuration".into()),
+    }
+}
+
+/// The identities that are others than before, with the names that their sessions
+/// know. `None` when somebody else's sessions may be theirs now.
+fn changed(was: &[Arc<Identity>], is: &[Arc<Identity>]) -> Option<BTreeMap<IdentityId, String>> {
+    let now: HashMap<IdentityId, &Arc<Identity>> = is.iter().map(|identity| (identity.id, identity)).collect();
+    if was.len() < is.len() {
+        return None;
+    }
+    let mut changed = BTreeMap::new();
+    for old in was {
+        match now.get(&old.id) {
+            Some(new) if new == &old => {}
+            Some(new) if new.credentials != old.credentials || new.name != old.name => return None,
+            Some(_) => drop(changed.insert(old.id, old.name.to_string())),
+            None => return None,
+        }
+    }
+    Some(changed)
+}
+
 /// The keys whose new values wait for the next start.
 fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
     let ServerSection {
@@ -173,10 +217,17 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         nas_profiles: _,
         dictionaries: _,
     } = &started.server;
+    let DatabaseSection { url, url_file, journal_mib } = &started.database;
     let HttpSection { listen, token_file, token } = &started.http;
     let (server, http) = (&now.server, &now.http);
-    let secret = |token: &Option<toml::Spanned<String>>| token.as_ref().map(|token| token.get_ref().clone());
+    let told = |value: &Option<toml::Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone());
+    let file = |value: &Option<toml::Spanned<PathBuf>>| value.as_ref().map(|value| value.get_ref().clone());
+    let database = &now.database;
     let changed = [
+        ("[database] url", told(url) != told(&database.url)),
+        ("[database] url_file", file(url_file) != file(&database.url_file)),
+        ("[database] journal_mib", journal_mib.get_ref() != database.journal_mib.get_ref()),
+        ("[retention]", started.retention != now.retention),
         ("[server] data_dir", *data_dir != server.data_dir),
         ("[server] auth", *auth != server.auth),
         ("[server] acct", *acct != server.acct),
@@ -185,7 +236,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
         ("[http] token_file", *token_file != http.token_file),
-        ("[http] token", secret(token) != secret(&http.token)),
+        ("[http] token", told(token) != told(&http.token)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }

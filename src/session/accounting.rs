@@ -1,10 +1,13 @@
 //! One accounting record (RFC 2866), read from a request's attributes.
 
 use super::attributes as attr;
+use super::names::{self, SessionNames, first};
 use super::state::SessionKey;
 use crate::audit::decision::decision_of_class;
 use crate::ids::DecisionId;
+use crate::inventory::mac::MacAddress;
 use crate::inventory::sensor::{self, Clue};
+use crate::radius::packet::Tlvs;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt;
@@ -102,16 +105,10 @@ pub struct AccountingRecord {
     pub nas_name: String,
     /// The address the request came from.
     pub nas_address: IpAddr,
-    /// Which device of that NAS it was, since one entry of the configuration may
-    /// stand for many: NAS-Identifier, or else NAS-IP-Address or
-    /// NAS-IPv6-Address, or else the address the request came from.
-    pub device: String,
+    /// Which session it is about, and at which device and port.
+    pub names: SessionNames,
     /// What happened.
     pub status: AccountingStatus,
-    /// Acct-Session-Id; empty only for records that are about no session.
-    pub session_id: String,
-    /// Acct-Multi-Session-Id.
-    pub multi_session_id: Option<String>,
     /// User-Name.
     pub user_name: Option<String>,
     /// Calling-Station-Id as it was sent.
@@ -120,64 +117,70 @@ pub struct AccountingRecord {
     pub called_station: Option<String>,
     /// The endpoint's MAC address in the normal spelling, if Calling-Station-Id is one.
     pub mac: Option<String>,
-    /// NAS-Port-Id, or else NAS-Port in digits.
-    pub nas_port: Option<String>,
     /// NAS-Port-Type.
     pub nas_port_type: Option<u32>,
     /// Framed-IP-Address.
     pub framed_ip: Option<String>,
     /// Framed-IPv6-Address.
     pub framed_ipv6: Option<String>,
-    /// Octets from the endpoint, with gigawords (RFC 2869 section 5.1).
-    pub input_octets: u64,
+    /// Octets from the endpoint, with gigawords (RFC 2869 section 5.1), if it was told.
+    pub input_octets: Option<u64>,
+    /// Whether the gigawords were told, so that the counter does not run over.
+    pub input_is_wide: bool,
     /// Octets to the endpoint, with gigawords.
-    pub output_octets: u64,
+    pub output_octets: Option<u64>,
+    /// As for input.
+    pub output_is_wide: bool,
     /// Packets from the endpoint.
-    pub input_packets: u64,
+    pub input_packets: Option<u64>,
     /// Packets to the endpoint.
-    pub output_packets: u64,
+    pub output_packets: Option<u64>,
     /// Seconds since the session began.
-    pub session_time: u32,
+    pub session_time: Option<u32>,
     /// Acct-Terminate-Cause.
     pub terminate_cause: Option<u32>,
     /// The decision that the first Class attribute of ours names.
     pub class: Option<DecisionId>,
     /// What the NAS overheard of the endpoint; at most [`sensor::MAX_CLUES`].
     pub clues: Vec<Clue>,
+    /// All attributes as they came.
+    pub attributes: Vec<u8>,
     /// The same for the same record sent again, different for any other; the
     /// key it is stored by. See [`Digest`].
     pub digest: [u8; 32],
 }
 
 impl AccountingRecord {
-    /// Reads a record from the (number, value) pairs of a verified request.
+    /// Reads a record from the attributes of a verified request, one after the
+    /// other as they are on the wire.
     ///
-    /// `mac` gives the normal spelling of a Calling-Station-Id that is a MAC
-    /// address. Of an attribute that is there more than once the first counts;
-    /// optional ones of the wrong length are taken as absent, since refusing
-    /// the record would only make the NAS repeat it for ever.
-    pub fn from_attributes<'a>(
-        attributes: impl Iterator<Item = (u8, &'a [u8])>,
+    /// Of an attribute that is there more than once the first counts; optional ones
+    /// of the wrong length are taken as absent, since refusing the record would only
+    /// make the NAS repeat it for ever.
+    ///
+    /// # Errors
+    /// See [`AccountingError`].
+    pub fn from_octets(
+        octets: &[u8],
         nas_name: &str,
         nas_address: IpAddr,
         received: Timestamp,
-        mac: impl FnOnce(&str) -> Option<String>,
     ) -> Result<Self, AccountingError> {
         let mut seen = Seen::default();
         let mut digest = Digest::new(nas_name);
-        for (kind, value) in attributes {
+        for (kind, value) in (Tlvs { rest: octets }) {
             digest.attribute(kind, value);
             seen.attribute(kind, value);
         }
         let status = AccountingStatus::from(seen.status.ok_or(AccountingError::NoStatus)?);
         let about_session =
             matches!(status, AccountingStatus::Start | AccountingStatus::Interim | AccountingStatus::Stop);
-        if about_session && seen.session_id.is_none() {
+        let names = seen.names.names(nas_address);
+        if about_session && names.acct_session_id.is_none() {
             return Err(AccountingError::NoSessionId);
         }
         let restart = matches!(status, AccountingStatus::On | AccountingStatus::Off);
-        let device = seen.nas_identifier.or(seen.nas_ip).or(seen.nas_ipv6).unwrap_or_else(|| nas_address.to_string());
-        digest.device(&device);
+        digest.device(&names.device);
         let delay = Duration::from_secs(seen.delay.unwrap_or(0).min(MAX_DELAY_SECS).into());
         let sent = received - delay;
         Ok(Self {
@@ -185,29 +188,29 @@ impl AccountingRecord {
             event_time: event_time(seen.event_timestamp, sent, received),
             nas_name: nas_name.to_owned(),
             nas_address,
-            device,
+            names,
             status,
-            mac: seen.calling_station.as_deref().and_then(mac),
+            mac: seen.calling_station.as_deref().and_then(|s| MacAddress::parse(s).ok()).map(|mac| mac.to_string()),
             // Two restarts say the same in every octet unless they are dated;
             // then the time they came at must tell them apart.
             digest: digest.finish(seen.event_timestamp, restart.then_some(sent)),
-            session_id: seen.session_id.unwrap_or_default(),
-            multi_session_id: seen.multi_session_id,
             user_name: seen.user_name,
             calling_station: seen.calling_station,
             called_station: seen.called_station,
-            nas_port: seen.nas_port_id.or_else(|| seen.nas_port.map(|p| p.to_string())),
             nas_port_type: seen.nas_port_type,
             framed_ip: seen.framed_ip,
             framed_ipv6: seen.framed_ipv6,
             input_octets: wide(seen.input_gigawords, seen.input_octets),
+            input_is_wide: seen.input_gigawords.is_some(),
             output_octets: wide(seen.output_gigawords, seen.output_octets),
-            input_packets: seen.input_packets.unwrap_or(0).into(),
-            output_packets: seen.output_packets.unwrap_or(0).into(),
-            session_time: seen.session_time.unwrap_or(0),
+            output_is_wide: seen.output_gigawords.is_some(),
+            input_packets: seen.input_packets.map(u64::from),
+            output_packets: seen.output_packets.map(u64::from),
+            session_time: seen.session_time,
             terminate_cause: seen.terminate_cause,
             class: seen.class,
             clues: seen.clues,
+            attributes: octets.to_vec(),
         })
     }
 
@@ -218,12 +221,17 @@ impl AccountingRecord {
         match self.status {
             AccountingStatus::Start | AccountingStatus::Interim | AccountingStatus::Stop => Some(SessionKey {
                 nas_name: self.nas_name.clone(),
-                device: self.device.clone(),
-                acct_session_id: self.session_id.clone(),
+                device: self.names.device.clone(),
+                acct_session_id: self.names.acct_session_id.clone().unwrap_or_default(),
                 station: self.station().to_owned(),
             }),
             AccountingStatus::On | AccountingStatus::Off | AccountingStatus::Other(_) => None,
         }
+    }
+
+    /// Whether it says itself when it was.
+    pub fn is_dated(&self) -> bool {
+        self.digest.iter().take(4).any(|b| *b != 0)
     }
 
     /// The MAC address, or else Calling-Station-Id as it is, or else nothing.
@@ -237,17 +245,11 @@ impl AccountingRecord {
 struct Seen {
     status: Option<u32>,
     delay: Option<u32>,
-    nas_identifier: Option<String>,
-    nas_ip: Option<String>,
-    nas_ipv6: Option<String>,
+    names: names::Seen,
     event_timestamp: Option<u32>,
-    session_id: Option<String>,
-    multi_session_id: Option<String>,
     user_name: Option<String>,
     calling_station: Option<String>,
     called_station: Option<String>,
-    nas_port: Option<u32>,
-    nas_port_id: Option<String>,
     nas_port_type: Option<u32>,
     framed_ip: Option<String>,
     framed_ipv6: Option<String>,
@@ -265,20 +267,14 @@ struct Seen {
 
 impl Seen {
     fn attribute(&mut self, kind: u8, value: &[u8]) {
+        self.names.attribute(kind, value);
         match kind {
             attr::ACCT_STATUS_TYPE => first(&mut self.status, || attr::integer(value)),
-            attr::NAS_IDENTIFIER => first(&mut self.nas_identifier, || attr::text(value)),
-            attr::NAS_IP_ADDRESS => first(&mut self.nas_ip, || attr::ipv4(value)),
-            attr::NAS_IPV6_ADDRESS => first(&mut self.nas_ipv6, || attr::ipv6(value)),
             attr::ACCT_DELAY_TIME => first(&mut self.delay, || attr::integer(value)),
             attr::EVENT_TIMESTAMP => first(&mut self.event_timestamp, || attr::integer(value)),
-            attr::ACCT_SESSION_ID => first(&mut self.session_id, || attr::text(value)),
-            attr::ACCT_MULTI_SESSION_ID => first(&mut self.multi_session_id, || attr::text(value)),
             attr::USER_NAME => first(&mut self.user_name, || attr::text(value)),
             attr::CALLING_STATION_ID => first(&mut self.calling_station, || attr::text(value)),
             attr::CALLED_STATION_ID => first(&mut self.called_station, || attr::text(value)),
-            attr::NAS_PORT => first(&mut self.nas_port, || attr::integer(value)),
-            attr::NAS_PORT_ID => first(&mut self.nas_port_id, || attr::text(value)),
             attr::NAS_PORT_TYPE => first(&mut self.nas_port_type, || attr::integer(value)),
             attr::FRAMED_IP_ADDRESS => first(&mut self.framed_ip, || attr::ipv4(value)),
             attr::FRAMED_IPV6_ADDRESS => first(&mut self.framed_ipv6, || attr::ipv6(value)),
@@ -297,14 +293,8 @@ impl Seen {
     }
 }
 
-fn first<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
-    if slot.is_none() {
-        *slot = value();
-    }
-}
-
-fn wide(gigawords: Option<u32>, octets: Option<u32>) -> u64 {
-    u64::from(gigawords.unwrap_or(0)) << 32 | u64::from(octets.unwrap_or(0))
+fn wide(gigawords: Option<u32>, octets: Option<u32>) -> Option<u64> {
+    octets.map(|octets| u64::from(gigawords.unwrap_or(0)) << 32 | u64::from(octets))
 }
 
 fn event_time(stamp: Option<u32>, sent: Timestamp, received: Timestamp) -> Timestamp {

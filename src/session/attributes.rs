@@ -49,6 +49,17 @@ pub(super) fn ipv6(value: &[u8]) -> Option<String> {
     Some(Ipv6Addr::from(octets).to_string())
 }
 
+/// Cisco's number as a vendor, and the type of Cisco-AVPair.
+const CISCO_AV_PAIR: [u8; 5] = [0, 0, 0, 9, 1];
+
+/// The value of Cisco's `audit-session-id=`, by which its gear finds a session; `None`
+/// if this Vendor-Specific attribute is another.
+pub(super) fn audit_session_id(value: &[u8]) -> Option<String> {
+    let (length, rest) = value.strip_prefix(&CISCO_AV_PAIR)?.split_first()?;
+    let pair = rest.get(..usize::from(*length).checked_sub(2)?)?;
+    text(pair.strip_prefix(b"audit-session-id=")?)
+}
+
 /// Text as it may be stored and shown: what is not UTF-8, and control
 /// characters, are written as `\xNN`. An attribute of 253 octets can grow to
 /// 1,012. `None` if there is nothing in it.

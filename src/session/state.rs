@@ -1,19 +1,32 @@
-//! One stay on the network, put together from accounting records.
+//! One stay on the network, put together from the decision that let it in and
+//! from accounting records.
 //!
 //! Records come in any order, late and more than once. [`Session::merge`]
-//! therefore only ever takes the earlier, the later or the larger of two
-//! things, so that the same set of records ends in the same session whatever
-//! order it came in.
+//! therefore takes the earlier, the later or the larger of two things, so that the
+//! same set of records ends in the same session whatever order it came in; but for
+//! a NAS that sets its counters back in the middle, where what comes late is not
+//! told from what was counted before.
 
 use super::accounting::{AccountingRecord, AccountingStatus};
+use super::meter::{Counters, Place};
+use super::names::SessionNames;
+use crate::audit::decision::{Decision, IdentityRef};
 use crate::ids::{DecisionId, SessionId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// The terminate cause of sessions that their NAS's restart ended (RFC 2866 section 5.10).
 const NAS_REBOOT: u32 = 11;
+/// How long a session that tells of itself may be silent, in intervals between
+/// what it told: two may be lost.
+const SILENT_INTERVALS: u32 = 3;
+/// However often it told of itself, a session is not over for being silent this
+/// long: a link that fails for a while loses everything.
+const SILENT_LEAST: Duration = Duration::from_secs(15 * 60);
+/// Addresses of one session that are remembered, the latest.
+pub const MAX_ADDRESSES: usize = 16;
 
 /// What the NAS calls the session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,37 +35,53 @@ pub struct SessionKey {
     pub nas_name: String,
     /// Which device of it; see [`AccountingRecord::device`].
     pub device: String,
-    /// Acct-Session-Id.
+    /// Acct-Session-Id. Until the NAS has told one, the Class that it was given.
     pub acct_session_id: String,
     /// The endpoint's MAC address, or else its Calling-Station-Id, or else nothing.
     pub station: String,
 }
 
-/// Whether the endpoint is still there.
+/// Where a session stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionState {
-    /// Start or Interim came, and nothing that ended it.
+    /// It was let in; the NAS has told nothing of it yet.
+    Authenticated,
+    /// Start came.
+    Started,
+    /// Interim-Update came.
     Active,
     /// Stop came, or the NAS restarted.
     Stopped,
+    /// It was silent for too long, or another one has taken its place: it must have
+    /// ended, though nobody said so.
+    Inferred,
 }
 
 impl SessionState {
-    /// Both states.
-    pub const ALL: [SessionState; 2] = [Self::Active, Self::Stopped];
+    /// All states.
+    pub const ALL: [SessionState; 5] =
+        [Self::Authenticated, Self::Started, Self::Active, Self::Stopped, Self::Inferred];
 
     /// The name that is stored and filtered by.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Authenticated => "authenticated",
+            Self::Started => "started",
             Self::Active => "active",
             Self::Stopped => "stopped",
+            Self::Inferred => "inferred",
         }
     }
 
     /// The state with this [`code`](Self::code), if there is one.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.code() == code)
+    }
+
+    /// Whether the endpoint is still there, as far as is known.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Authenticated | Self::Started | Self::Active)
     }
 }
 
@@ -79,6 +108,36 @@ fn told<T>(slot: &MaybeLatest<T>) -> Option<&T> {
     slot.as_ref().map(|l| &l.value)
 }
 
+/// Why a session must have ended, though nobody said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inference {
+    /// Nothing was heard of it for too long.
+    Silent,
+    /// The same endpoint has another session at the same NAS.
+    Superseded,
+}
+
+/// A conclusion, and when it was drawn: what is heard of later makes it void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Closed {
+    at_us: i64,
+    why: Inference,
+}
+
+/// Who was let in, and as what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Granted {
+    /// The decision.
+    pub decision: DecisionId,
+    /// Its identity, if it was recognised.
+    pub identity: Option<String>,
+    /// The profile.
+    pub profile: Option<String>,
+    /// How long the NAS was told that it may last, in seconds.
+    pub session_timeout: Option<u32>,
+}
+
 /// What a session holds besides what is searched by; stored as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDetails {
@@ -88,12 +147,29 @@ pub struct SessionDetails {
     implied_us: Option<i64>,
     /// The latest Stop.
     stop_us: Option<i64>,
+    /// The two latest Interim-Updates, the later first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    interim_us: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    before_us: Option<i64>,
+    /// When its NAS restarted after all that was told of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    restarted_us: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    closed: Option<Closed>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    granted: MaybeLatest<Granted>,
+    /// The decision that the NAS names by Class: a link to follow, no proof.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    class: MaybeLatest<DecisionId>,
+    #[serde(default)]
+    counters: Counters,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     terminate_cause: MaybeLatest<u32>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     nas_address: MaybeLatest<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    nas_port: MaybeLatest<String>,
+    names: MaybeLatest<SessionNames>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     user_name: MaybeLatest<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -102,60 +178,45 @@ pub struct SessionDetails {
     calling_station: MaybeLatest<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     called_station: MaybeLatest<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    multi_session_id: MaybeLatest<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    framed_ip: MaybeLatest<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    framed_ipv6: MaybeLatest<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    decision: MaybeLatest<DecisionId>,
+    /// Its addresses, those told last at the end; at most [`MAX_ADDRESSES`].
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    addresses: Vec<Place>,
 }
 
 /// One stay on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Our own id, made when its first record came.
+    /// Our own id, made when it was first heard of.
     pub id: SessionId,
+    /// The first session of the same stay: one that roams between NASes has a
+    /// session at each.
+    pub stay: SessionId,
     /// What the NAS calls it.
     pub key: SessionKey,
     /// How many earlier stays had the same key.
     pub reuse: u32,
     /// When the latest thing happened that was told of it.
     pub last_at: Timestamp,
-    /// When the NAS restarted after that, if it did.
-    pub restarted_at: Option<Timestamp>,
-    /// Octets from the endpoint.
-    pub input_octets: u64,
-    /// Octets to the endpoint.
-    pub output_octets: u64,
-    /// Packets from the endpoint.
-    pub input_packets: u64,
-    /// Packets to the endpoint.
-    pub output_packets: u64,
-    /// Seconds it has lasted, as the NAS counts.
-    pub session_time: u32,
     /// Everything else.
     pub details: SessionDetails,
 }
 
 impl Session {
+    fn empty(id: SessionId, key: SessionKey, reuse: u32, at: Timestamp) -> Self {
+        Self { id, stay: id, key, reuse, last_at: at, details: SessionDetails::default() }
+    }
+
     /// The session that this record is the first to tell of.
     pub fn new(id: SessionId, key: SessionKey, reuse: u32, record: &AccountingRecord) -> Self {
-        let mut session = Self {
-            id,
-            key,
-            reuse,
-            last_at: record.event_time,
-            restarted_at: None,
-            input_octets: 0,
-            output_octets: 0,
-            input_packets: 0,
-            output_packets: 0,
-            session_time: 0,
-            details: SessionDetails::default(),
-        };
+        let mut session = Self::empty(id, key, reuse, record.event_time);
         session.merge(record);
+        session
+    }
+
+    /// The session that this decision let in.
+    pub fn let_in(id: SessionId, key: SessionKey, reuse: u32, decision: &Decision) -> Self {
+        let mut session = Self::empty(id, key, reuse, decision.at);
+        session.authenticated(decision);
         session
     }
 
@@ -167,18 +228,37 @@ impl Session {
             && self.stopped_at().is_some_and(|end| record.event_time > end.max(self.last_at))
     }
 
+    /// Takes in that it was let in, or logged in again.
+    pub fn authenticated(&mut self, decision: &Decision) {
+        let at = decision.at;
+        self.last_at = self.last_at.max(at);
+        let seconds = decision.reply.iter().find(|(name, _)| name == "Session-Timeout");
+        let granted = Granted {
+            decision: decision.id,
+            identity: decision.identity.as_ref().map(|IdentityRef { name, .. }| name.clone()),
+            profile: decision.profile.clone(),
+            session_timeout: seconds.and_then(|(_, value)| value.parse().ok()),
+        };
+        let d = &mut self.details;
+        d.implied_us = least(d.implied_us, at);
+        offer(&mut d.granted, Some(&granted), at);
+        offer(&mut d.nas_address, Some(&decision.nas_address), at);
+        offer(&mut d.names, Some(&decision.names), at);
+        let user = decision.identity.as_ref().map(|i| &i.name).or(decision.outer_identity.as_ref());
+        offer(&mut d.user_name, user, at);
+        offer(&mut d.mac, decision.mac.as_ref(), at);
+        offer(&mut d.calling_station, decision.calling_station.as_ref(), at);
+        offer(&mut d.called_station, decision.called_station.as_ref(), at);
+        self.reopen();
+    }
+
     /// Takes in what the record tells. Counters never go back.
     pub fn merge(&mut self, record: &AccountingRecord) {
         let at = record.event_time;
         self.last_at = self.last_at.max(at);
-        self.input_octets = self.input_octets.max(record.input_octets);
-        self.output_octets = self.output_octets.max(record.output_octets);
-        self.input_packets = self.input_packets.max(record.input_packets);
-        self.output_packets = self.output_packets.max(record.output_packets);
-        self.session_time = self.session_time.max(record.session_time);
-
         let d = &mut self.details;
-        let implied = at - Duration::from_secs(record.session_time.into());
+        d.counters.take(record);
+        let implied = at - Duration::from_secs(record.session_time.unwrap_or(0).into());
         d.implied_us = least(d.implied_us, implied);
         match record.status {
             AccountingStatus::Start => d.start_us = least(d.start_us, at),
@@ -186,32 +266,68 @@ impl Session {
                 d.stop_us = d.stop_us.max(Some(at.as_micros()));
                 offer(&mut d.terminate_cause, record.terminate_cause.as_ref(), at);
             }
-            _ => {}
+            AccountingStatus::Interim => d.interim(at.as_micros()),
+            AccountingStatus::On | AccountingStatus::Off | AccountingStatus::Other(_) => {}
         }
+        offer(&mut d.class, record.class.as_ref(), at);
         offer(&mut d.nas_address, Some(&record.nas_address), at);
-        offer(&mut d.nas_port, record.nas_port.as_ref(), at);
+        offer(&mut d.names, Some(&record.names), at);
         offer(&mut d.user_name, record.user_name.as_ref(), at);
         offer(&mut d.mac, record.mac.as_ref(), at);
         offer(&mut d.calling_station, record.calling_station.as_ref(), at);
         offer(&mut d.called_station, record.called_station.as_ref(), at);
-        offer(&mut d.multi_session_id, record.multi_session_id.as_ref(), at);
-        offer(&mut d.framed_ip, record.framed_ip.as_ref(), at);
-        offer(&mut d.framed_ipv6, record.framed_ipv6.as_ref(), at);
-        offer(&mut d.decision, record.class.as_ref(), at);
-        self.restarted_at = self.restarted_at.filter(|restart| *restart > self.last_at);
+        for address in [&record.framed_ip, &record.framed_ipv6].into_iter().flatten() {
+            d.address(address, at);
+        }
+        self.reopen();
+    }
+
+    /// What was concluded of it before it was heard of again.
+    fn reopen(&mut self) {
+        let last = self.last_at.as_micros();
+        let d = &mut self.details;
+        d.restarted_us = d.restarted_us.filter(|restart| *restart > last);
+        d.closed = d.closed.filter(|closed| closed.at_us >= last);
     }
 
     /// Takes note that the NAS restarted at `restart`. A session with something
     /// later to tell has outlived it.
     pub fn nas_restarted(&mut self, restart: Timestamp) {
-        if restart > self.last_at && self.restarted_at.is_none_or(|earlier| restart < earlier) {
-            self.restarted_at = Some(restart);
+        let d = &mut self.details;
+        if restart > self.last_at && d.restarted_us.is_none_or(|earlier| restart.as_micros() < earlier) {
+            d.restarted_us = Some(restart.as_micros());
         }
     }
 
-    /// Whether the endpoint is still there.
+    /// Concludes at `at` that it must have ended.
+    pub fn close(&mut self, at: Timestamp, why: Inference) {
+        if self.state().is_live() {
+            self.details.closed = Some(Closed { at_us: at.max(self.last_at).as_micros(), why });
+        }
+    }
+
+    /// When it will have been silent for too long: after a few intervals in which
+    /// it used to tell of itself, or `otherwise` if it never did.
+    pub fn silent_at(&self, otherwise: Duration) -> Timestamp {
+        let d = &self.details;
+        let interval = match (d.interim_us, d.before_us.or(d.start_us)) {
+            (Some(latest), Some(before)) => latest - before,
+            _ => return self.last_at + otherwise,
+        };
+        let interval = Duration::from_micros(interval.max(0).unsigned_abs());
+        self.last_at + (interval * SILENT_INTERVALS).clamp(SILENT_LEAST, otherwise.max(SILENT_LEAST))
+    }
+
+    /// Where it stands.
     pub fn state(&self) -> SessionState {
-        if self.stopped_at().is_some() { SessionState::Stopped } else { SessionState::Active }
+        let d = &self.details;
+        match (d.stop_us.or(d.restarted_us), &d.closed, d.interim_us, d.start_us) {
+            (Some(_), ..) => SessionState::Stopped,
+            (None, Some(_), ..) => SessionState::Inferred,
+            (None, None, Some(_), _) => SessionState::Active,
+            (None, None, None, Some(_)) => SessionState::Started,
+            (None, None, None, None) => SessionState::Authenticated,
+        }
     }
 
     /// When it began: what Start said, or else what the other records imply.
@@ -220,24 +336,51 @@ impl Session {
         us.map_or(self.last_at, Timestamp::from_micros)
     }
 
-    /// When it ended, if it did.
+    /// When it ended, if it did. Of one that must have ended, when it was last heard of.
     pub fn stopped_at(&self) -> Option<Timestamp> {
-        self.details.stop_us.map(Timestamp::from_micros).or(self.restarted_at)
+        let said = self.details.stop_us.or(self.details.restarted_us).map(Timestamp::from_micros);
+        said.or(self.details.closed.map(|_| self.last_at))
     }
 
-    /// Why it ended, by the names of RFC 2866 section 5.10; a number if it has no name.
+    /// Why it ended, by the names of RFC 2866 section 5.10; a number if it has no
+    /// name. Nothing if nobody said.
     pub fn terminate_cause(&self) -> Option<String> {
         let cause = if self.details.stop_us.is_some() {
             told(&self.details.terminate_cause).copied()
         } else {
-            self.restarted_at.map(|_| NAS_REBOOT)
+            self.details.restarted_us.map(|_| NAS_REBOOT)
         };
         cause.map(|n| terminate_cause_name(n).map_or_else(|| n.to_string(), str::to_owned))
     }
 
-    /// User-Name as the NAS told last. It proves nothing.
+    /// Why it is concluded that it has ended.
+    pub fn inference(&self) -> Option<Inference> {
+        self.details.closed.filter(|_| self.state() == SessionState::Inferred).map(|closed| closed.why)
+    }
+
+    /// What the NAS counted.
+    pub fn counters(&self) -> &Counters {
+        &self.details.counters
+    }
+
+    /// User-Name: that of the identity, or what the NAS told last, which proves nothing.
     pub fn user_name(&self) -> Option<&str> {
         told(&self.details.user_name).map(String::as_str)
+    }
+
+    /// The identity that was let in.
+    pub fn identity(&self) -> Option<&str> {
+        told(&self.details.granted).and_then(|g| g.identity.as_deref())
+    }
+
+    /// The profile that it was let in with.
+    pub fn profile(&self) -> Option<&str> {
+        told(&self.details.granted).and_then(|g| g.profile.as_deref())
+    }
+
+    /// How long the NAS was told that it may last, in seconds.
+    pub fn session_timeout(&self) -> Option<u32> {
+        told(&self.details.granted).and_then(|g| g.session_timeout)
     }
 
     /// The endpoint's MAC address.
@@ -245,19 +388,42 @@ impl Session {
         told(&self.details.mac).map(String::as_str)
     }
 
-    /// The decision that let it in last, as the NAS told by Class.
+    /// The decision that let it in last: one of ours, or else what the NAS named.
     pub fn decision(&self) -> Option<DecisionId> {
-        told(&self.details.decision).copied()
+        told(&self.details.granted).map(|g| g.decision).or_else(|| told(&self.details.class).copied())
     }
 
-    /// The address that accounting for it came from last.
+    /// Takes over what `other` was let in as, if it is by the same decision: an
+    /// endpoint that roams is not always asked to log in again.
+    pub fn inherit(&mut self, other: &Session) {
+        if self.details.granted.is_none() && self.decision() == other.decision() {
+            self.details.granted = other.details.granted.clone();
+        }
+    }
+
+    /// The address that requests about it came from last.
     pub fn nas_address(&self) -> Option<IpAddr> {
         told(&self.details.nas_address).copied()
     }
 
+    /// By what the NAS names it.
+    pub fn names(&self) -> Option<&SessionNames> {
+        told(&self.details.names)
+    }
+
+    /// Acct-Session-Id, once the NAS has told it.
+    pub fn acct_session_id(&self) -> Option<&str> {
+        self.names().and_then(|n| n.acct_session_id.as_deref())
+    }
+
+    /// NAS-IP-Address.
+    pub fn nas_ip(&self) -> Option<Ipv4Addr> {
+        self.names().and_then(|n| n.nas_ip)
+    }
+
     /// NAS-Port-Id, or else NAS-Port.
-    pub fn nas_port(&self) -> Option<&str> {
-        told(&self.details.nas_port).map(String::as_str)
+    pub fn nas_port(&self) -> Option<String> {
+        self.names().and_then(SessionNames::port)
     }
 
     /// Calling-Station-Id as it was sent.
@@ -272,22 +438,67 @@ impl Session {
 
     /// Acct-Multi-Session-Id.
     pub fn multi_session_id(&self) -> Option<&str> {
-        told(&self.details.multi_session_id).map(String::as_str)
+        self.names().and_then(|n| n.multi_session_id.as_deref())
+    }
+
+    /// The endpoint's addresses, in the order in which they were first told.
+    pub fn addresses(&self) -> &[Place] {
+        &self.details.addresses
     }
 
     /// The endpoint's IPv4 address, once the NAS knew it.
     pub fn framed_ip(&self) -> Option<&str> {
-        told(&self.details.framed_ip).map(String::as_str)
+        self.latest_address(|a| a.is_ipv4())
     }
 
     /// The endpoint's IPv6 address, once the NAS knew it.
     pub fn framed_ipv6(&self) -> Option<&str> {
-        told(&self.details.framed_ipv6).map(String::as_str)
+        self.latest_address(|a| a.is_ipv6())
+    }
+
+    fn latest_address(&self, of: impl Fn(&IpAddr) -> bool) -> Option<&str> {
+        let family = |p: &&Place| p.value.parse().is_ok_and(|address| of(&address));
+        let latest = self.details.addresses.iter().filter(family).max_by_key(|p| (p.last_us, &p.value));
+        latest.map(|p| p.value.as_str())
+    }
+
+    /// Whether it had this address at a time: since it was first told until another
+    /// of the same family was, or until it ended.
+    pub fn had_address(&self, value: &str, at: Timestamp) -> bool {
+        let at_us = at.as_micros();
+        let Some(place) = self.details.addresses.iter().find(|p| p.value == value) else { return false };
+        let same_family = |p: &&Place| p.value != value && p.value.contains(':') == value.contains(':');
+        let next = self.details.addresses.iter().filter(same_family).map(|p| p.first_us);
+        let next = next.filter(|first| *first > place.last_us).min();
+        let until = next.or(self.stopped_at().map(Timestamp::as_micros)).unwrap_or(i64::MAX);
+        (place.first_us..=until.max(place.last_us)).contains(&at_us)
     }
 
     /// Whether it was a Stop that ended it, rather than a restart.
     pub fn has_stop(&self) -> bool {
         self.details.stop_us.is_some()
+    }
+}
+
+impl SessionDetails {
+    /// Keeps the two latest, whatever the order in which they come.
+    fn interim(&mut self, at_us: i64) {
+        let mut known = [self.interim_us, self.before_us, Some(at_us)];
+        known.sort_unstable_by(|a, b| b.cmp(a));
+        self.interim_us = known[0];
+        self.before_us = known.into_iter().find(|at| *at < known[0]).flatten();
+    }
+
+    fn address(&mut self, value: &str, at: Timestamp) {
+        let at_us = at.as_micros();
+        match self.addresses.iter_mut().find(|p| p.value == value) {
+            Some(place) => place.seen(at_us),
+            None => self.addresses.push(Place { value: value.to_owned(), first_us: at_us, last_us: at_us }),
+        }
+        self.addresses.sort_unstable_by(|a, b| (a.first_us, &a.value).cmp(&(b.first_us, &b.value)));
+        if self.addresses.len() > MAX_ADDRESSES {
+            self.addresses.remove(0);
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! How each NAS behaves, and what was unexpected about it.
 
+use super::db::{Arg, Kind, Row, Sql};
 use super::records::text;
 use super::{Store, StoreError};
 use crate::ids::SignalId;
 use crate::inventory::behaviour::Behaviour;
 use crate::inventory::watch::{MAX_WATCHED, NasSignal};
-use crate::time::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+
+const KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Int, Kind::Int, Kind::Int, Kind::Text];
+const SIGNAL_KINDS: &[Kind] = &[Kind::Blob, Kind::Text, Kind::Text, Kind::Int, Kind::Text, Kind::Text];
 
 /// Rows in one commit: others that want to write wait for it.
 const AT_ONCE: usize = 200;
@@ -19,29 +20,29 @@ impl Store {
     /// When the database cannot be written.
     pub async fn save_behaviours(&self, all: &[Behaviour]) -> Result<(), StoreError> {
         for chunk in all.chunks(AT_ONCE) {
-            let mut tx = self.write.begin_with("BEGIN IMMEDIATE").await?;
+            let mut values: Vec<Arg> = Vec::with_capacity(chunk.len() * KINDS.len());
             for behaviour in chunk {
-                let sql = "INSERT INTO nas_behaviour (address, name, first_us, last_us, requests, learned) \
-                           VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (address) DO UPDATE SET name = excluded.name, \
-                           first_us = excluded.first_us, last_us = excluded.last_us, \
-                           requests = excluded.requests, learned = excluded.learned";
-                sqlx::query(sql)
-                    .bind(behaviour.address.to_string())
-                    .bind(&behaviour.name)
-                    .bind(behaviour.first.as_micros())
-                    .bind(behaviour.last.as_micros())
-                    .bind(i64::try_from(behaviour.requests).unwrap_or(i64::MAX))
-                    .bind(text("nas_behaviour", &behaviour.learned)?)
-                    .execute(&mut *tx)
-                    .await?;
+                values.extend([
+                    behaviour.address.to_string().into(),
+                    behaviour.name.as_str().into(),
+                    behaviour.first.into(),
+                    behaviour.last.into(),
+                    behaviour.requests.into(),
+                    text("nas_behaviour", &behaviour.learned)?.into(),
+                ]);
             }
+            let mut tx = self.db.begin().await?;
+            let tail = "ON CONFLICT (address) DO UPDATE SET name = excluded.name, first_us = excluded.first_us, \
+                        last_us = excluded.last_us, requests = excluded.requests, learned = excluded.learned";
+            let into = "nas_behaviour (address, name, first_us, last_us, requests, learned)";
+            tx.insert(into, KINDS, values, tail).await?;
             tx.commit().await?;
         }
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM nas_behaviour").fetch_one(&self.write).await?;
+        let count = self.db.number(Sql::new("SELECT count(*) AS n FROM nas_behaviour")).await?;
         if count > MAX_WATCHED as i64 {
             let sql = "DELETE FROM nas_behaviour WHERE address IN \
                        (SELECT address FROM nas_behaviour ORDER BY last_us LIMIT ?)";
-            sqlx::query(sql).bind(count - MAX_WATCHED as i64).execute(&self.write).await?;
+            self.db.execute(Sql::new(sql).bind(count - MAX_WATCHED as i64)).await?;
         }
         Ok(())
     }
@@ -51,20 +52,20 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn save_nas_signals(&self, all: &[NasSignal]) -> Result<(), StoreError> {
-        let mut tx = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let mut values: Vec<Arg> = Vec::with_capacity(all.len() * SIGNAL_KINDS.len());
         for signal in all {
-            let sql = "INSERT INTO signal (id, nas_name, nas_address, at_us, kind, detail) VALUES (?, ?, ?, ?, ?, ?)";
-            sqlx::query(sql)
-                .bind(SignalId::new(signal.at).as_bytes().to_vec())
-                .bind(&signal.name)
-                .bind(signal.address.to_string())
-                .bind(signal.at.as_micros())
-                .bind(signal.finding.kind.code())
-                .bind(&signal.finding.detail)
-                .execute(&mut *tx)
-                .await?;
+            values.extend([
+                SignalId::new(signal.at).as_bytes().into(),
+                signal.name.as_str().into(),
+                signal.address.to_string().into(),
+                signal.at.into(),
+                signal.finding.kind.code().into(),
+                signal.finding.detail.as_str().into(),
+            ]);
         }
-        Ok(tx.commit().await?)
+        let mut tx = self.db.begin().await?;
+        tx.insert("signal (id, nas_name, nas_address, at_us, kind, detail)", SIGNAL_KINDS, values, "").await?;
+        tx.commit().await
     }
 
     /// How all behave. A row that cannot be read is only what was learned: it is
@@ -73,7 +74,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn behaviours(&self) -> Result<Vec<Behaviour>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM nas_behaviour ORDER BY address").fetch_all(&self.read).await?;
+        let rows = self.db.fetch(Sql::new("SELECT * FROM nas_behaviour ORDER BY address")).await?;
         let read = |row| match behaviour_of_row(row) {
             Ok(behaviour) => Some(behaviour),
             Err(error) => {
@@ -85,16 +86,16 @@ impl Store {
     }
 }
 
-fn behaviour_of_row(row: &SqliteRow) -> Result<Behaviour, StoreError> {
+fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "nas_behaviour", what };
-    let address: &str = row.try_get("address")?;
+    let address = row.text("address")?;
     Ok(Behaviour {
         address: address.parse().map_err(|_| unreadable(format!("{address:?} is no address")))?,
-        name: row.try_get("name")?,
-        first: Timestamp::from_micros(row.try_get("first_us")?),
-        last: Timestamp::from_micros(row.try_get("last_us")?),
-        requests: row.try_get::<i64, _>("requests")?.unsigned_abs(),
-        learned: serde_json::from_str(row.try_get("learned")?)
+        name: row.text("name")?.to_owned(),
+        first: row.time("first_us")?,
+        last: row.time("last_us")?,
+        requests: row.counter("requests")?,
+        learned: serde_json::from_str(row.text("learned")?)
             .map_err(|e| unreadable(format!("what {address} says: {e}")))?,
     })
 }
@@ -104,8 +105,9 @@ mod tests {
     use super::*;
     use crate::ids::EndpointId;
     use crate::inventory::signal::{Finding, SignalKind, Subject};
-    use crate::store::MIGRATIONS;
+    use crate::store::db::SQLITE;
     use crate::store::endpoints_read::SignalFilter;
+    use crate::time::Timestamp;
     use sqlx::migrate::Migrator;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
     use std::net::IpAddr;
@@ -143,7 +145,7 @@ mod tests {
         let store = Store::open(&dir.path().join("db")).await.unwrap();
         store.save_behaviours(&[behaviour(1), behaviour(2)]).await.unwrap();
         let sql = "UPDATE nas_behaviour SET learned = '{' WHERE address = '0.0.0.1'";
-        sqlx::query(sql).execute(&store.write).await.unwrap();
+        store.db.execute(Sql::new(sql)).await.unwrap();
         assert_eq!(store.behaviours().await.unwrap(), [behaviour(2)]);
     }
 
@@ -153,7 +155,7 @@ mod tests {
         let path = dir.path().join("db");
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).foreign_keys(true);
         let old = SqlitePool::connect_with(options).await.unwrap();
-        let before: Vec<_> = MIGRATIONS.iter().filter(|m| m.version < 4).cloned().collect();
+        let before: Vec<_> = SQLITE.iter().filter(|m| m.version < 4).cloned().collect();
         Migrator { migrations: before.into(), ..Migrator::DEFAULT }.run(&old).await.unwrap();
         let (endpoint, id) = (EndpointId::new(at(0)), SignalId::new(at(0)));
         sqlx::query("INSERT INTO endpoint VALUES (?, 'login:x', 1, 0, 0, 0, 0, NULL, NULL, '{}')")
@@ -184,7 +186,7 @@ mod tests {
         assert_eq!(store.signals(of("sw2"), None, 10).await.unwrap().items, []);
 
         // What hangs on an endpoint goes with it; the rest stays.
-        sqlx::query("DELETE FROM endpoint").execute(&store.write).await.unwrap();
+        store.db.execute(Sql::new("DELETE FROM endpoint")).await.unwrap();
         assert_eq!(store.signals(SignalFilter::default(), None, 10).await.unwrap().items.len(), 1);
     }
 }

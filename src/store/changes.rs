@@ -3,22 +3,24 @@
 use super::db::{Arg, Kind, Row, Sql, Tx};
 use super::read::{MAX_PAGE, Page, SessionFilter, page};
 use super::{Store, StoreError};
+use crate::audit::decision::Decision;
 use crate::coa::life::{Ending, Life, WAITING, Waiting};
 use crate::coa::wave::{Aborted, Counts, Wave};
-use crate::audit::decision::Decision;
 use crate::ids::{ChangeOrderId, DecisionId, SessionId, WaveId};
 use crate::session::state::Session;
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 
-const COLUMNS: &str = "change_order (id, session_id, nas_name, wave_id, decision_id, state, pending, bulk, due_us, body)";
+const COLUMNS: &str =
+    "change_order (id, session_id, nas_name, wave_id, decision_id, state, pending, bulk, due_us, body)";
 const KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
     &[Blob, Blob, Text, Blob, Blob, Text, Int, Int, Int, Text]
 };
 /// What of a change becomes another as it goes on; only while it is to be tried, so
 /// that what was stopped stays so.
-const UPDATE: &str = "UPDATE change_order SET state = ?, pending = ?, due_us = ?, body = ? WHERE id = ? AND pending = 1";
+const UPDATE: &str =
+    "UPDATE change_order SET state = ?, pending = ?, due_us = ?, body = ? WHERE id = ? AND pending = 1";
 /// Changes of one transaction: a wave is written in pieces, between which others
 /// write.
 const PIECE: usize = 500;
@@ -326,11 +328,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn waves(
-        &self,
-        after: Option<WaveId>,
-        limit: u32,
-    ) -> Result<Page<(Wave, Counts), WaveId>, StoreError> {
+    pub async fn waves(&self, after: Option<WaveId>, limit: u32) -> Result<Page<(Wave, Counts), WaveId>, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let sql = Sql::new("SELECT body FROM change_wave WHERE 1 = 1");
         let sql = sql.narrow("id <", after.map(|id| id.as_bytes().to_vec()));

@@ -8,8 +8,9 @@
 mod bound;
 
 use super::StoreError;
+use super::db::{Arg, Kind, Sql, Tx, chunks};
 use super::endpoints_read::endpoint_of_row;
-use super::records::{MAX_ROWS, placeholders, text};
+use super::records::text;
 use crate::ids::{EndpointId, SignalId};
 use crate::inventory::endpoint::{Endpoint, MAX_MACS};
 use crate::inventory::mac::MacAddress;
@@ -17,10 +18,7 @@ use crate::inventory::observation::{EndpointKey, Observation, Origin};
 use crate::inventory::signal::Finding;
 use crate::time::Timestamp;
 use bound::{MAX_STORED, Rows};
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
-use sqlx::{AssertSqlSafe, Row};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// Endpoints kept in memory, of one to four KiB each. Beyond it all are forgotten
@@ -31,6 +29,12 @@ const MAX_CACHED: usize = 16_384;
 const MAX_PEERS: usize = 8;
 /// How old the times within a stored history may be.
 const REFRESH: Duration = Duration::from_secs(600);
+
+const KINDS: &[Kind] = {
+    use Kind::{Blob, Int, Text};
+    &[Blob, Text, Int, Int, Int, Int, Int, Text, Text, Text]
+};
+const SIGNAL_KINDS: &[Kind] = &[Kind::Blob, Kind::Blob, Kind::Int, Kind::Text, Kind::Text];
 
 /// The endpoints that were met lately.
 #[derive(Debug)]
@@ -78,11 +82,7 @@ impl Endpoints {
 
     /// Takes in contacts and writes what follows. When this fails, or what it is
     /// a part of, call [`Endpoints::forget`]: memory is ahead of the database then.
-    pub(super) async fn observe(
-        &mut self,
-        tx: &mut SqliteConnection,
-        contacts: &[Observation],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn observe(&mut self, tx: &mut Tx, contacts: &[Observation]) -> Result<(), StoreError> {
         if self.known.len() > MAX_CACHED {
             *self = Self { stored: self.stored, ..Self::bounded(self.most) };
         }
@@ -111,28 +111,24 @@ impl Endpoints {
     }
 
     /// Reads those that the contacts may be about.
-    async fn load(&mut self, tx: &mut SqliteConnection, contacts: &[Observation]) -> Result<(), StoreError> {
+    async fn load(&mut self, tx: &mut Tx, contacts: &[Observation]) -> Result<(), StoreError> {
         // A login that nothing identifies is new; it cannot have been met.
         let may_be_known = |o: &&Observation| !(o.key().is_ephemeral() && matches!(o.origin, Origin::Login { .. }));
         let keys: HashSet<EndpointKey> = contacts.iter().filter(may_be_known).map(Observation::key).collect();
         let keys: Vec<String> = keys.iter().filter(|k| !self.by_key.contains_key(k)).map(ToString::to_string).collect();
         let macs: HashSet<MacAddress> = contacts.iter().filter_map(|o| o.mac).collect();
         let macs: Vec<MacAddress> = macs.into_iter().filter(|mac| !self.by_mac.contains_key(mac)).collect();
-        for chunk in keys.chunks(MAX_ROWS) {
-            let sql = format!("SELECT * FROM endpoint WHERE key IN (VALUES {})", placeholders(1, chunk.len()));
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for key in chunk {
-                query = query.bind(key);
-            }
-            self.read(tx, query).await?;
+        let keys = keys.into_iter().map(Arg::from).collect();
+        for chunk in chunks(keys, tx.rows_at_once()) {
+            let sql = Sql::new("SELECT * FROM endpoint WHERE key IN (").rows(&[Kind::Text], chunk).then(")");
+            self.read(tx, sql).await?;
         }
-        for chunk in macs.chunks(MAX_ROWS) {
-            let mut query = sqlx::query(AssertSqlSafe(peers_sql(chunk.len())));
-            for mac in chunk {
-                self.by_mac.insert(*mac, Vec::new());
-                query = query.bind(mac.to_string());
-            }
-            for id in self.read(tx, query.bind(MAX_PEERS as i64)).await? {
+        let asked = macs.iter().map(|mac| mac.to_string().into()).collect();
+        for mac in macs {
+            self.by_mac.insert(mac, Vec::new());
+        }
+        for chunk in chunks(asked, tx.rows_at_once()) {
+            for id in self.read(tx, peers(chunk)).await? {
                 let macs = self.known.get(&id).map(|k| k.endpoint.details.macs.clone());
                 macs.into_iter().flatten().for_each(|mac| self.index_mac(mac, id));
             }
@@ -141,13 +137,9 @@ impl Endpoints {
     }
 
     /// Whose rows these are. What is in memory is newer than the row, and stays.
-    async fn read<'q>(
-        &mut self,
-        tx: &mut SqliteConnection,
-        query: Query<'q, Sqlite, SqliteArguments>,
-    ) -> Result<Vec<EndpointId>, StoreError> {
+    async fn read(&mut self, tx: &mut Tx, sql: Sql) -> Result<Vec<EndpointId>, StoreError> {
         let mut ids = Vec::new();
-        for row in query.fetch_all(&mut *tx).await? {
+        for row in tx.fetch(sql).await? {
             match endpoint_of_row(&row) {
                 Ok(endpoint) => {
                     let id = endpoint.id;
@@ -160,8 +152,8 @@ impl Endpoints {
                 // It is only what was seen: better lost than in the way of a login.
                 Err(error) => {
                     tracing::warn!(%error, "an endpoint is forgotten");
-                    let id: Vec<u8> = row.try_get("id")?;
-                    sqlx::query("DELETE FROM endpoint WHERE id = ?").bind(id).execute(&mut *tx).await?;
+                    let sql = Sql::new("DELETE FROM endpoint WHERE id = ?").bind(row.blob("id")?);
+                    tx.execute(sql).await?;
                 }
             }
         }
@@ -238,44 +230,30 @@ impl Endpoints {
         }
     }
 
-    async fn save(&self, tx: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    async fn save(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
         let of = |ids: &HashSet<EndpointId>| -> Vec<&Endpoint> {
             let mut ids: Vec<&EndpointId> = ids.iter().collect();
             ids.sort_unstable();
             ids.into_iter().filter_map(|id| self.known.get(id)).map(|k| &k.endpoint).collect()
         };
         let (full, touched) = (of(&changes.full), of(&changes.touched));
-        for chunk in full.chunks(MAX_ROWS) {
-            save_full(tx, chunk).await?;
+        save_full(tx, &full).await?;
+        let seen = touched.iter().flat_map(|e| [e.id.as_bytes().into(), e.last_at.into()]).collect();
+        for chunk in chunks(seen, tx.rows_at_once() * 2) {
+            let sql = Sql::new("WITH seen (id, at_us) AS (").rows(&[Kind::Blob, Kind::Int], chunk);
+            let set = ") UPDATE endpoint SET last_us = seen.at_us FROM seen WHERE endpoint.id = seen.id";
+            tx.execute(sql.then(set)).await?;
         }
-        for chunk in touched.chunks(MAX_ROWS) {
-            let sql = format!(
-                "WITH seen (id, at_us) AS (VALUES {}) UPDATE endpoint SET last_us = seen.at_us FROM seen \
-                 WHERE endpoint.id = seen.id",
-                placeholders(2, chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for e in chunk {
-                query = query.bind(&e.id.as_bytes()[..]).bind(e.last_at.as_micros());
-            }
-            query.execute(&mut *tx).await?;
-        }
-        for chunk in changes.signals.chunks(MAX_ROWS) {
-            let sql = format!(
-                "INSERT INTO signal (id, endpoint_id, at_us, kind, detail) VALUES {}",
-                placeholders(5, chunk.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (endpoint, at, finding) in chunk {
-                query = query
-                    .bind(SignalId::new(*at).as_bytes().to_vec())
-                    .bind(&endpoint.as_bytes()[..])
-                    .bind(at.as_micros())
-                    .bind(finding.kind.code())
-                    .bind(&finding.detail);
-            }
-            query.execute(&mut *tx).await?;
-        }
+        let signals = changes.signals.iter().flat_map(|(endpoint, at, finding)| {
+            [
+                SignalId::new(*at).as_bytes().into(),
+                endpoint.as_bytes().into(),
+                (*at).into(),
+                finding.kind.code().into(),
+                finding.detail.as_str().into(),
+            ]
+        });
+        tx.insert("signal (id, endpoint_id, at_us, kind, detail)", SIGNAL_KINDS, signals.collect(), "").await?;
         Ok(())
     }
 }
@@ -283,12 +261,13 @@ impl Endpoints {
 /// The latest [`MAX_PEERS`] endpoints of each of some addresses. It steps back
 /// along the primary key of `endpoint_mac`, so that an address with a login for
 /// each of a million endpoints costs no more than another.
-fn peers_sql(macs: usize) -> String {
-    format!(
-        "WITH asked (mac) AS (VALUES {}) SELECT endpoint.* FROM asked CROSS JOIN endpoint WHERE endpoint.id IN \
-         (SELECT endpoint_id FROM endpoint_mac WHERE endpoint_mac.mac = asked.mac ORDER BY endpoint_id DESC LIMIT ?)",
-        placeholders(1, macs)
-    )
+fn peers(macs: Vec<Arg>) -> Sql {
+    const LEAST: &str = "), least (mac, id) AS (SELECT mac, COALESCE((SELECT endpoint_id FROM endpoint_mac \
+                         WHERE endpoint_mac.mac = asked.mac ORDER BY endpoint_id DESC LIMIT 1 OFFSET ?), ?) FROM asked) \
+                         SELECT endpoint.* FROM least JOIN endpoint_mac ON endpoint_mac.mac = least.mac \
+                         AND endpoint_mac.endpoint_id >= least.id JOIN endpoint ON endpoint.id = endpoint_mac.endpoint_id";
+    let sql = Sql::new("WITH asked (mac) AS (").rows(&[Kind::Text], macs).then(LEAST);
+    sql.bind(MAX_PEERS as i64 - 1).bind(Vec::new())
 }
 
 /// UTC days since 1970.
@@ -297,56 +276,41 @@ fn day(at: Timestamp) -> i64 {
     at.unix_secs().div_euclid(SECS)
 }
 
-async fn save_full(tx: &mut SqliteConnection, chunk: &[&Endpoint]) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO endpoint (id, key, ephemeral, first_us, last_us, last_day, randomized, vendor, category, details) \
-         VALUES {} ON CONFLICT (id) DO UPDATE SET key = excluded.key, first_us = excluded.first_us, \
-         last_us = excluded.last_us, last_day = excluded.last_day, randomized = excluded.randomized, \
-         vendor = excluded.vendor, category = excluded.category, details = excluded.details",
-        placeholders(10, chunk.len())
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for e in chunk {
-        query = query
-            .bind(&e.id.as_bytes()[..])
-            .bind(e.key.to_string())
-            .bind(e.key.is_ephemeral())
-            .bind(e.first_at.as_micros())
-            .bind(e.last_at.as_micros())
-            .bind(day(e.last_at))
-            .bind(e.is_randomized())
-            .bind(e.vendor())
-            .bind(e.details.fingerprint.category.map(|c| c.value.code()))
-            .bind(text("endpoint", &e.details)?);
+async fn save_full(tx: &mut Tx, all: &[&Endpoint]) -> Result<(), StoreError> {
+    let mut values: Vec<Arg> = Vec::with_capacity(all.len() * KINDS.len());
+    for e in all {
+        values.extend([
+            e.id.as_bytes().into(),
+            e.key.to_string().into(),
+            e.key.is_ephemeral().into(),
+            e.first_at.into(),
+            e.last_at.into(),
+            day(e.last_at).into(),
+            e.is_randomized().into(),
+            e.vendor().into(),
+            e.details.fingerprint.category.map(|c| c.value.code()).into(),
+            text("endpoint", &e.details)?.into(),
+        ]);
     }
-    query.execute(&mut *tx).await?;
+    let into = "endpoint (id, key, ephemeral, first_us, last_us, last_day, randomized, vendor, category, details)";
+    let tail = "ON CONFLICT (id) DO UPDATE SET key = excluded.key, first_us = excluded.first_us, \
+                last_us = excluded.last_us, last_day = excluded.last_day, randomized = excluded.randomized, \
+                vendor = excluded.vendor, category = excluded.category, details = excluded.details";
+    tx.insert(into, KINDS, values, tail).await?;
     // One that has had many addresses leaves the oldest behind.
-    for e in chunk.iter().filter(|e| e.details.macs.len() == MAX_MACS) {
-        let query = sqlx::query("DELETE FROM endpoint_mac WHERE endpoint_id = ?").bind(&e.id.as_bytes()[..]);
-        query.execute(&mut *tx).await?;
+    for e in all.iter().filter(|e| e.details.macs.len() == MAX_MACS) {
+        tx.execute(Sql::new("DELETE FROM endpoint_mac WHERE endpoint_id = ?").bind(e.id.as_bytes())).await?;
     }
-    let macs = chunk.iter().flat_map(|e| e.details.macs.iter().map(|mac| (mac.to_string(), e.id)));
+    let macs = all.iter().flat_map(|e| e.details.macs.iter().map(|mac| (mac.to_string(), e.id)));
     link(tx, "endpoint_mac (mac, endpoint_id)", macs.collect()).await?;
-    let places = chunk.iter().flat_map(|e| e.details.places.iter().map(|place| (place.nas.clone(), e.id)));
+    let places = all.iter().flat_map(|e| e.details.places.iter().map(|place| (place.nas.clone(), e.id)));
     link(tx, "endpoint_place (nas_name, endpoint_id)", places.collect()).await
 }
 
 /// What endpoints are found by, besides their key.
-async fn link(
-    tx: &mut SqliteConnection,
-    table: &'static str,
-    links: HashSet<(String, EndpointId)>,
-) -> Result<(), StoreError> {
-    let links: Vec<_> = links.into_iter().collect();
-    for chunk in links.chunks(MAX_ROWS) {
-        let sql = format!("INSERT OR IGNORE INTO {table} VALUES {}", placeholders(2, chunk.len()));
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (from, to) in chunk {
-            query = query.bind(from).bind(&to.as_bytes()[..]);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
+async fn link(tx: &mut Tx, table: &str, links: BTreeSet<(String, EndpointId)>) -> Result<(), StoreError> {
+    let values = links.into_iter().flat_map(|(from, to)| [from.into(), to.as_bytes().into()]).collect();
+    tx.insert(table, &[Kind::Text, Kind::Blob], values, "ON CONFLICT DO NOTHING").await.map(drop)
 }
 
 #[cfg(test)]

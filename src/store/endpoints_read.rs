@@ -1,14 +1,13 @@
 //! What the API shows of endpoints and signals, newest first.
 
-use super::read::{MAX_PAGE, Page, narrow, page};
+use super::db::{Row, Sql};
+use super::read::{MAX_PAGE, Page, page};
 use super::{Store, StoreError};
 use crate::ids::{EndpointId, SignalId};
 use crate::inventory::endpoint::Endpoint;
 use crate::inventory::fingerprint::Category;
 use crate::inventory::signal::{SignalKind, Subject};
 use crate::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
 
 /// Which endpoints. What is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -71,20 +70,20 @@ impl Store {
         const BY_NAS: &str = "id IN (SELECT endpoint_id FROM endpoint_place WHERE nas_name =";
         const BY_SIGNAL: &str = "id IN (SELECT endpoint_id FROM signal WHERE kind =";
         let limit = limit.clamp(1, MAX_PAGE);
-        let mut query = QueryBuilder::new("SELECT * FROM endpoint WHERE true");
-        narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
-        narrow(&mut query, "vendor =", filter.vendor.clone());
-        narrow(&mut query, "category =", filter.category.map(Category::code));
-        narrow(&mut query, "randomized =", filter.randomized);
-        let signal = filter.signal.map(|s| s.code().to_owned());
-        for (condition, value) in [(BY_MAC, filter.mac.clone()), (BY_NAS, filter.nas.clone()), (BY_SIGNAL, signal)] {
+        let mut sql = Sql::new("SELECT * FROM endpoint WHERE true")
+            .narrow("id <", after.map(|id| id.as_bytes().to_vec()))
+            .narrow("vendor =", filter.vendor.as_deref())
+            .narrow("category =", filter.category.map(Category::code))
+            .narrow("randomized =", filter.randomized);
+        let signal = filter.signal.map(SignalKind::code);
+        for (condition, value) in
+            [(BY_MAC, filter.mac.as_deref()), (BY_NAS, filter.nas.as_deref()), (BY_SIGNAL, signal)]
+        {
             if value.is_some() {
-                narrow(&mut query, condition, value);
-                query.push(")");
+                sql = sql.narrow(condition, value).then(")");
             }
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
-        let rows = query.build().fetch_all(&self.read).await?;
+        let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(i64::from(limit) + 1)).await?;
         let items = rows.iter().map(endpoint_of_row).collect::<Result<Vec<_>, _>>()?;
         Ok(page(items, limit, |e| e.id))
     }
@@ -94,8 +93,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-        let query = sqlx::query("SELECT * FROM endpoint WHERE id = ?").bind(id.as_bytes().to_vec());
-        query.fetch_optional(&self.read).await?.as_ref().map(endpoint_of_row).transpose()
+        let sql = Sql::new("SELECT * FROM endpoint WHERE id = ?").bind(id.as_bytes());
+        self.db.fetch_one(sql).await?.as_ref().map(endpoint_of_row).transpose()
     }
 
     /// Signals, newest first, after the one named `after`; at most `limit` and
@@ -110,55 +109,49 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Signal, SignalId>, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let mut query = QueryBuilder::new("SELECT * FROM signal WHERE true");
-        narrow(&mut query, "id <", after.map(|id| id.as_bytes().to_vec()));
-        narrow(&mut query, "kind =", filter.kind.map(SignalKind::code));
-        narrow(&mut query, "endpoint_id =", filter.endpoint.map(|id| id.as_bytes().to_vec()));
-        narrow(&mut query, "nas_name =", filter.nas);
-        narrow(&mut query, "at_us >=", filter.since.map(Timestamp::as_micros));
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
-        let rows = query.build().fetch_all(&self.read).await?;
+        let sql = Sql::new("SELECT * FROM signal WHERE true")
+            .narrow("id <", after.map(|id| id.as_bytes().to_vec()))
+            .narrow("kind =", filter.kind.map(SignalKind::code))
+            .narrow("endpoint_id =", filter.endpoint.map(|id| id.as_bytes().to_vec()))
+            .narrow("nas_name =", filter.nas)
+            .narrow("at_us >=", filter.since);
+        let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(i64::from(limit) + 1)).await?;
         let items = rows.iter().map(signal_of_row).collect::<Result<Vec<_>, _>>()?;
         Ok(page(items, limit, |s| s.id))
     }
 }
 
-fn id_of(row: &SqliteRow, table: &'static str, column: &str) -> Result<[u8; 16], StoreError> {
-    let what = || format!("its {column} is not 16 octets");
-    row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| StoreError::Unreadable { table, what: what() })
-}
-
 /// An endpoint as [`super::endpoints`] wrote it.
-pub(super) fn endpoint_of_row(row: &SqliteRow) -> Result<Endpoint, StoreError> {
+pub(super) fn endpoint_of_row(row: &Row) -> Result<Endpoint, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "endpoint", what };
     Ok(Endpoint {
-        id: EndpointId::from_bytes(id_of(row, "endpoint", "id")?),
-        key: row.try_get::<&str, _>("key")?.parse().map_err(unreadable)?,
-        first_at: Timestamp::from_micros(row.try_get("first_us")?),
-        last_at: Timestamp::from_micros(row.try_get("last_us")?),
-        details: serde_json::from_str(row.try_get("details")?).map_err(|e| unreadable(e.to_string()))?,
+        id: EndpointId::from_bytes(row.id("endpoint", "id")?),
+        key: row.text("key")?.parse().map_err(unreadable)?,
+        first_at: row.time("first_us")?,
+        last_at: row.time("last_us")?,
+        details: serde_json::from_str(row.text("details")?).map_err(|e| unreadable(e.to_string()))?,
     })
 }
 
-fn subject_of_row(row: &SqliteRow) -> Result<Subject, StoreError> {
-    let Some(name) = row.try_get::<Option<String>, _>("nas_name")? else {
-        return Ok(Subject::Endpoint(EndpointId::from_bytes(id_of(row, "signal", "endpoint_id")?)));
+fn subject_of_row(row: &Row) -> Result<Subject, StoreError> {
+    let Some(name) = row.maybe_text("nas_name")? else {
+        return Ok(Subject::Endpoint(EndpointId::from_bytes(row.id("signal", "endpoint_id")?)));
     };
-    let address: &str = row.try_get("nas_address")?;
+    let address = row.text("nas_address")?;
     let address = address
         .parse()
         .map_err(|_| StoreError::Unreadable { table: "signal", what: format!("{address:?} is no address") })?;
-    Ok(Subject::Nas { name, address })
+    Ok(Subject::Nas { name: name.to_owned(), address })
 }
 
-fn signal_of_row(row: &SqliteRow) -> Result<Signal, StoreError> {
-    let kind: &str = row.try_get("kind")?;
+fn signal_of_row(row: &Row) -> Result<Signal, StoreError> {
+    let kind = row.text("kind")?;
     let unknown = || StoreError::Unreadable { table: "signal", what: format!("there is no signal {kind:?}") };
     Ok(Signal {
-        id: SignalId::from_bytes(id_of(row, "signal", "id")?),
+        id: SignalId::from_bytes(row.id("signal", "id")?),
         subject: subject_of_row(row)?,
-        at: Timestamp::from_micros(row.try_get("at_us")?),
+        at: row.time("at_us")?,
         kind: SignalKind::from_code(kind).ok_or_else(unknown)?,
-        detail: row.try_get("detail")?,
+        detail: row.text("detail")?.to_owned(),
     })
 }

@@ -44,7 +44,7 @@ impl Fixture {
     }
 
     async fn observe(&mut self, contacts: &[Observation]) {
-        let mut tx = self.store.write.begin().await.unwrap();
+        let mut tx = self.store.db.begin().await.unwrap();
         self.endpoints.observe(&mut tx, contacts).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -95,16 +95,16 @@ async fn many_logins_of_one_address_cost_and_change_nothing() {
         let mut latest: Vec<_> = all.iter().filter(|e| e.details.macs == [mac]).map(|e| e.id).collect();
         latest.sort_unstable();
         f.endpoints.forget();
-        let mut tx = f.store.write.begin().await.unwrap();
+        let mut tx = f.store.db.begin().await.unwrap();
         f.endpoints.load(&mut tx, &[contact(RANDOM, at(999)), contact(other, at(999))]).await.unwrap();
         assert_eq!(f.endpoints.by_mac[&mac], latest[latest.len() - MAX_PEERS..]);
         assert_eq!(f.endpoints.known.len(), 2 * MAX_PEERS, "no others are read");
     }
     // Neither sorted nor scanned, so that it stops at the eighth.
-    let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", peers_sql(2)));
-    let plan = sqlx::query(sql).bind("a").bind("b").bind(8).fetch_all(&f.store.read).await.unwrap();
-    let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-    assert!(plan.iter().any(|step| step == "SEARCH endpoint_mac USING PRIMARY KEY (mac=?)"), "{plan:?}");
+    let plan = f.store.db.fetch(peers(vec!["a".into(), "b".into()]).explained()).await.unwrap();
+    let plan: Vec<&str> = plan.iter().map(|row| row.text("detail").unwrap()).collect();
+    let ranged = "SEARCH endpoint_mac USING PRIMARY KEY (mac=? AND endpoint_id>?)";
+    assert!(plan.contains(&ranged), "{plan:?}");
     assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN endpoint")), "{plan:?}");
 }
 
@@ -112,7 +112,7 @@ async fn many_logins_of_one_address_cost_and_change_nothing() {
 async fn whatever_arrives_the_tables_keep_their_bound() {
     const MOST: i64 = 10;
     let mut f = Fixture::new().await;
-    let count = async |f: &Fixture| Rows::count(&mut f.store.read.acquire().await.unwrap()).await.unwrap();
+    let count = async |f: &Fixture| Rows::count(&mut f.store.db.begin_read().await.unwrap()).await.unwrap();
     // There are too many already, as after an earlier version.
     let card = |n: u8| [0, 1, 0xe6, 0, 1, n];
     let early: Vec<_> = (0..30).flat_map(|n| [contact(card(n), at(0)), contact(RANDOM, at(0))]).collect();
@@ -164,15 +164,14 @@ async fn what_was_not_seen_for_long_is_forgotten_with_all_that_hangs_on_it() {
     f.observe(&[contact(RANDOM, at(0)), contact(ASSIGNED, at(0)), elsewhere]).await;
     assert_eq!(f.store.signals(Default::default(), None, 10).await.unwrap().items.len(), 1);
     for (days, left) in [(29, 2), (31, 1), (399, 1), (402, 0)] {
-        let mut tx = f.store.write.begin().await.unwrap();
+        let mut tx = f.store.db.begin().await.unwrap();
         f.endpoints.prune(&mut tx, at(days * DAY)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(f.all().await.len(), left, "after {days} days");
     }
     for table in ["endpoint_mac", "endpoint_place", "signal"] {
-        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-        let rows: i64 = sqlx::query_scalar(sql).fetch_one(&f.store.read).await.unwrap();
-        assert_eq!(rows, 0, "{table}");
+        let sql = Sql::new(format!("SELECT count(*) AS n FROM {table}"));
+        assert_eq!(f.store.db.number(sql).await.unwrap(), 0, "{table}");
     }
     assert!(f.endpoints.known.is_empty());
 }
@@ -181,7 +180,7 @@ async fn what_was_not_seen_for_long_is_forgotten_with_all_that_hangs_on_it() {
 async fn a_row_that_cannot_be_read_stands_in_nobodys_way() {
     let mut f = Fixture::new().await;
     f.observe(&[contact(ASSIGNED, at(0))]).await;
-    sqlx::query("UPDATE endpoint SET details = '{'").execute(&f.store.write).await.unwrap();
+    f.store.db.execute(Sql::new("UPDATE endpoint SET details = '{'")).await.unwrap();
     f.endpoints.forget();
     f.observe(&[contact(ASSIGNED, at(1))]).await;
     let all = f.all().await;

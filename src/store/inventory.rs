@@ -1,20 +1,26 @@
 //! What was applied: read as a whole when its generation has changed, written
 //! as one transaction.
 
+use super::db::{Arg, Kind, Row, Sql, Tx};
 use super::{Store, StoreError};
 use crate::ids::{ChangeId, IdentityId};
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, Interner};
 use crate::time::Timestamp;
-use futures_util::TryStreamExt;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Identities of one statement: SQLite takes 32,766 values.
-const ROWS: usize = 256;
+/// Identities whose values are put together at a time.
+const ROWS: usize = 1_024;
+/// Identities that are read at a time.
+const READ_AT_ONCE: i64 = 4_096;
+const OBJECT_KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Text, Kind::Blob, Kind::Int];
+const CHANGE_KINDS: &[Kind] = &[Kind::Blob, Kind::Int, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text];
+const IDENTITY_KINDS: &[Kind] = {
+    use Kind::{Blob, Int, Text};
+    &[Blob, Text, Text, Text, Text, Text, Int, Text, Int, Text, Text, Text, Int, Int]
+};
 
 /// A site, group, NAS, binding or profile.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -187,7 +193,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn generation(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT generation FROM inventory_state").fetch_one(&self.read).await?)
+        self.db.number(Sql::new("SELECT generation AS n FROM inventory_state")).await
     }
 
     /// All that was applied, as of one moment.
@@ -195,25 +201,32 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn inventory(&self) -> Result<InventoryRows, StoreError> {
-        let mut tx = self.read.begin().await?;
-        let generation = sqlx::query_scalar("SELECT generation FROM inventory_state").fetch_one(&mut *tx).await?;
-        let rows = sqlx::query("SELECT kind, name, body, secret FROM object ORDER BY kind, name");
-        let rows = rows.fetch_all(&mut *tx).await?;
+        let mut tx = self.db.begin_read().await?;
+        let generation = tx.number(Sql::new("SELECT generation AS n FROM inventory_state")).await?;
+        let rows = tx.fetch(Sql::new("SELECT kind, name, body, secret FROM object ORDER BY kind, name")).await?;
         let objects = rows.iter().map(object_of_row).collect::<Result<_, _>>()?;
-        let policy = sqlx::query(
+        let policy = tx.fetch_one(Sql::new(
             "SELECT * FROM policy_revision WHERE number = \
              (SELECT revision FROM policy_activation ORDER BY number DESC LIMIT 1)",
-        );
-        let policy = policy.fetch_optional(&mut *tx).await?.as_ref().map(revision_of_row).transpose()?;
+        ));
+        let policy = policy.await?.as_ref().map(revision_of_row).transpose()?;
         let mut identities = Vec::new();
         let mut interner = Interner::default();
-        // Row by row: a million rows at once would take more memory than what
+        // In pieces: a million rows at once would take more memory than what
         // they amount to.
-        let mut rows = sqlx::query("SELECT * FROM identity ORDER BY id").fetch(&mut *tx);
-        while let Some(row) = rows.try_next().await? {
-            identities.push(Arc::new(identity_of_row(&row, &mut interner)?));
+        let mut after = Vec::new();
+        loop {
+            let sql =
+                Sql::new("SELECT * FROM identity WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(READ_AT_ONCE);
+            let rows = tx.fetch(sql).await?;
+            for row in &rows {
+                identities.push(Arc::new(identity_of_row(row, &mut interner)?));
+            }
+            match rows.last() {
+                Some(last) if rows.len() as i64 == READ_AT_ONCE => after = last.blob("id")?.to_vec(),
+                _ => return Ok(InventoryRows { generation, objects, identities, policy }),
+            }
         }
-        Ok(InventoryRows { generation, objects, identities, policy })
     }
 
     /// Makes a change as one transaction, if the inventory is still that of
@@ -228,22 +241,28 @@ impl Store {
         author: &str,
         now: Timestamp,
     ) -> Result<Option<i64>, ApplyError> {
-        let mut tx = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let next = sqlx::query("UPDATE inventory_state SET generation = generation + 1 WHERE generation = ?");
-        if next.bind(generation).execute(&mut *tx).await?.rows_affected() != 1 {
+        let mut tx = self.db.begin().await?;
+        let next = Sql::new("UPDATE inventory_state SET generation = generation + 1 WHERE generation = ?");
+        if tx.execute(next.bind(generation)).await? != 1 {
             return Err(ApplyError::Overtaken);
         }
         for (kind, name) in &writes.removed {
-            let sql = "DELETE FROM object WHERE kind = ? AND name = ?";
-            sqlx::query(sql).bind(kind).bind(name).execute(&mut *tx).await?;
+            let sql = Sql::new("DELETE FROM object WHERE kind = ? AND name = ?");
+            tx.execute(sql.bind(kind).bind(name)).await?;
         }
+        let mut values: Vec<Arg> = Vec::new();
         for object in &writes.objects {
-            let sql = "INSERT INTO object (kind, name, body, secret, updated_us) VALUES (?, ?, ?, ?, ?) \
-                       ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body, secret = excluded.secret, \
-                       updated_us = excluded.updated_us";
-            let query = sqlx::query(sql).bind(&object.kind).bind(&object.name).bind(&object.body);
-            query.bind(&object.secret).bind(now.as_micros()).execute(&mut *tx).await?;
+            values.extend([
+                (&object.kind).into(),
+                (&object.name).into(),
+                (&object.body).into(),
+                object.secret.clone().into(),
+                now.into(),
+            ]);
         }
+        let tail = "ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body, secret = excluded.secret, \
+                    updated_us = excluded.updated_us";
+        tx.insert("object (kind, name, body, secret, updated_us)", OBJECT_KINDS, values, tail).await?;
         for identities in writes.identities.chunks(ROWS) {
             save_identities(&mut tx, identities, now).await?;
         }
@@ -252,17 +271,22 @@ impl Store {
             (None, known) => known,
         };
         if let Some(revision) = revision {
-            let sql = "INSERT INTO policy_activation (revision, how, author, at_us) VALUES (?, ?, ?, ?)";
-            let query = sqlx::query(sql).bind(revision).bind(writes.step.as_str()).bind(author);
-            query.bind(now.as_micros()).execute(&mut *tx).await?;
+            let sql = Sql::new("INSERT INTO policy_activation (revision, how, author, at_us) VALUES (?, ?, ?, ?)");
+            tx.execute(sql.bind(revision).bind(writes.step.as_str()).bind(author).bind(now)).await?;
         }
+        let mut values: Vec<Arg> = Vec::new();
         for change in &writes.changes {
-            let sql = "INSERT INTO change (id, at_us, author, kind, name, action, fields) VALUES (?, ?, ?, ?, ?, ?, ?)";
-            let query =
-                sqlx::query(sql).bind(ChangeId::new(now).as_bytes().to_vec()).bind(now.as_micros()).bind(author);
-            let query = query.bind(&change.kind).bind(&change.name).bind(&change.action);
-            query.bind(change.fields.to_string()).execute(&mut *tx).await?;
+            values.extend([
+                ChangeId::new(now).as_bytes().into(),
+                now.into(),
+                author.into(),
+                (&change.kind).into(),
+                (&change.name).into(),
+                (&change.action).into(),
+                change.fields.to_string().into(),
+            ]);
         }
+        tx.insert("change (id, at_us, author, kind, name, action, fields)", CHANGE_KINDS, values, "").await?;
         tx.commit().await?;
         Ok(revision)
     }
@@ -272,7 +296,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn revisions(&self) -> Result<Vec<RevisionRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM policy_revision ORDER BY number DESC").fetch_all(&self.read).await?;
+        let rows = self.db.fetch(Sql::new("SELECT * FROM policy_revision ORDER BY number DESC")).await?;
         rows.iter().map(revision_of_row).collect()
     }
 
@@ -282,12 +306,12 @@ impl Store {
     /// When the database cannot be read.
     pub async fn activations(&self) -> Result<Vec<ActivationRow>, StoreError> {
         let sql = "SELECT revision, how, author, at_us FROM policy_activation ORDER BY number DESC";
-        let rows = sqlx::query(sql).fetch_all(&self.read).await?;
-        let activation = |row: &SqliteRow| {
-            let at = Timestamp::from_micros(row.try_get("at_us")?);
-            let how: &str = row.try_get("how")?;
+        let rows = self.db.fetch(Sql::new(sql)).await?;
+        let activation = |row: &Row| {
+            let how = row.text("how")?;
             let step = PolicyStep::ALL.into_iter().find(|step| step.as_str() == how).unwrap_or_default();
-            Ok(ActivationRow { revision: row.try_get("revision")?, step, author: row.try_get("author")?, at })
+            let (revision, author) = (row.int("revision")?, row.text("author")?.to_owned());
+            Ok(ActivationRow { revision, step, author, at: row.time("at_us")? })
         };
         rows.iter().map(activation).collect()
     }
@@ -298,108 +322,88 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn changes(&self, kind: &str, name: &str) -> Result<Vec<(Timestamp, String, ChangeRow)>, StoreError> {
-        let sql = "SELECT * FROM change WHERE kind = ? AND name = ? ORDER BY id DESC";
-        let rows = sqlx::query(sql).bind(kind).bind(name).fetch_all(&self.read).await?;
-        let change = |row: &SqliteRow| {
+        let sql = Sql::new("SELECT * FROM change WHERE kind = ? AND name = ? ORDER BY id DESC");
+        let rows = self.db.fetch(sql.bind(kind).bind(name)).await?;
+        let change = |row: &Row| {
             let fields = json_of(row, "change", "fields")?;
-            let (kind, name, action) = (row.try_get("kind")?, row.try_get("name")?, row.try_get("action")?);
-            let at = Timestamp::from_micros(row.try_get("at_us")?);
-            Ok((at, row.try_get("author")?, ChangeRow { kind, name, action, fields }))
+            let text = |column| row.text(column).map(str::to_owned);
+            let change = ChangeRow { kind: text("kind")?, name: text("name")?, action: text("action")?, fields };
+            Ok((row.time("at_us")?, text("author")?, change))
         };
         rows.iter().map(change).collect()
     }
 }
 
-async fn add_revision(
-    tx: &mut SqliteConnection,
-    new: &NewRevision,
-    author: &str,
-    now: Timestamp,
-) -> Result<i64, StoreError> {
-    let sql =
-        "INSERT INTO policy_revision (digest, text, tests, comment, author, created_us) VALUES (?, ?, ?, ?, ?, ?)";
-    let query = sqlx::query(sql).bind(&new.digest).bind(&new.text).bind(&new.tests).bind(&new.comment);
-    let done = query.bind(author).bind(now.as_micros()).execute(tx).await?;
-    Ok(done.last_insert_rowid())
+async fn add_revision(tx: &mut Tx, new: &NewRevision, author: &str, now: Timestamp) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO policy_revision (digest, text, tests, comment, author, created_us) \
+               VALUES (?, ?, ?, ?, ?, ?) RETURNING number AS n";
+    let sql = Sql::new(sql).bind(&new.digest).bind(&new.text).bind(new.tests.as_deref()).bind(&new.comment);
+    tx.number(sql.bind(author).bind(now)).await
 }
 
-async fn save_identities(
-    tx: &mut SqliteConnection,
-    identities: &[Arc<Identity>],
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn save_identities(tx: &mut Tx, identities: &[Arc<Identity>], now: Timestamp) -> Result<(), StoreError> {
     let json = |value: serde_json::Result<String>| {
         value.map_err(|e| StoreError::Unreadable { table: "identity", what: e.to_string() })
     };
-    let mut rows = Vec::with_capacity(identities.len());
+    let mut values: Vec<Arg> = Vec::with_capacity(identities.len() * IDENTITY_KINDS.len());
     for identity in identities {
         let groups: Vec<&str> = identity.groups.iter().map(AsRef::as_ref).collect();
         let attributes: BTreeMap<&str, &str> = identity.attributes.iter().map(|(k, v)| (&**k, &**v)).collect();
-        rows.push((
-            identity,
-            json(serde_json::to_string(&groups))?,
-            json(serde_json::to_string(&attributes))?,
-            json(serde_json::to_string(&identity.credentials))?,
-        ));
+        values.extend([
+            identity.id.as_bytes().into(),
+            identity.kind.as_str().into(),
+            (&*identity.name).into(),
+            identity.status.as_str().into(),
+            identity.owner.as_deref().into(),
+            identity.purpose.as_deref().into(),
+            identity.autonomy.map(u32::from).into(),
+            identity.environment.as_deref().into(),
+            identity.expires.into(),
+            json(serde_json::to_string(&groups))?.into(),
+            json(serde_json::to_string(&attributes))?.into(),
+            json(serde_json::to_string(&identity.credentials))?.into(),
+            now.into(),
+            now.into(),
+        ]);
     }
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO identity (id, kind, name, status, owner, purpose, autonomy, environment, expires_us, groups, \
-         attributes, credentials, created_us, updated_us) ",
-    );
-    query.push_values(rows, |mut row, (identity, groups, attributes, credentials)| {
-        row.push_bind(identity.id.as_bytes().to_vec())
-            .push_bind(identity.kind.as_str())
-            .push_bind(identity.name.to_string())
-            .push_bind(identity.status.as_str())
-            .push_bind(identity.owner.as_deref().map(str::to_owned))
-            .push_bind(identity.purpose.as_deref().map(str::to_owned))
-            .push_bind(identity.autonomy.map(i64::from))
-            .push_bind(identity.environment.as_deref().map(str::to_owned))
-            .push_bind(identity.expires.map(Timestamp::as_micros))
-            .push_bind(groups)
-            .push_bind(attributes)
-            .push_bind(credentials)
-            .push_bind(now.as_micros())
-            .push_bind(now.as_micros());
-    });
-    query.push(
-        " ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, owner = excluded.owner, \
-         purpose = excluded.purpose, autonomy = excluded.autonomy, environment = excluded.environment, \
-         expires_us = excluded.expires_us, groups = excluded.groups, attributes = excluded.attributes, \
-         credentials = excluded.credentials, updated_us = excluded.updated_us",
-    );
-    query.build().execute(tx).await?;
-    Ok(())
+    let into = "identity (id, kind, name, status, owner, purpose, autonomy, environment, expires_us, groups, \
+                attributes, credentials, created_us, updated_us)";
+    let tail = "ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, owner = excluded.owner, \
+                purpose = excluded.purpose, autonomy = excluded.autonomy, environment = excluded.environment, \
+                expires_us = excluded.expires_us, groups = excluded.groups, attributes = excluded.attributes, \
+                credentials = excluded.credentials, updated_us = excluded.updated_us";
+    tx.insert(into, IDENTITY_KINDS, values, tail).await.map(drop)
 }
 
-fn object_of_row(row: &SqliteRow) -> Result<ObjectRow, StoreError> {
-    let (kind, name) = (row.try_get("kind")?, row.try_get("name")?);
-    Ok(ObjectRow { kind, name, body: row.try_get("body")?, secret: row.try_get("secret")? })
+fn object_of_row(row: &Row) -> Result<ObjectRow, StoreError> {
+    let text = |column| row.text(column).map(str::to_owned);
+    let secret = row.maybe_blob("secret")?.map(<[u8]>::to_vec);
+    Ok(ObjectRow { kind: text("kind")?, name: text("name")?, body: text("body")?, secret })
 }
 
-fn revision_of_row(row: &SqliteRow) -> Result<RevisionRow, StoreError> {
+fn revision_of_row(row: &Row) -> Result<RevisionRow, StoreError> {
+    let text = |column| row.text(column).map(str::to_owned);
     Ok(RevisionRow {
-        number: row.try_get("number")?,
-        digest: row.try_get("digest")?,
-        text: row.try_get("text")?,
-        tests: row.try_get("tests")?,
-        comment: row.try_get("comment")?,
-        author: row.try_get("author")?,
-        created: Timestamp::from_micros(row.try_get("created_us")?),
+        number: row.int("number")?,
+        digest: text("digest")?,
+        text: text("text")?,
+        tests: row.maybe_text("tests")?.map(str::to_owned),
+        comment: text("comment")?,
+        author: text("author")?,
+        created: row.time("created_us")?,
     })
 }
 
-fn json_of<T: DeserializeOwned>(row: &SqliteRow, table: &'static str, column: &str) -> Result<T, StoreError> {
-    let text: &str = row.try_get(column)?;
-    serde_json::from_str(text).map_err(|e| StoreError::Unreadable { table, what: format!("{column}: {e}") })
+fn json_of<T: DeserializeOwned>(row: &Row, table: &'static str, column: &str) -> Result<T, StoreError> {
+    serde_json::from_str(row.text(column)?)
+        .map_err(|e| StoreError::Unreadable { table, what: format!("{column}: {e}") })
 }
 
-fn identity_of_row(row: &SqliteRow, interner: &mut Interner) -> Result<Identity, StoreError> {
+fn identity_of_row(row: &Row, interner: &mut Interner) -> Result<Identity, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "identity", what };
-    let id: [u8; 16] =
-        row.try_get::<&[u8], _>("id")?.try_into().map_err(|_| unreadable("its id is not 16 octets".into()))?;
-    let kind = row.try_get::<&str, _>("kind")?.parse().map_err(|e| unreadable(format!("{e}")))?;
-    let mut word = |name| Ok::<_, StoreError>(row.try_get::<Option<&str>, _>(name)?.map(|text| interner.word(text)));
+    let id = IdentityId::from_bytes(row.id("identity", "id")?);
+    let kind = row.text("kind")?.parse().map_err(|e| unreadable(format!("{e}")))?;
+    let mut word = |name| Ok::<_, StoreError>(row.maybe_text(name)?.map(|text| interner.word(text)));
     let (owner, purpose, environment) = (word("owner")?, word("purpose")?, word("environment")?);
     let groups: Vec<String> = json_of(row, "identity", "groups")?;
     let attributes: BTreeMap<String, String> = json_of(row, "identity", "attributes")?;
@@ -408,13 +412,13 @@ fn identity_of_row(row: &SqliteRow, interner: &mut Interner) -> Result<Identity,
         owner,
         purpose,
         environment,
-        autonomy: row.try_get::<Option<i64>, _>("autonomy")?.and_then(|level| u8::try_from(level).ok()),
+        autonomy: row.maybe_int("autonomy")?.and_then(|level| u8::try_from(level).ok()),
         groups: interner.list(groups.iter().map(String::as_str)),
         attributes: attributes.iter().map(|(key, value)| (interner.word(key), interner.word(value))).collect(),
-        status: row.try_get::<&str, _>("status")?.parse().map_err(|e| unreadable(format!("{e}")))?,
-        expires: row.try_get::<Option<i64>, _>("expires_us")?.map(Timestamp::from_micros),
+        status: row.text("status")?.parse().map_err(|e| unreadable(format!("{e}")))?,
+        expires: row.maybe_int("expires_us")?.map(Timestamp::from_micros),
         credentials: credentials.into(),
-        ..Identity::new(IdentityId::from_bytes(id), kind, row.try_get("name")?)
+        ..Identity::new(id, kind, row.text("name")?)
     })
 }
 

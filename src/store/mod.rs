@@ -1,42 +1,36 @@
-//! The database: SQLite, one file, no set-up.
+//! What is kept: a journal of what must not be lost, and the database, SQLite or
+//! PostgreSQL, from which everything is read.
 //!
-//! One connection writes, in group commits ([`writer`]); a few others read. No
-//! decision waits for a read: the path of a request knows memory only.
+//! Records are durable in the journal ([`writer`]), and move to the database in
+//! order ([`applier`]). No decision waits for the database: the path of a request
+//! knows memory only.
 
+mod applier;
 pub mod behaviour;
+pub mod changes;
+mod codec;
+mod db;
 mod endpoints;
 pub mod endpoints_read;
 pub mod inventory;
+pub mod journal;
+mod moved;
+pub mod partition;
 pub mod read;
 mod records;
+pub mod retention;
+mod sessions;
 pub mod unknown;
+pub mod usage;
 pub mod writer;
 
-use sqlx::SqlitePool;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use std::os::unix::fs::OpenOptionsExt;
+pub use db::Location;
+
+use db::Db;
+use partition::Partitions;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// Statements that a connection keeps ready: one for each number of rows that it
-/// writes at once.
-const STATEMENTS: usize = 512;
-/// SQLite's page cache of the writing connection, in KiB: the ends of all
-/// indexes, and the middle of that by MAC address.
-const CACHE_KIB: u32 = 32 * 1024;
-/// Pages in the write-ahead log before they are copied to the database: 16 MiB,
-/// so that a page that changes often is copied seldom.
-const CHECKPOINT_PAGES: u32 = 4096;
-/// Connections that read. More would only queue for the disk.
-const READERS: u32 = 4;
-/// How long a statement waits for another process's lock, such as a backup's.
-const BUSY: Duration = Duration::from_secs(5);
-/// How long a reader waits for a free connection before the API says so.
-const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// Why the database did not do what was asked. Cheap to clone, since everyone
 /// who waits for a commit is told.
@@ -48,6 +42,12 @@ pub enum StoreError {
     /// Its tables could not be brought to this version's form.
     #[error("its tables cannot be brought up to date: {0}")]
     Migration(Arc<sqlx::migrate::MigrateError>),
+    /// The journal is not written.
+    #[error("the journal cannot be written: {0}")]
+    Journal(Arc<std::io::Error>),
+    /// The database is away for so long that the journal has reached its bound.
+    #[error("the journal is full: {0} octets wait for the database")]
+    JournalFull(u64),
     /// A row is not what this version wrote.
     #[error("a row of {table} cannot be read: {what}")]
     Unreadable {
@@ -67,48 +67,52 @@ impl From<sqlx::Error> for StoreError {
 /// The open database. Cloning it shares the connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    write: SqlitePool,
-    read: SqlitePool,
+    db: Db,
+    partitions: Partitions,
+    /// Of the process that writes: how far records have come.
+    progress: Arc<OnceLock<Arc<writer::Progress>>>,
 }
 
 impl Store {
-    /// Opens the database file, makes it if it is not there, and brings its
-    /// tables up to date.
+    /// Opens SQLite's file, makes it if it is not there, and brings its tables up
+    /// to date.
     ///
     /// # Errors
     /// When the file cannot be used or is of a newer version.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
-        // Who was where and when is nobody else's business. SQLite gives the
-        // files beside it the same mode.
-        let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-        made.map_err(sqlx::Error::Io)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A commit has reached the disk when it returns: replies wait for it.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
-            .statement_cache_capacity(STATEMENTS)
-            .pragma("cache_size", format!("-{CACHE_KIB}"))
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
-            .foreign_keys(true);
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        MIGRATIONS.run(&write).await.map_err(|e| StoreError::Migration(Arc::new(e)))?;
-        let read = readers(options).await?;
-        Ok(Store { write, read })
+        Self::open_at(&Location::File(path.to_owned())).await
+    }
+
+    /// Opens the database and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When it cannot be used or is of a newer version.
+    pub async fn open_at(location: &Location) -> Result<Store, StoreError> {
+        let store = Self::of(Db::open(location).await?);
+        store.partitions.read(&store.db).await?;
+        store.move_what_was_before().await?;
+        Ok(store)
     }
 
     /// Opens the database to read it, as it is: that of a running server, too.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub async fn open_to_read(path: &Path) -> Result<Store, StoreError> {
-        let read = readers(SqliteConnectOptions::new().filename(path).busy_timeout(BUSY)).await?;
-        Ok(Store { write: read.clone(), read })
+    /// When it cannot be read.
+    pub async fn open_to_read(location: &Location) -> Result<Store, StoreError> {
+        let store = Self::of(Db::open_to_read(location).await?);
+        store.partitions.read(&store.db).await?;
+        Ok(store)
     }
-}
 
-async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
-    pool.connect_with(options.read_only(true)).await
+    fn of(db: Db) -> Store {
+        Store { db, partitions: Partitions::default(), progress: Arc::default() }
+    }
+
+    /// Waits until what is durable by now can be read here, but no longer than
+    /// `patience`.
+    pub async fn caught_up(&self, patience: Duration) {
+        if let Some(progress) = self.progress.get() {
+            progress.caught_up(patience).await;
+        }
+    }
 }

@@ -1,240 +1,232 @@
-//! One batch of records, written in one transaction: each once, and the
-//! sessions that follow from them.
+//! Decisions and accounting records: each once.
 
-use super::StoreError;
-use super::read::session_of_row;
+use super::applier::Item;
+use super::db::{Arg, Kind, Sql, Tx};
+use super::journal::Position;
+use super::partition::Family;
+use super::usage::Usage;
+use super::writer::Record;
+use super::{Store, StoreError};
 use crate::audit::decision::Decision;
-use crate::ids::SessionId;
-use crate::session::accounting::{AccountingRecord, AccountingStatus};
-use crate::session::state::{Session, SessionKey};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Row};
-use std::collections::{HashMap, HashSet};
+use crate::session::Session;
+use crate::session::accounting::AccountingRecord;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use uuid::Uuid;
 
-/// The most rows of one statement. Each number of rows is a statement of its
-/// own, prepared once and then found in the connection's cache.
-pub(super) const MAX_ROWS: usize = 64;
-
-/// `(?, ?), (?, ?)`: `rows` times `columns` placeholders.
-pub(super) fn placeholders(columns: usize, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
-}
+/// For how long after the beginning of a week a record that does not say when it
+/// was may be one that was stored in the week before: a NAS repeats itself for that
+/// long.
+const REPEATED: Duration = Duration::from_secs(24 * 3600);
 
 /// A value as JSON.
 pub(super) fn text<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Unreadable { table, what: e.to_string() })
 }
 
-/// Stores decisions; one whose id is there already is left as it is.
-pub(super) async fn decisions(tx: &mut SqliteConnection, all: &[&Decision]) -> Result<(), StoreError> {
-    for chunk in all.chunks(MAX_ROWS) {
-        let sql = format!(
-            "INSERT OR IGNORE INTO decision (id, at_us, outcome, reason, nas_name, identity_name, mac, enforced, body) VALUES {}",
-            placeholders(9, chunk.len())
-        );
-        // Safe: only the number of placeholders varies.
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for d in chunk {
-            query = query
-                .bind(&d.id.as_bytes()[..])
-                .bind(d.at.as_micros())
-                .bind(d.outcome.code())
-                .bind(d.reason.code())
-                .bind(&d.nas_name)
-                .bind(d.identity.as_ref().map(|i| &i.name))
-                .bind(&d.mac)
-                .bind(d.enforced)
-                .bind(text("decision", d)?);
+/// A record that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Row<'a> {
+    Decision(&'a Decision, Option<&'a str>),
+    Accounting(&'a AccountingRecord),
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn of(item: &'a Item) -> Self {
+        match &item.record {
+            Record::Decision(decision) => Row::Decision(decision, item.body.as_deref()),
+            Record::Accounting(record) => Row::Accounting(record),
         }
-        query.execute(&mut *tx).await?;
     }
+
+    fn family(&self) -> Family {
+        match self {
+            Row::Decision(..) => Family::Decision,
+            Row::Accounting(_) => Family::Accounting,
+        }
+    }
+
+    fn at(&self) -> Timestamp {
+        match self {
+            Row::Decision(decision, _) => decision.at,
+            Row::Accounting(record) => record.event_time,
+        }
+    }
+}
+
+const DECISION: &str = "(id, at_us, outcome, reason, nas_name, identity_name, mac, enforced, body)";
+const DECISION_KINDS: &[Kind] = {
+    use Kind::{Blob, Int, Text};
+    &[Blob, Int, Text, Text, Text, Text, Text, Int, Text]
+};
+const ACCOUNTING: &str = "(digest, received_us, event_us, nas_name, device, status, acct_session_id, station, \
+                          input_octets, output_octets, session_time)";
+const ACCOUNTING_KINDS: &[Kind] = {
+    use Kind::{Blob, Int, Text};
+    &[Blob, Int, Int, Text, Text, Int, Text, Text, Int, Int, Int]
+};
+
+fn decision_values(d: &Decision, body: Option<&str>, out: &mut Vec<Arg>) -> Result<(), StoreError> {
+    out.extend([
+        d.id.as_bytes().into(),
+        d.at.into(),
+        d.outcome.code().into(),
+        d.reason.code().into(),
+        d.nas_name.as_str().into(),
+        d.identity.as_ref().map(|i| i.name.as_str()).into(),
+        d.mac.as_deref().into(),
+        d.enforced.into(),
+        body.map_or_else(|| text("decision", d), |body| Ok(body.to_owned()))?.into(),
+    ]);
     Ok(())
 }
 
-/// Stores accounting records that are not there yet, and brings the sessions
-/// they tell of up to date. Gives those that are new.
-pub(super) async fn accounting<'a>(
-    tx: &mut SqliteConnection,
-    all: &[&'a AccountingRecord],
-) -> Result<Vec<&'a AccountingRecord>, StoreError> {
-    let mut new = insert_accounting(tx, all).await?;
-    // Of two that are the same in one batch the first counts.
-    let records: Vec<&'a AccountingRecord> = all.iter().copied().filter(|r| new.remove(&r.digest)).collect();
-    let mut sessions = load_sessions(tx, &records).await?;
-    for record in &records {
-        match record.key() {
-            Some(key) => sessions.take_in(key, record),
-            None if matches!(record.status, AccountingStatus::On | AccountingStatus::Off) => {
-                sessions.nas_restarted(record);
-            }
-            None => {}
-        }
-    }
-    save_sessions(tx, &sessions.changed()).await?;
-    Ok(records)
+fn accounting_values(r: &AccountingRecord, out: &mut Vec<Arg>) {
+    out.extend([
+        (&r.digest).into(),
+        r.received.into(),
+        r.event_time.into(),
+        r.nas_name.as_str().into(),
+        r.names.device.as_str().into(),
+        r.status.number().into(),
+        r.names.acct_session_id.as_deref().unwrap_or_default().into(),
+        r.station().into(),
+        r.input_octets.into(),
+        r.output_octets.into(),
+        r.session_time.into(),
+    ]);
 }
 
-/// The digests of those that were not there yet.
-async fn insert_accounting(
-    tx: &mut SqliteConnection,
-    all: &[&AccountingRecord],
-) -> Result<HashSet<[u8; 32]>, StoreError> {
-    let mut new = HashSet::with_capacity(all.len());
-    for chunk in all.chunks(MAX_ROWS) {
-        let sql = format!(
-            "INSERT OR IGNORE INTO accounting (digest, received_us, event_us, nas_name, device, status, acct_session_id, \
-             station, input_octets, output_octets, session_time) VALUES {} RETURNING digest",
-            placeholders(11, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for r in chunk {
-            query = query
-                .bind(&r.digest[..])
-                .bind(r.received.as_micros())
-                .bind(r.event_time.as_micros())
-                .bind(&r.nas_name)
-                .bind(&r.device)
-                .bind(i64::from(r.status.number()))
-                .bind(&r.session_id)
-                .bind(r.station())
-                .bind(saturated(r.input_octets))
-                .bind(saturated(r.output_octets))
-                .bind(i64::from(r.session_time));
+impl Store {
+    /// Makes the tables that these will lie in.
+    pub(super) async fn make_room_for(
+        &self,
+        rows: &[Row<'_>],
+        sessions: &[Session],
+        usage: &Usage,
+    ) -> Result<(), StoreError> {
+        let rows = rows.iter().map(|row| (row.family(), row.at()));
+        let sessions = sessions.iter().map(|s| (Family::Session, began(s)));
+        let all: Vec<(Family, Timestamp)> = rows.chain(sessions).chain(usage.places()).collect();
+        for (family, at) in all {
+            self.partitions.ensure(&self.db, family, at).await?;
         }
-        for row in query.fetch_all(&mut *tx).await? {
-            new.extend(<[u8; 32]>::try_from(row.try_get::<&[u8], _>(0)?));
-        }
-    }
-    Ok(new)
-}
-
-/// SQLite's integers are signed; no counter gets there in earnest.
-fn saturated(counter: u64) -> i64 {
-    i64::try_from(counter).unwrap_or(i64::MAX)
-}
-
-/// The sessions that a batch is about.
-#[derive(Default)]
-struct Sessions {
-    all: Vec<Session>,
-    /// Which of them have changed.
-    changed: HashSet<usize>,
-    /// The latest stay under each key.
-    by_key: HashMap<SessionKey, usize>,
-}
-
-impl Sessions {
-    fn push(&mut self, session: Session) -> usize {
-        let at = self.all.len();
-        let latest = self.by_key.entry(session.key.clone()).or_insert(at);
-        if self.all.get(*latest).is_none_or(|known| known.reuse <= session.reuse) {
-            *latest = at;
-        }
-        self.all.push(session);
-        at
+        Ok(())
     }
 
-    fn take_in(&mut self, key: SessionKey, record: &AccountingRecord) {
-        let known = self.by_key.get(&key).copied();
-        let at = match known.and_then(|at| self.all.get_mut(at).map(|session| (at, session))) {
-            Some((at, session)) if !session.is_reused_by(record) => {
-                session.merge(record);
-                at
-            }
-            earlier => {
-                let reuse = earlier.map_or(0, |(_, session)| session.reuse.saturating_add(1));
-                self.push(Session::new(SessionId::new(record.received), key, reuse, record))
-            }
-        };
-        self.changed.insert(at);
+    fn table(&self, family: Family, at: Timestamp) -> Result<String, StoreError> {
+        let missing = || StoreError::Unreadable { table: "partitions", what: format!("no table for {at}") };
+        self.partitions.at(family, at).map(|p| p.table()).ok_or_else(missing)
     }
 
-    fn nas_restarted(&mut self, record: &AccountingRecord) {
-        for (at, session) in self.all.iter_mut().enumerate() {
-            if session.key.nas_name == record.nas_name && session.key.device == record.device {
-                session.nas_restarted(record.event_time);
-                self.changed.insert(at);
+    /// Stores records; those that are there already are left as they are.
+    pub(super) async fn save_records(&self, tx: &mut Tx, rows: &[Row<'_>]) -> Result<(), StoreError> {
+        let (mut decisions, mut accounting) = (BTreeMap::new(), BTreeMap::new());
+        let mut undated: BTreeMap<Timestamp, Vec<Arg>> = BTreeMap::new();
+        for row in rows {
+            let table = self.table(row.family(), row.at())?;
+            match row {
+                Row::Decision(decision, body) => {
+                    decision_values(decision, *body, decisions.entry(table).or_insert_with(Vec::new))?;
+                }
+                Row::Accounting(record) => {
+                    let week = self.partitions.at(Family::Accounting, record.event_time);
+                    let fresh = week.is_some_and(|week| record.event_time.since(week.from) < REPEATED);
+                    if fresh && !record.is_dated() {
+                        undated.entry(record.event_time).or_default().push((&record.digest).into());
+                    }
+                    accounting_values(record, accounting.entry(table).or_insert_with(Vec::new));
+                }
             }
         }
+        for (table, values) in decisions {
+            tx.insert(&format!("{table} {DECISION}"), DECISION_KINDS, values, "ON CONFLICT DO NOTHING").await?;
+        }
+        let repeated = self.stored_last_week(tx, undated).await?;
+        for (table, mut values) in accounting {
+            if !repeated.is_empty() {
+                values = without(values, &repeated);
+            }
+            tx.insert(&format!("{table} {ACCOUNTING}"), ACCOUNTING_KINDS, values, "ON CONFLICT DO NOTHING").await?;
+        }
+        Ok(())
     }
 
-    fn changed(&self) -> Vec<&Session> {
-        self.changed.iter().filter_map(|at| self.all.get(*at)).collect()
-    }
-}
-
-async fn load_sessions(tx: &mut SqliteConnection, records: &[&AccountingRecord]) -> Result<Sessions, StoreError> {
-    let mut sessions = Sessions::default();
-    let keys: HashSet<SessionKey> = records.iter().filter_map(|r| r.key()).collect();
-    let keys: Vec<SessionKey> = keys.into_iter().collect();
-    for chunk in keys.chunks(MAX_ROWS) {
-        let sql = format!(
-            "SELECT * FROM session WHERE (nas_name, device, acct_session_id, station) IN (VALUES {})",
-            placeholders(4, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for key in chunk {
-            query = query.bind(&key.nas_name).bind(&key.device).bind(&key.acct_session_id).bind(&key.station);
-        }
-        for row in query.fetch_all(&mut *tx).await? {
-            sessions.push(session_of_row(&row)?);
-        }
-    }
-    // A restart ends all that the NAS had.
-    let restarted = |r: &&&AccountingRecord| matches!(r.status, AccountingStatus::On | AccountingStatus::Off);
-    let devices: HashSet<(&str, &str)> =
-        records.iter().filter(restarted).map(|r| (r.nas_name.as_str(), r.device.as_str())).collect();
-    let known: HashSet<SessionId> = sessions.all.iter().map(|s| s.id).collect();
-    for (nas_name, device) in devices {
-        let of_device = "SELECT * FROM session WHERE nas_name = ? AND device = ? AND state = 'active'";
-        let query = sqlx::query(of_device).bind(nas_name).bind(device);
-        for row in query.fetch_all(&mut *tx).await? {
-            let session = session_of_row(&row)?;
-            if !known.contains(&session.id) {
-                sessions.push(session);
+    /// Which of these digests were stored in the week before theirs.
+    async fn stored_last_week(
+        &self,
+        tx: &mut Tx,
+        undated: BTreeMap<Timestamp, Vec<Arg>>,
+    ) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+        let mut found = BTreeSet::new();
+        for (at, digests) in undated {
+            let Some(week) = self.partitions.at(Family::Accounting, at - REPEATED) else { continue };
+            for chunk in super::db::chunks(digests, tx.rows_at_once()) {
+                let sql = format!("SELECT digest FROM {} WHERE digest IN (", week.table());
+                for row in tx.fetch(Sql::new(sql).rows(&[Kind::Blob], chunk).then(")")).await? {
+                    found.insert(row.blob("digest")?.to_vec());
+                }
             }
         }
+        Ok(found)
     }
-    Ok(sessions)
+
+    /// Whether the database would take this record.
+    pub(super) async fn try_record(&self, row: &Row<'_>) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.save_records(&mut tx, std::slice::from_ref(row)).await
+    }
+
+    /// Up to where the journal of this id is stored here.
+    pub(super) async fn journal_place(&self, journal: Uuid) -> Result<Option<Position>, StoreError> {
+        let sql = Sql::new("SELECT file, place FROM journal_place WHERE journal = ?").bind(journal.as_bytes());
+        let row = self.db.fetch_one(sql).await?;
+        row.map(|row| Ok(Position { file: row.counter("file")?, offset: row.counter("place")? })).transpose()
+    }
+
+    /// Makes sure that the database has a place for this journal.
+    pub(super) async fn begin_journal(&self, journal: Uuid, place: Position) -> Result<(), StoreError> {
+        let sql = "INSERT INTO journal_place (journal, file, place) VALUES (?, ?, ?) ON CONFLICT (journal) \
+                   DO UPDATE SET file = excluded.file, place = excluded.place";
+        let sql = Sql::new(sql).bind(journal.as_bytes()).bind(place.file).bind(place.offset);
+        self.db.execute(sql).await.map(drop)
+    }
+
+    /// Moves the place of a journal on. Whether it was where it should be; if not,
+    /// it is there already: the transaction that did it went through, though nobody
+    /// heard of it.
+    pub(super) async fn advance_journal(
+        &self,
+        tx: &mut Tx,
+        journal: Uuid,
+        from: Position,
+        to: Position,
+    ) -> Result<bool, StoreError> {
+        let sql = Sql::new("UPDATE journal_place SET file = ?, place = ? WHERE journal = ? AND file = ? AND place = ?");
+        let sql = sql.bind(to.file).bind(to.offset).bind(journal.as_bytes()).bind(from.file).bind(from.offset);
+        if tx.execute(sql).await? == 1 {
+            return Ok(true);
+        }
+        let sql = Sql::new("SELECT file, place FROM journal_place WHERE journal = ?").bind(journal.as_bytes());
+        let place =
+            tx.fetch_one(sql).await?.map(|row| Ok::<_, StoreError>((row.counter("file")?, row.counter("place")?)));
+        if place.transpose()? == Some((to.file, to.offset)) {
+            return Ok(false);
+        }
+        let what = format!("the place of the journal {journal} was moved by somebody else");
+        Err(StoreError::Unreadable { table: "journal_place", what })
+    }
 }
 
-async fn save_sessions(tx: &mut SqliteConnection, all: &[&Session]) -> Result<(), StoreError> {
-    for chunk in all.chunks(MAX_ROWS) {
-        let sql = format!(
-            "INSERT INTO session (id, nas_name, device, acct_session_id, station, reuse, state, started_us, last_us, \
-             restarted_us, input_octets, output_octets, input_packets, output_packets, session_time, mac, user_name, \
-             details) VALUES {} ON CONFLICT (id) DO UPDATE SET state = excluded.state, \
-             started_us = excluded.started_us, last_us = excluded.last_us, restarted_us = excluded.restarted_us, \
-             input_octets = excluded.input_octets, output_octets = excluded.output_octets, \
-             input_packets = excluded.input_packets, output_packets = excluded.output_packets, \
-             session_time = excluded.session_time, mac = excluded.mac, user_name = excluded.user_name, \
-             details = excluded.details",
-            placeholders(18, chunk.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for s in chunk {
-            query = query
-                .bind(&s.id.as_bytes()[..])
-                .bind(&s.key.nas_name)
-                .bind(&s.key.device)
-                .bind(&s.key.acct_session_id)
-                .bind(&s.key.station)
-                .bind(i64::from(s.reuse))
-                .bind(s.state().code())
-                .bind(s.started_at().as_micros())
-                .bind(s.last_at.as_micros())
-                .bind(s.restarted_at.map(|t| t.as_micros()))
-                .bind(saturated(s.input_octets))
-                .bind(saturated(s.output_octets))
-                .bind(saturated(s.input_packets))
-                .bind(saturated(s.output_packets))
-                .bind(i64::from(s.session_time))
-                .bind(s.mac())
-                .bind(s.user_name())
-                .bind(text("session", &s.details)?);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
+/// When a session's id was made, which names its table.
+pub(super) fn began(session: &Session) -> Timestamp {
+    session.id.made_at()
+}
+
+/// Rows without those whose digest, which comes first, is among `these`.
+fn without(values: Vec<Arg>, these: &BTreeSet<Vec<u8>>) -> Vec<Arg> {
+    let rows = values.chunks(ACCOUNTING_KINDS.len());
+    let kept = rows.filter(|row| !matches!(row.first(), Some(Arg::Blob(Some(digest))) if these.contains(digest)));
+    kept.flatten().cloned().collect()
 }

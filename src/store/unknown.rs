@@ -1,12 +1,11 @@
 //! Addresses that asked and are no NAS.
 
-use super::records::{MAX_ROWS, placeholders};
+use super::db::{Arg, Kind, Row, Sql};
 use super::{Store, StoreError};
 use crate::inventory::unknown::{MAX_UNKNOWN, UnknownNas};
-use crate::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row};
 use std::net::IpAddr;
+
+const KINDS: &[Kind] = &[Kind::Text, Kind::Int, Kind::Int, Kind::Int, Kind::Blob];
 
 impl Store {
     /// Takes in what is new about them, each address once. The table keeps as many
@@ -16,30 +15,26 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn save_unknown(&self, all: &[UnknownNas]) -> Result<(), StoreError> {
-        let mut tx = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for chunk in all.chunks(MAX_ROWS) {
-            let sql = format!(
-                "INSERT INTO unknown_nas (address, first_us, last_us, packets, packet) VALUES {} \
-                 ON CONFLICT (address) DO UPDATE SET last_us = excluded.last_us, packet = excluded.packet, \
-                 packets = max(packets, excluded.packets)",
-                placeholders(5, chunk.len())
-            );
-            // Safe: only the number of placeholders varies.
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for unknown in chunk {
-                query = query
-                    .bind(unknown.address.to_string())
-                    .bind(unknown.first.as_micros())
-                    .bind(unknown.last.as_micros())
-                    .bind(i64::try_from(unknown.packets).unwrap_or(i64::MAX))
-                    .bind(&unknown.packet);
-            }
-            query.execute(&mut *tx).await?;
+        let mut tx = self.db.begin().await?;
+        let mut values: Vec<Arg> = Vec::with_capacity(all.len() * KINDS.len());
+        for unknown in all {
+            values.extend([
+                unknown.address.to_string().into(),
+                unknown.first.into(),
+                unknown.last.into(),
+                unknown.packets.into(),
+                unknown.packet.as_slice().into(),
+            ]);
         }
-        let sql = "DELETE FROM unknown_nas WHERE address NOT IN \
-                   (SELECT address FROM unknown_nas ORDER BY packets > 1 DESC, last_us DESC LIMIT ?)";
-        sqlx::query(sql).bind(MAX_UNKNOWN as i64).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+        let into = "unknown_nas (address, first_us, last_us, packets, packet)";
+        let tail = "ON CONFLICT (address) DO UPDATE SET last_us = excluded.last_us, packet = excluded.packet, \
+                    packets = CASE WHEN excluded.packets > unknown_nas.packets THEN excluded.packets \
+                    ELSE unknown_nas.packets END";
+        tx.insert(into, KINDS, values, tail).await?;
+        let sql = "DELETE FROM unknown_nas WHERE address NOT IN (SELECT address FROM unknown_nas \
+                   ORDER BY CASE WHEN packets > 1 THEN 0 ELSE 1 END, last_us DESC LIMIT ?)";
+        tx.execute(Sql::new(sql).bind(MAX_UNKNOWN as i64)).await?;
+        tx.commit().await
     }
 
     /// All of them, those that asked last first.
@@ -47,7 +42,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn unknown_nas(&self) -> Result<Vec<UnknownNas>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM unknown_nas ORDER BY last_us DESC").fetch_all(&self.read).await?;
+        let rows = self.db.fetch(Sql::new("SELECT * FROM unknown_nas ORDER BY last_us DESC")).await?;
         rows.iter().map(unknown_of_row).collect()
     }
 
@@ -56,31 +51,29 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn forget_unknown(&self, address: IpAddr) -> Result<(), StoreError> {
-        let sql = "DELETE FROM unknown_nas WHERE address = ?";
-        sqlx::query(sql).bind(address.to_string()).execute(&self.write).await?;
-        Ok(())
+        let sql = Sql::new("DELETE FROM unknown_nas WHERE address = ?").bind(address.to_string());
+        self.db.execute(sql).await.map(drop)
     }
 }
 
-fn unknown_of_row(row: &SqliteRow) -> Result<UnknownNas, StoreError> {
-    let address: &str = row.try_get("address")?;
+fn unknown_of_row(row: &Row) -> Result<UnknownNas, StoreError> {
+    let address = row.text("address")?;
     let address = address
         .parse()
         .map_err(|_| StoreError::Unreadable { table: "unknown_nas", what: format!("{address:?} is no address") })?;
-    let time = |name| Ok::<_, sqlx::Error>(Timestamp::from_micros(row.try_get(name)?));
-    let packets = row.try_get::<i64, _>("packets")?.unsigned_abs();
     Ok(UnknownNas {
         address,
-        first: time("first_us")?,
-        last: time("last_us")?,
-        packets,
-        packet: row.try_get("packet")?,
+        first: row.time("first_us")?,
+        last: row.time("last_us")?,
+        packets: row.counter("packets")?,
+        packet: row.blob("packet")?.to_vec(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     #[tokio::test]
     async fn the_table_keeps_its_bound_and_who_asks_again() {

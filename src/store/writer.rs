@@ -1,42 +1,41 @@
-//! Group commit: what comes while one commit is on its way to the disk goes
-//! with the next. Everyone is told when their record is durable.
+//! Group commit: what comes while one write is on its way to the disk goes
+//! with the next. Everyone is told when their record is durable, in the journal;
+//! from there it is taken to the database ([`super::applier`]).
 
-use super::endpoints::Endpoints;
-use super::{Store, StoreError, records};
+use super::applier::{Applier, Command, Pending};
+use super::codec::{Encoded, encode};
+use super::journal::{Framed, Journal, JournalError, Position};
+use super::{Store, StoreError};
 use crate::audit::decision::Decision;
-use crate::inventory::observation::Observation;
 use crate::session::accounting::AccountingRecord;
 use crate::telemetry::Metrics;
+use crate::time::Timestamp;
 use std::fmt;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc, watch};
 
-/// Records that may wait. At 27,000 a second this is two seconds' worth, about
-/// what a NAS waits before it asks again.
+/// Records that may wait for the journal. At 27,000 a second this is two seconds'
+/// worth, about what a NAS waits before it asks again.
 const QUEUE: usize = 65_536;
-/// Records in one commit: enough that the disk's latency is shared, few enough
+/// Records in one write: enough that the disk's latency is shared, few enough
 /// that nobody waits long for the others.
 const BATCH: usize = 1_024;
-/// How often a commit is tried before its records are given up. Two seconds in
-/// all, within a NAS's patience.
-const TRIES: u32 = 3;
-/// Between two tries.
-const RETRY: Duration = Duration::from_millis(500);
-/// How often a database that failed is asked whether it works again.
+/// How often a journal that failed is asked whether it works again.
 const PROBE: Duration = Duration::from_secs(1);
-
-/// How often endpoints that were not seen for long are looked for.
-const PRUNE: Duration = Duration::from_secs(600);
-
-/// How long a commit may take before the database counts as away: within the
-/// time that a NAS waits for an answer.
+/// How long a write may take before the disk counts as away: within the time that
+/// a NAS waits for an answer.
 const STALLED: Duration = Duration::from_secs(3);
+/// Octets that the journal may hold for a database that is away, unless told
+/// otherwise: about a million decisions, or five million accounting records.
+pub const JOURNAL_MAX: u64 = 1 << 30;
+/// The journal's folder, within the data directory.
+pub const JOURNAL: &str = "journal";
 
 /// What must not be lost.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Record {
     /// An attempt that was decided.
     Decision(Box<Decision>),
@@ -45,7 +44,7 @@ pub enum Record {
 }
 
 /// Called once, when the record is durable or given up. Runs on the writer's
-/// task, so it must not block.
+/// thread, so it must not block.
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// The record was not taken: too many wait.
@@ -58,20 +57,84 @@ struct Entry {
     done: Done,
 }
 
-struct Shared {
-    healthy: AtomicBool,
-    started: Instant,
-    /// When the commit in progress began, in milliseconds after `started`; 0
-    /// when there is none.
-    committing_since: AtomicU64,
-    waiting: AtomicUsize,
-    idle: Notify,
+/// How far records have come: written to the journal, and stored in the database.
+#[derive(Debug)]
+pub struct Progress {
+    /// How many are durable.
+    written: AtomicU64,
+    /// How many of them are in the database.
+    stored: watch::Sender<u64>,
+    /// Somebody waits to read what was written.
+    wanted: Notify,
 }
 
-/// Hands records to the one task that writes them. Cloning it shares the task.
+impl Progress {
+    fn new() -> Self {
+        Self { written: AtomicU64::new(0), stored: watch::Sender::new(0), wanted: Notify::new() }
+    }
+
+    /// See [`Store::caught_up`].
+    pub(super) async fn caught_up(&self, patience: Duration) {
+        let target = self.written.load(Ordering::Acquire);
+        let mut stored = self.stored.subscribe();
+        self.wanted.notify_one();
+        // Whether it came that far or not, what is there is read.
+        let _ = tokio::time::timeout(patience, stored.wait_for(|stored| *stored >= target)).await;
+    }
+
+    pub(super) async fn wanted_now(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Records that are durable and not in the database yet.
+    pub fn behind(&self) -> u64 {
+        self.written.load(Ordering::Acquire).saturating_sub(*self.stored.borrow())
+    }
+
+    pub(super) fn stored(&self, records: u64) {
+        self.stored.send_modify(|stored| *stored += records);
+    }
+}
+
+/// What the journal's thread, the applier and everybody else share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    healthy: AtomicBool,
+    /// Whether the database takes records.
+    pub(super) database: AtomicBool,
+    started: Instant,
+    /// When the write in progress began, in milliseconds after `started`; 0
+    /// when there is none.
+    writing_since: AtomicU64,
+    waiting: AtomicUsize,
+    idle: Notify,
+    pub(super) progress: Arc<Progress>,
+    pub(super) pending: Mutex<Pending>,
+    pub(super) arrived: Notify,
+    /// Octets of the journal.
+    pub(super) journal_len: AtomicU64,
+    /// Up to where the database has everything.
+    pub(super) place: Mutex<Position>,
+}
+
+/// How records are on their way, for those who look after the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backlog {
+    /// Records that are not durable yet.
+    pub waiting: usize,
+    /// Records that are durable, and not in the database yet.
+    pub behind: u64,
+    /// Octets of the journal, with what is stored and not deleted yet.
+    pub journal_octets: u64,
+    /// Whether the database takes records.
+    pub database: bool,
+}
+
+/// Hands records to the one thread that writes them. Cloning it shares the thread.
 #[derive(Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Entry>,
+    commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
 }
 
@@ -82,19 +145,48 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Starts the task. It ends when the last clone is dropped.
-    pub fn start(store: Store, metrics: Arc<Metrics>) -> Writer {
+    /// Opens the journal within `data_dir`, which may hold `journal_max` octets, and
+    /// starts the thread that writes it and the task that takes records on to the
+    /// database. They end when the last clone is dropped.
+    ///
+    /// # Errors
+    /// When the journal cannot be used.
+    pub async fn start(
+        store: Store,
+        data_dir: &Path,
+        journal_max: u64,
+        metrics: Arc<Metrics>,
+    ) -> Result<Writer, StartError> {
+        let dir = data_dir.join(JOURNAL);
+        let journal = tokio::task::spawn_blocking(move || Journal::open(&dir));
+        let journal = journal.await.map_err(|e| StartError::Thread(std::io::Error::other(e)))??;
+        let place = store.journal_place(journal.id()).await?.unwrap_or_default();
         let (queue, entries) = mpsc::channel(QUEUE);
+        let (commands, asked) = mpsc::channel(16);
+        let progress = Arc::new(Progress::new());
         let shared = Arc::new(Shared {
             healthy: AtomicBool::new(true),
+            database: AtomicBool::new(true),
             started: Instant::now(),
-            committing_since: AtomicU64::new(0),
+            writing_since: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             idle: Notify::new(),
+            progress: progress.clone(),
+            pending: Mutex::new(Pending::starting_at(journal.end())),
+            arrived: Notify::new(),
+            journal_len: AtomicU64::new(journal.size()),
+            place: Mutex::new(place),
         });
-        let endpoints = Endpoints::default();
-        tokio::spawn(Task { store, metrics, shared: shared.clone(), endpoints, pruned: Instant::now() }.run(entries));
-        Writer { queue, shared }
+        // Whoever reads through this store waits for what this writer writes.
+        let _ = store.progress.set(progress);
+        let reader = journal.reader(place);
+        let applier = Applier::new(store, journal.id(), reader, shared.clone(), metrics.clone()).await?;
+        tokio::spawn(applier.run(asked));
+        let runtime = tokio::runtime::Handle::current();
+        let task = Task { journal, max: journal_max, metrics, shared: shared.clone(), runtime };
+        let thread = std::thread::Builder::new().name("journal".into());
+        thread.spawn(move || task.run(entries)).map_err(StartError::Thread)?;
+        Ok(Writer { queue, commands, shared })
     }
 
     /// Hands a record over, from any thread and without waiting.
@@ -109,9 +201,9 @@ impl Writer {
         })
     }
 
-    /// Whether the last commit succeeded, and the present one is not stuck.
+    /// Whether the last write succeeded, and the present one is not stuck.
     pub fn healthy(&self) -> bool {
-        let since = self.shared.committing_since.load(Ordering::Relaxed);
+        let since = self.shared.writing_since.load(Ordering::Relaxed);
         let stalled = since > 0 && self.shared.millis().saturating_sub(since) > STALLED.as_millis() as u64;
         self.shared.healthy.load(Ordering::Relaxed) && !stalled
     }
@@ -119,6 +211,23 @@ impl Writer {
     /// How many records are not durable yet.
     pub fn depth(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How records are on their way.
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            waiting: self.depth(),
+            behind: self.shared.progress.behind(),
+            journal_octets: self.shared.journal_len.load(Ordering::Relaxed),
+            database: self.shared.database.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Looks over the sessions at `now`: those that were silent for longer than
+    /// `silence` have ended. Call it now and then.
+    pub async fn sweep_sessions(&self, now: Timestamp, silence: Duration) {
+        // The task is gone only when the server ends.
+        let _ = self.commands.send(Command::Sweep { now, silence }).await;
     }
 
     /// Returns when everything that was submitted is durable or given up.
@@ -131,6 +240,26 @@ impl Writer {
             idle.await;
         }
     }
+
+    /// Returns when everything that is durable is in the database, or after
+    /// `patience`.
+    pub async fn settle(&self, patience: Duration) {
+        self.shared.progress.caught_up(patience).await;
+    }
+}
+
+/// Why records cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no thread.
+    #[error("a thread: {0}")]
+    Thread(std::io::Error),
 }
 
 impl Shared {
@@ -146,150 +275,115 @@ impl Shared {
     }
 }
 
+/// The journal's thread.
 struct Task {
-    store: Store,
+    journal: Journal,
+    max: u64,
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
-    /// Those that were met lately.
-    endpoints: Endpoints,
-    /// When those of long ago were last forgotten.
-    pruned: Instant,
+    runtime: tokio::runtime::Handle,
 }
 
 impl Task {
-    async fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
+    fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let received = if self.shared.healthy.load(Ordering::Relaxed) {
-                entries.recv_many(&mut batch, BATCH).await
+                entries.blocking_recv_many(&mut batch, BATCH)
             } else {
-                tokio::select! {
-                    received = entries.recv_many(&mut batch, BATCH) => received,
-                    () = tokio::time::sleep(PROBE) => {
-                        self.probe().await;
-                        continue;
-                    }
-                }
+                let received = self
+                    .runtime
+                    .block_on(async { tokio::time::timeout(PROBE, entries.recv_many(&mut batch, BATCH)).await });
+                let Ok(received) = received else {
+                    self.probe();
+                    continue;
+                };
+                received
             };
             if received == 0 {
                 return;
             }
             self.metrics.set_writer_depth(self.shared.waiting.load(Ordering::Relaxed));
-            self.shared.committing_since.store(self.shared.millis(), Ordering::Relaxed);
-            self.commit_all(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).await;
-            self.shared.committing_since.store(0, Ordering::Relaxed);
-            self.metrics.set_writer_depth(self.shared.waiting.load(Ordering::Relaxed));
+            self.shared.writing_since.store(self.shared.millis(), Ordering::Relaxed);
+            self.write(std::mem::take(&mut batch));
+            self.shared.writing_since.store(0, Ordering::Relaxed);
         }
     }
 
-    async fn commit_all(&mut self, batch: Vec<Entry>) {
-        let (records, done): (Vec<Record>, Vec<Done>) = batch.into_iter().map(|e| (e.record, e.done)).unzip();
-        match self.commit_with_retries(&records).await {
-            // One record that the database does not take must not take the
-            // others with it.
-            Err(error) if records.len() > 1 && is_of_one_record(&error) => {
-                tracing::warn!(%error, "a record was refused; storing the batch one by one");
-                for (record, done) in records.iter().zip(done) {
-                    let result = self.commit_with_retries(std::slice::from_ref(record)).await;
-                    self.finish(done, result);
-                }
-            }
-            result => done.into_iter().for_each(|done| self.finish(done, result.clone())),
-        }
-    }
-
-    fn finish(&self, done: Done, result: Result<(), StoreError>) {
-        done(result);
-        self.shared.finished(1);
-    }
-
-    async fn commit_with_retries(&mut self, batch: &[Record]) -> Result<(), StoreError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let started = Instant::now();
-            match self.commit(batch).await {
-                Ok(()) => {
-                    self.metrics.committed(batch.len(), started.elapsed());
-                    self.recovered();
-                    return Ok(());
-                }
+    fn write(&mut self, batch: Vec<Entry>) {
+        let mut ready: Vec<(Entry, Encoded)> = Vec::with_capacity(batch.len());
+        for entry in batch {
+            match encode(&entry.record) {
+                Ok(encoded) => ready.push((entry, encoded)),
                 Err(error) => {
-                    self.metrics.commit_failed();
-                    let of_one_record = is_of_one_record(&error);
-                    // While the database is known to be away, nobody waits for
-                    // more than one try.
-                    let hopeless = !self.shared.healthy.load(Ordering::Relaxed);
-                    if of_one_record || hopeless || tried >= TRIES {
-                        if !of_one_record && self.shared.healthy.swap(false, Ordering::Relaxed) {
-                            tracing::error!(%error, "records cannot be stored: no login is answered until they can");
-                        }
-                        return Err(error);
-                    }
-                    tracing::warn!(%error, tried, "commit failed");
-                    tokio::time::sleep(RETRY).await;
+                    tracing::error!(%error, "a record cannot be written");
+                    (entry.done)(Err(error));
+                    self.shared.finished(1);
                 }
             }
         }
-    }
-
-    async fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
-        let result = self.write(batch).await;
-        if result.is_err() {
-            self.endpoints.forget();
-        }
-        result
-    }
-
-    async fn write(&mut self, batch: &[Record]) -> Result<(), StoreError> {
-        let mut decisions = Vec::with_capacity(batch.len());
-        let mut accounting = Vec::with_capacity(batch.len());
-        for record in batch {
-            match record {
-                Record::Decision(d) => decisions.push(&**d),
-                Record::Accounting(a) => accounting.push(&**a),
+        let started = Instant::now();
+        let result = self.append(&ready);
+        self.shared.journal_len.store(self.journal.size(), Ordering::Relaxed);
+        match result {
+            Ok(()) => {
+                self.metrics.committed(ready.len(), started.elapsed());
+                self.recovered();
+            }
+            Err(ref error) => {
+                self.metrics.commit_failed();
+                if self.shared.healthy.swap(false, Ordering::Relaxed) {
+                    tracing::error!(%error, "records cannot be stored: no login is answered until they can");
+                }
             }
         }
-        let mut contacts: Vec<Observation> = decisions.iter().filter_map(|d| Observation::of_decision(d)).collect();
-        if accounting.is_empty() && contacts.is_empty() && decisions.len() <= records::MAX_ROWS {
-            // One statement is a transaction by itself, and costs one exchange
-            // with the connection's thread instead of three.
-            let mut connection = self.store.write.acquire().await?;
-            return records::decisions(&mut connection, &decisions).await;
+        let written = ready.len() as u64;
+        let mut items = Vec::with_capacity(ready.len());
+        let mut finished = Vec::with_capacity(ready.len());
+        for (Entry { record, done }, encoded) in ready {
+            items.push((record, encoded));
+            finished.push(done);
         }
-        let mut tx = self.store.write.begin_with("BEGIN IMMEDIATE").await?;
-        records::decisions(&mut tx, &decisions).await?;
-        let new = records::accounting(&mut tx, &accounting).await?;
-        contacts.extend(new.into_iter().filter_map(Observation::of_accounting));
-        self.endpoints.observe(&mut tx, &contacts).await?;
-        if let Some(now) = contacts.iter().map(|o| o.at).max().filter(|_| self.pruned.elapsed() > PRUNE) {
-            self.endpoints.prune(&mut tx, now).await?;
-            self.pruned = Instant::now();
+        let count = finished.len();
+        if result.is_ok() {
+            let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.push(items, self.journal.end());
+            self.shared.progress.written.fetch_add(written, Ordering::Release);
         }
-        Ok(tx.commit().await?)
+        for done in finished {
+            done(result.clone());
+        }
+        self.shared.finished(count);
+        self.shared.arrived.notify_one();
+        let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
+        self.journal.forget_before(place);
     }
 
-    async fn probe(&self) {
-        let write = "INSERT INTO probe (one, at_us) VALUES (1, 0) ON CONFLICT (one) DO UPDATE SET at_us = at_us + 1";
-        if sqlx::query(write).execute(&self.store.write).await.is_ok() {
+    fn append(&mut self, ready: &[(Entry, Encoded)]) -> Result<(), StoreError> {
+        if self.journal.size() > self.max {
+            let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
+            self.journal.forget_before(place);
+            if self.journal.size() > self.max {
+                return Err(StoreError::JournalFull(self.journal.size()));
+            }
+        }
+        let framed: Vec<Framed<'_>> = ready.iter().map(|(_, e)| Framed { kind: e.kind, content: &e.content }).collect();
+        self.journal.append(&framed).map(drop).map_err(|e| StoreError::Journal(Arc::new(e)))
+    }
+
+    /// Tries whether the disk takes writes again.
+    fn probe(&mut self) {
+        let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
+        self.journal.forget_before(place);
+        if self.append(&[]).is_ok() {
             self.recovered();
         }
+        self.shared.journal_len.store(self.journal.size(), Ordering::Relaxed);
     }
 
     fn recovered(&self) {
         if !self.shared.healthy.swap(true, Ordering::Relaxed) {
             tracing::info!("records can be stored again");
         }
-    }
-}
-
-/// Whether the error is about what a record holds, rather than about the disk.
-fn is_of_one_record(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unreadable { .. } => true,
-        StoreError::Database(e) => e
-            .as_database_error()
-            .is_some_and(|e| e.is_unique_violation() || e.is_check_violation() || e.is_foreign_key_violation()),
-        StoreError::Migration(_) => false,
     }
 }

@@ -80,6 +80,11 @@ pub struct Metrics {
     writer_batch: Histogram,
     writer_commit: Histogram,
     writer_failures: Counter,
+    store_behind: Gauge,
+    store_batch: Histogram,
+    store_commit: Histogram,
+    store_failures: Counter,
+    store_refused: Counter,
     /// Of changes to sessions.
     pub changes: ChangeMetrics,
 }
@@ -101,6 +106,11 @@ impl Metrics {
             writer_batch: histogram(BATCH_BUCKETS),
             writer_commit: histogram(COMMIT_BUCKETS),
             writer_failures: Counter::default(),
+            store_behind: Gauge::default(),
+            store_batch: histogram(BATCH_BUCKETS),
+            store_commit: histogram(COMMIT_BUCKETS),
+            store_failures: Counter::default(),
+            store_refused: Counter::default(),
             changes: ChangeMetrics::default(),
         };
         metrics.register();
@@ -120,10 +130,15 @@ impl Metrics {
         r.register("conversations", "EAP conversations in progress", self.conversations.clone());
         r.register("accounting_records", "Accounting-Requests that were accepted for storing", self.accounting.clone());
         r.register_with_unit("radius_handle", "Own work for one request", Unit::Seconds, self.handle.clone());
-        r.register("store_writer_depth", "Records that wait to be committed", self.writer_depth.clone());
-        r.register("store_writer_batch_records", "Records in one commit", self.writer_batch.clone());
-        r.register_with_unit("store_writer_commit", "Time of one commit", Unit::Seconds, self.writer_commit.clone());
-        r.register("store_writer_failures", "Batches that could not be committed", self.writer_failures.clone());
+        r.register("journal_depth", "Records that are not durable yet", self.writer_depth.clone());
+        r.register("journal_batch_records", "Records made durable at once", self.writer_batch.clone());
+        r.register_with_unit("journal_write", "Time to make them durable", Unit::Seconds, self.writer_commit.clone());
+        r.register("journal_failures", "Writes of the journal that failed", self.writer_failures.clone());
+        r.register("store_behind", "Durable records that are not in the database yet", self.store_behind.clone());
+        r.register("store_batch_records", "Records in one transaction", self.store_batch.clone());
+        r.register_with_unit("store_commit", "Time of one transaction", Unit::Seconds, self.store_commit.clone());
+        r.register("store_failures", "Transactions that failed and are tried again", self.store_failures.clone());
+        r.register("store_refused", "Records that the database will not take", self.store_refused.clone());
         self.changes.register(r);
     }
 
@@ -173,18 +188,39 @@ impl Metrics {
         self.handle.get_or_create(&KindLabel { kind }).observe(time.as_secs_f64());
     }
 
-    /// Records one commit of the store's writer.
+    /// Records one transaction of the database.
+    pub fn stored(&self, records: usize, time: Duration) {
+        self.store_batch.observe(records as f64);
+        self.store_commit.observe(time.as_secs_f64());
+    }
+
+    /// Counts a transaction that failed and is tried again.
+    pub fn store_failed(&self) {
+        self.store_failures.inc();
+    }
+
+    /// Counts a record that the database will not take.
+    pub fn record_refused(&self) {
+        self.store_refused.inc();
+    }
+
+    /// Says how many durable records are not in the database yet.
+    pub fn set_store_behind(&self, records: u64) {
+        self.store_behind.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// Records one write of the journal.
     pub fn committed(&self, records: usize, time: Duration) {
         self.writer_batch.observe(records as f64);
         self.writer_commit.observe(time.as_secs_f64());
     }
 
-    /// Counts a batch that could not be committed.
+    /// Counts a write of the journal that failed.
     pub fn commit_failed(&self) {
         self.writer_failures.inc();
     }
 
-    /// Says how many records wait for the store's writer.
+    /// Says how many records wait for the journal.
     pub fn set_writer_depth(&self, records: usize) {
         self.writer_depth.set(records as i64);
     }
@@ -246,9 +282,9 @@ mod tests {
             "cordon_conversations 3",
             "cordon_accounting_records_total{status=\"start\"} 1",
             "cordon_radius_handle_seconds_count{kind=\"mab\"} 1",
-            "cordon_store_writer_batch_records_sum 7.0",
-            "cordon_store_writer_commit_seconds_count 1",
-            "cordon_store_writer_depth 4",
+            "cordon_journal_batch_records_sum 7.0",
+            "cordon_journal_write_seconds_count 1",
+            "cordon_journal_depth 4",
             "cordon_change_requests_total{change=\"disconnect\",result=\"ack\"} 1",
             "cordon_changes_total{ending=\"done\"} 1",
             "cordon_change_ignored_datagrams_total{why=\"wrong_authenticator\"} 1",

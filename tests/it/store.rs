@@ -1,64 +1,349 @@
-//! The store on its own: bad files, idempotence, restarts of a NAS.
+//! The store on its own, on SQLite and on PostgreSQL alike: idempotence, restarts of
+//! a NAS and of the server, who had what when, what is dropped for its age.
 
+use crate::support::postgres::{Postgres, postgres};
 use cordon::ids::{DecisionId, IdentityId};
 use cordon::inventory::identity::{Identity, IdentityKind};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
-use cordon::store::Store;
+use cordon::session::{Session, SessionState};
 use cordon::store::inventory::{ApplyError, Writes};
-use cordon::store::read::SessionFilter;
-use cordon::store::writer::{Record, Writer};
+use cordon::store::partition::Retention;
+use cordon::store::read::{Held, SessionFilter};
+use cordon::store::usage::Resolution;
+use cordon::store::writer::{JOURNAL_MAX, Record, Writer};
+use cordon::store::{Location, Store};
 use cordon::telemetry::Metrics;
 use cordon::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
 
 const T0: i64 = 1_764_000_000;
+/// Within which everything that was written is read.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-fn record(status: AccountingStatus, session: &str, secs: i64) -> AccountingRecord {
-    let at = Timestamp::from_unix_secs(T0 + secs);
-    let status_octets = status.number().to_be_bytes();
-    let time_octets = u32::try_from(at.unix_secs()).unwrap().to_be_bytes();
-    let attributes =
-        [(40, &status_octets[..]), (44, session.as_bytes()), (55, &time_octets), (31, b"02-00-5E-00-00-01")];
-    let source = IpAddr::from([192, 0, 2, 1]);
-    AccountingRecord::from_attributes(attributes.into_iter(), "sw1", source, at, |mac| Some(mac.to_owned())).unwrap()
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_unix_secs(T0 + secs)
 }
 
-async fn store_all(writer: &Writer, records: Vec<AccountingRecord>) {
-    let (done, mut results) = tokio::sync::mpsc::unbounded_channel();
-    let count = records.len();
-    for record in records {
-        let done = done.clone();
-        let told = Box::new(move |result| done.send(result).unwrap());
-        writer.submit(Record::Accounting(Box::new(record)), told).unwrap();
+/// An accounting record in the making.
+struct Told {
+    attributes: Vec<u8>,
+    secs: i64,
+}
+
+impl Told {
+    fn new(status: AccountingStatus, session: &str, secs: i64) -> Self {
+        let time = u32::try_from(T0 + secs).unwrap();
+        Self { attributes: Vec::new(), secs }
+            .with(40, &status.number().to_be_bytes())
+            .with(44, session.as_bytes())
+            .with(55, &time.to_be_bytes())
     }
-    for _ in 0..count {
-        results.recv().await.unwrap().unwrap();
+
+    fn with(mut self, kind: u8, value: &[u8]) -> Self {
+        self.attributes.extend_from_slice(&[kind, value.len() as u8 + 2]);
+        self.attributes.extend_from_slice(value);
+        self
+    }
+
+    fn of(self, mac: &str) -> Record {
+        let Self { attributes, secs } = self.with(31, mac.as_bytes());
+        let source = IpAddr::from([192, 0, 2, 1]);
+        Record::Accounting(Box::new(AccountingRecord::from_octets(&attributes, "sw1", source, at(secs)).unwrap()))
+    }
+}
+
+const MAC: &str = "02-00-5E-00-00-01";
+
+fn record(status: AccountingStatus, session: &str, secs: i64) -> Record {
+    Told::new(status, session, secs).of(MAC)
+}
+
+/// A store with its writer, and where they lie.
+struct Bed {
+    location: Location,
+    dir: TempDir,
+    store: Store,
+    writer: Writer,
+}
+
+impl Bed {
+    async fn open(location: Location, dir: TempDir) -> Bed {
+        let store = Store::open_at(&location).await.unwrap();
+        let writer = Writer::start(store.clone(), dir.path(), JOURNAL_MAX, Arc::new(Metrics::new())).await.unwrap();
+        Bed { location, dir, store, writer }
+    }
+
+    /// One on each database.
+    async fn both() -> [Bed; 2] {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let url = tokio::task::spawn_blocking(|| postgres().database()).await.unwrap();
+        let file = Location::File(first.path().join("db"));
+        [Bed::open(file, first).await, Bed::open(Location::Url(url), second).await]
+    }
+
+    /// As after a restart of the server.
+    async fn again(self) -> Bed {
+        let Bed { location, dir, store, writer } = self;
+        drop((store, writer));
+        // The journal is another process's until its thread has ended.
+        for _ in 0..200 {
+            let store = Store::open_at(&location).await.unwrap();
+            if let Ok(writer) = Writer::start(store.clone(), dir.path(), JOURNAL_MAX, Arc::new(Metrics::new())).await {
+                return Bed { location, dir, store, writer };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the journal is still in use");
+    }
+
+    /// Makes records durable.
+    async fn write(&self, records: Vec<Record>) {
+        let (done, mut results) = tokio::sync::mpsc::unbounded_channel();
+        let count = records.len();
+        for record in records {
+            let done = done.clone();
+            let told = Box::new(move |result| done.send(result).unwrap());
+            self.writer.submit(record, told).unwrap();
+        }
+        for _ in 0..count {
+            results.recv().await.unwrap().unwrap();
+        }
+    }
+
+    /// Makes records durable, and waits until they can be read.
+    async fn store_all(&self, records: Vec<Record>) {
+        self.write(records).await;
+        self.store.caught_up(PATIENCE).await;
+        assert_eq!(self.writer.backlog().behind, 0);
+    }
+
+    async fn sessions(&self) -> Vec<Session> {
+        self.store.sessions(&SessionFilter::default(), None, 100).await.unwrap().items
+    }
+}
+
+use AccountingStatus::{Interim, On, Start, Stop};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_counts_once_and_a_restart_ends_sessions() {
+    for bed in Bed::both().await {
+        bed.store_all(vec![record(Start, "a", 0), record(Start, "a", 0), record(Start, "b", 1)]).await;
+        bed.store_all(vec![record(Start, "a", 0), record(Interim, "a", 60)]).await;
+        assert_eq!(bed.store.accounting_count().await.unwrap(), 3);
+
+        bed.store_all(vec![record(Stop, "b", 30), record(On, "", 100)]).await;
+        let sessions = bed.sessions().await;
+        let causes: Vec<_> = sessions.iter().map(|s| (s.key.acct_session_id.as_str(), s.terminate_cause())).collect();
+        assert_eq!(causes, [("b", None), ("a", Some("NAS-Reboot".to_owned()))], "{sessions:#?}");
+
+        // The NAS counts from the beginning again.
+        bed.store_all(vec![record(Start, "a", 200), record(Interim, "a", 260)]).await;
+        let sessions = bed.sessions().await;
+        assert_eq!(sessions.len(), 3);
+        assert_eq!((sessions[0].reuse, sessions[0].stopped_at()), (1, None));
+        bed.writer.drain().await;
+        assert_eq!(bed.writer.depth(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_counts_once_and_a_restart_ends_sessions() {
-    use AccountingStatus::{Interim, On, Start, Stop};
+async fn after_a_restart_late_records_find_their_sessions() {
+    for bed in Bed::both().await {
+        bed.store_all(vec![record(Start, "live", 0)]).await;
+        bed.store_all(vec![Told::new(Start, "over", 0).of("02-00-5E-00-00-02")]).await;
+        bed.store_all(vec![Told::new(Stop, "over", 50).of("02-00-5E-00-00-02")]).await;
+        let before = bed.sessions().await;
+        // Long after, so that what has ended is no longer in memory.
+        bed.store_all(vec![record(Interim, "live", 10_000)]).await;
+        let bed = bed.again().await;
+        bed.store_all(vec![
+            record(Stop, "live", 10_060),
+            Told::new(Interim, "over", 40).with(42, &[0, 0, 1, 0]).of("02-00-5E-00-00-02"),
+        ])
+        .await;
+        let after = bed.sessions().await;
+        assert_eq!(after.len(), 2, "{after:#?}");
+        for session in &after {
+            assert!(before.iter().any(|s| s.id == session.id), "{session:#?}");
+            assert_eq!(session.state(), SessionState::Stopped);
+        }
+        assert!(
+            after.iter().any(|s| s.key.acct_session_id == "over" && s.counters().input_octets() == 256),
+            "{after:#?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_had_an_address_or_a_port_at_a_time_is_one_look_up() {
+    for bed in Bed::both().await {
+        let (first, second) = ("02-00-5E-00-00-01", "02-00-5E-00-00-02");
+        let (ten, eleven) = ([10, 0, 0, 10], [10, 0, 0, 11]);
+        bed.store_all(vec![
+            Told::new(Start, "1", 0).with(87, b"Gi1/0/1").of(first),
+            Told::new(Interim, "1", 60).with(87, b"Gi1/0/1").with(8, &ten).of(first),
+            Told::new(Interim, "1", 600).with(87, b"Gi1/0/1").with(8, &eleven).of(first),
+            Told::new(Stop, "1", 1000).with(87, b"Gi1/0/1").with(8, &eleven).of(first),
+            // The same address and port, later.
+            Told::new(Start, "2", 2000).with(87, b"Gi1/0/1").with(8, &ten).of(second),
+        ])
+        .await;
+        let who = async |held: Held, secs: i64| -> Vec<String> {
+            let found = bed.store.holders(&held, at(secs)).await.unwrap();
+            found.iter().map(|s| s.mac().unwrap().to_owned()).collect()
+        };
+        let ip = || Held::Ip("10.0.0.10".into());
+        assert_eq!(who(ip(), 300).await, [first]);
+        assert_eq!(who(ip(), 30).await, [] as [&str; 0], "it was not told yet");
+        assert_eq!(who(ip(), 700).await, [] as [&str; 0], "it had the next one by then");
+        assert_eq!(who(Held::Ip("10.0.0.11".into()), 1000).await, [first]);
+        assert_eq!(who(ip(), 3000).await, [second]);
+        let port = || Held::Port { nas: "sw1".into(), port: "Gi1/0/1".into() };
+        assert_eq!(who(port(), 500).await, [first]);
+        assert_eq!(who(port(), 1500).await, [] as [&str; 0]);
+        assert_eq!(who(Held::Mac(second.into()), 2500).await, [second]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_adds_up_by_five_minutes_hours_and_days() {
+    for bed in Bed::both().await {
+        let told = |status, secs, octets: u32| {
+            Told::new(status, "u", secs).with(42, &octets.to_be_bytes()).with(43, &(octets * 2).to_be_bytes())
+        };
+        bed.store_all(vec![told(Start, 0, 0).of(MAC), told(Interim, 100, 1_000).of(MAC)]).await;
+        // Repeated, late, and in the next period.
+        bed.store_all(vec![told(Interim, 100, 1_000).of(MAC), told(Interim, 500, 5_000).of(MAC)]).await;
+        bed.store_all(vec![told(Interim, 300, 3_000).of(MAC), told(Stop, 4_000, 9_000).of(MAC)]).await;
+        let usage =
+            async |resolution| bed.store.usage(resolution, Some("sw1"), at(-9_000), at(9_000), 100).await.unwrap();
+        for resolution in Resolution::ALL {
+            let rows = usage(resolution).await;
+            let sum = |of: fn(&cordon::store::usage::Sum) -> u64| rows.iter().map(|row| of(&row.sum)).sum::<u64>();
+            assert_eq!((sum(|s| s.input_octets), sum(|s| s.output_octets)), (9_000, 18_000), "{rows:#?}");
+            assert_eq!(sum(|s| s.sessions), 1);
+        }
+        let minutes = usage(Resolution::Minutes).await;
+        assert_eq!(minutes.first().unwrap().sum.input_octets, 1_000, "{minutes:#?}");
+        assert!(bed.store.usage(Resolution::Hour, Some("other"), at(-9_000), at(9_000), 9).await.unwrap().is_empty());
+        assert_eq!(
+            usage(Resolution::Minutes).await,
+            bed.store.usage(Resolution::Minutes, None, at(-9_000), at(9_000), 100).await.unwrap()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_dropped_by_the_table_and_what_goes_on_is_kept() {
+    const DAY: i64 = 24 * 3600;
+    for bed in Bed::both().await {
+        bed.store_all(vec![record(Start, "gone", 0), record(Stop, "gone", 60)]).await;
+        bed.store_all(vec![Told::new(Start, "long", 60).of("02-00-5E-00-00-02")]).await;
+        bed.store_all(vec![Told::new(Start, "new", 40 * DAY).of("02-00-5E-00-00-03")]).await;
+        let month = Some(Duration::from_secs(30 * 24 * 3600));
+        let retention = Retention {
+            decisions: month,
+            accounting: month,
+            sessions: month,
+            usage_minutes: month,
+            usage_hours: None,
+            usage_days: None,
+        };
+        let now = at(40 * DAY);
+        let dropped = bed.store.retain(&retention, now).await.unwrap();
+        let tables: Vec<String> = dropped.iter().map(|p| p.table()).collect();
+        assert_eq!(tables, ["accounting_20251124", "usage_5min_20251124"], "one session of that week goes on");
+        assert_eq!(bed.store.accounting_count().await.unwrap(), 1);
+        // Nothing was heard of it for a month.
+        bed.writer.sweep_sessions(now, Duration::from_secs(24 * 3600)).await;
+        bed.store_all(vec![Told::new(Interim, "new", 40 * DAY + 60).of("02-00-5E-00-00-03")]).await;
+        let dropped = bed.store.retain(&retention, now).await.unwrap();
+        assert_eq!(dropped.iter().map(|p| p.table()).collect::<Vec<_>>(), ["session_20251124"]);
+        let left = bed.sessions().await;
+        assert_eq!(left.iter().map(|s| s.key.acct_session_id.as_str()).collect::<Vec<_>>(), ["new"]);
+        let (sizes, octets) = bed.store.sizes().await.unwrap();
+        assert!(octets > 0 && sizes.iter().any(|s| s.family == "session" && s.partitions == 1), "{sizes:#?}");
+        // A record of then makes its table anew, and nothing fails.
+        bed.store_all(vec![record(Interim, "gone", 30)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_sessions_have_ended_and_live_again_when_they_are_heard_of() {
+    for bed in Bed::both().await {
+        bed.store_all(vec![record(Start, "a", 0), record(Interim, "a", 600)]).await;
+        bed.writer.sweep_sessions(at(2_000), Duration::from_secs(86_400)).await;
+        bed.store_all(vec![Told::new(Start, "b", 0).of("02-00-5E-00-00-02")]).await;
+        let state = async || {
+            let sessions = bed.sessions().await;
+            sessions.iter().find(|s| s.key.acct_session_id == "a").map(|s| (s.state(), s.stopped_at())).unwrap()
+        };
+        assert_eq!(state().await, (SessionState::Active, None), "two intervals are no silence");
+        bed.writer.sweep_sessions(at(2_500), Duration::from_secs(86_400)).await;
+        bed.store_all(vec![Told::new(Interim, "b", 60).of("02-00-5E-00-00-02")]).await;
+        assert_eq!(state().await, (SessionState::Inferred, Some(at(600))));
+        bed.store_all(vec![record(Interim, "a", 3_000)]).await;
+        assert_eq!(state().await, (SessionState::Active, None));
+    }
+}
+
+/// A database that is away keeps nobody waiting, and gets everything in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_postgresql_is_away_records_wait_in_the_journal_and_come_in_order() {
+    let mut own = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("db")).await.unwrap();
-    let writer = Writer::start(store.clone(), Arc::new(Metrics::new()));
-    store_all(&writer, vec![record(Start, "a", 0), record(Start, "a", 0), record(Start, "b", 1)]).await;
-    store_all(&writer, vec![record(Start, "a", 0), record(Interim, "a", 60)]).await;
-    assert_eq!(store.accounting_count().await.unwrap(), 3);
-
-    store_all(&writer, vec![record(Stop, "b", 30), record(On, "", 100)]).await;
-    let page = store.sessions(&SessionFilter::default(), None, 10).await.unwrap();
-    let causes: Vec<_> = page.items.iter().map(|s| (s.key.acct_session_id.as_str(), s.terminate_cause())).collect();
-    assert_eq!(causes, [("b", None), ("a", Some("NAS-Reboot".to_owned()))], "{page:#?}");
-
-    // The NAS counts from the beginning again.
-    store_all(&writer, vec![record(Start, "a", 200), record(Interim, "a", 260)]).await;
-    let page = store.sessions(&SessionFilter::default(), None, 10).await.unwrap();
-    assert_eq!(page.items.len(), 3);
-    assert_eq!((page.items[0].reuse, page.items[0].stopped_at()), (1, None));
-    writer.drain().await;
-    assert_eq!(writer.depth(), 0);
+    let bed = Bed::open(Location::Url(own.database()), dir).await;
+    bed.store_all(vec![record(Start, "a", 0)]).await;
+    let mut own = tokio::task::spawn_blocking(move || {
+        own.kill();
+        own
+    })
+    .await
+    .unwrap();
+    for n in 1..=50 {
+        bed.write(vec![record(Interim, "a", n * 60)]).await;
+    }
+    assert!(bed.writer.healthy(), "the journal takes records");
+    let behind = bed.writer.backlog();
+    assert!(behind.behind == 50 && behind.journal_octets > 1_000, "{behind:?}");
+    // A restart of the server meanwhile loses nothing.
+    let Bed { location, dir, store, writer } = bed;
+    drop((store, writer));
+    tokio::task::spawn_blocking(move || {
+        own.up();
+        own
+    })
+    .await
+    .map(|own| async move {
+        let mut bed = None;
+        for _ in 0..200 {
+            let store = Store::open_at(&location).await.unwrap();
+            match Writer::start(store.clone(), dir.path(), JOURNAL_MAX, Arc::new(Metrics::new())).await {
+                Ok(writer) => {
+                    bed = Some(Bed { location, dir, store, writer });
+                    break;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        let bed = bed.expect("the journal is still in use");
+        bed.store_all(vec![record(Stop, "a", 60 * 60)]).await;
+        for _ in 0..200 {
+            if bed.store.accounting_count().await.unwrap() == 52 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(bed.store.accounting_count().await.unwrap(), 52);
+        let sessions = bed.sessions().await;
+        assert_eq!((sessions.len(), sessions[0].state()), (1, SessionState::Stopped), "{sessions:#?}");
+        drop(own);
+    })
+    .unwrap()
+    .await;
 }
 
 #[tokio::test]
@@ -78,20 +363,20 @@ async fn what_is_not_there_is_not_found() {
     assert!(store.decision(id).await.unwrap().is_none());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_changes_planned_at_once_one_is_made() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("db")).await.unwrap();
-    let at = Timestamp::from_unix_secs(1_700_000_000);
-    let writes = |name: &str| Writes {
-        identities: vec![Arc::new(Identity::new(IdentityId::new(at), IdentityKind::User, name))],
-        ..Writes::default()
-    };
-    let planned = store.generation().await.unwrap();
-    store.apply(planned, &writes("alice"), "one", at).await.unwrap();
-    let late = store.apply(planned, &writes("bob"), "two", at).await;
-    assert!(matches!(late, Err(ApplyError::Overtaken)), "{late:?}");
-    let inventory = store.inventory().await.unwrap();
-    let names: Vec<_> = inventory.identities.iter().map(|i| i.name.to_string()).collect();
-    assert_eq!((names, inventory.generation), (vec!["alice".to_owned()], planned + 1));
+    for bed in Bed::both().await {
+        let store = &bed.store;
+        let writes = |name: &str| Writes {
+            identities: vec![Arc::new(Identity::new(IdentityId::new(at(0)), IdentityKind::User, name))],
+            ..Writes::default()
+        };
+        let planned = store.generation().await.unwrap();
+        store.apply(planned, &writes("alice"), "one", at(0)).await.unwrap();
+        let late = store.apply(planned, &writes("bob"), "two", at(0)).await;
+        assert!(matches!(late, Err(ApplyError::Overtaken)), "{late:?}");
+        let inventory = store.inventory().await.unwrap();
+        let names: Vec<_> = inventory.identities.iter().map(|i| i.name.to_string()).collect();
+        assert_eq!((names, inventory.generation), (vec!["alice".to_owned()], planned + 1));
+    }
 }

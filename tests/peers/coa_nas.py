@@ -87,6 +87,8 @@ class Nas:
         self.quiet = arguments.quiet
         # Section 2.3: a repeated request gets the answer that the first one got.
         self.answers = {}
+        # Those that got no answer of ours, or a wrong one.
+        self.seen = set()
         family = socket.AF_INET6 if ":" in arguments.address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -108,7 +110,7 @@ class Nas:
             packet, source = self.socket.recvfrom(4096)
             wrong = check(packet, self.secret)
             key = (source, packet)
-            repeated = key in self.answers
+            repeated = key in self.answers or key in self.seen
             entry = {
                 "at": time.time(),
                 "code": packet[0],
@@ -133,19 +135,21 @@ class Nas:
         ack, nak = (COA_ACK, COA_NAK) if code == COA_REQUEST else (DISCONNECT_ACK, DISCONNECT_NAK)
         known = self.answers.get(key)
         if kind == "silent" or (kind == "drop" and self.counts[code] <= int(value)):
-            self.answers[key] = known
+            self.seen.add(key)
         elif kind == "wrong" and self.counts[code] <= int(value):
-            self.answers[key] = known
+            self.seen.add(key)
             self.send(reply(packet, ack, None, b"the secret of somebody else"), source)
-        elif known is not None:
-            self.send(known, source)
+        elif key in self.answers:
+            if known is not None:
+                self.send(known, source)
         else:
             if kind == "nak":
                 octets = reply(packet, nak, int(value) if value else None, self.secret)
             else:
                 octets = reply(packet, ack, None, self.secret)
-            self.answers[key] = octets
-            self.send(octets, source, int(value) / 1000 if kind == "late" else 0.0)
+            late = int(value) / 1000 if kind == "late" else 0.0
+            self.answers[key] = None if late else octets
+            self.send(octets, source, late)
 
 
 def main():

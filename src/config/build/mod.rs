@@ -64,6 +64,12 @@ pub struct Built {
 }
 
 impl Built {
+    /// Whether certificates are believed as they were by `other`: the same CAs and
+    /// revocation lists.
+    pub fn trusts_as(&self, other: &Built) -> bool {
+        self.crls == other.crls && self.tls_fingerprint == other.tls_fingerprint
+    }
+
     /// What the facts of tests and questions are made with.
     pub fn world(&self, now: Timestamp) -> World<'_> {
         let Snapshot { identities, nas, timezone, .. } = &self.snapshot;

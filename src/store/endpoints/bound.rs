@@ -3,9 +3,8 @@
 use super::{Endpoints, day};
 use crate::ids::{EndpointId, SignalId};
 use crate::store::StoreError;
+use crate::store::db::{Sql, Tx};
 use crate::time::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
 
 /// Days after which an endpoint that identifies nobody is forgotten.
@@ -35,13 +34,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Counts them.
-    pub(super) async fn count(tx: &mut SqliteConnection) -> Result<Rows, StoreError> {
+    pub(super) async fn count(tx: &mut Tx) -> Result<Rows, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM endpoint WHERE ephemeral = 1) AS ephemeral, \
                    (SELECT count(*) FROM endpoint WHERE ephemeral = 0) AS lasting, \
                    (SELECT count(*) FROM signal) AS signals";
-        let row = sqlx::query(sql).fetch_one(tx).await?;
-        let count = |name| row.try_get(name);
-        Ok(Rows { ephemeral: count("ephemeral")?, lasting: count("lasting")?, signals: count("signals")? })
+        let Some(row) = tx.fetch_one(Sql::new(sql)).await? else { return Ok(Rows::default()) };
+        Ok(Rows { ephemeral: row.int("ephemeral")?, lasting: row.int("lasting")?, signals: row.int("signals")? })
     }
 
     /// Endpoints that identify nobody, or the others.
@@ -53,11 +51,7 @@ impl Rows {
 impl Endpoints {
     /// Forgets some of those that have not been seen for long, and counts what is
     /// left. Call it now and then.
-    pub(in crate::store) async fn prune(
-        &mut self,
-        tx: &mut SqliteConnection,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(in crate::store) async fn prune(&mut self, tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
         for (ephemeral, days) in [(true, EPHEMERAL_DAYS), (false, KEPT_DAYS)] {
             self.delete(tx, ephemeral, day(now) - days, PRUNED_AT_ONCE).await?;
         }
@@ -68,12 +62,7 @@ impl Endpoints {
 
     /// After rows were added to those stored: deletes the oldest of what is too
     /// much. Returns what is stored then.
-    pub(super) async fn make_room(
-        &mut self,
-        tx: &mut SqliteConnection,
-        stored: Rows,
-        added: Rows,
-    ) -> Result<Rows, StoreError> {
+    pub(super) async fn make_room(&mut self, tx: &mut Tx, stored: Rows, added: Rows) -> Result<Rows, StoreError> {
         let mut left = Rows {
             ephemeral: stored.ephemeral + added.ephemeral,
             lasting: stored.lasting + added.lasting,
@@ -100,24 +89,18 @@ impl Endpoints {
     /// Returns how many, and how many signals went with them.
     async fn delete(
         &mut self,
-        tx: &mut SqliteConnection,
+        tx: &mut Tx,
         ephemeral: bool,
         before_day: i64,
         count: i64,
     ) -> Result<(i64, i64), StoreError> {
-        let signals = sqlx::query(
-            "DELETE FROM signal WHERE endpoint_id IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
-             ORDER BY last_day, rowid LIMIT ?)",
-        );
-        let signals = signals.bind(ephemeral).bind(before_day).bind(count).execute(&mut *tx).await?.rows_affected();
-        let endpoints = sqlx::query(
-            "DELETE FROM endpoint WHERE id IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
-             ORDER BY last_day, rowid LIMIT ?) RETURNING id",
-        );
-        let rows = endpoints.bind(ephemeral).bind(before_day).bind(count).fetch_all(&mut *tx).await?;
+        const OLDEST: &str = "IN (SELECT id FROM endpoint WHERE ephemeral = ? AND last_day < ? \
+                              ORDER BY last_day, id LIMIT ?)";
+        let oldest = |text: String| Sql::new(text).bind(ephemeral).bind(before_day).bind(count);
+        let signals = tx.execute(oldest(format!("DELETE FROM signal WHERE endpoint_id {OLDEST}"))).await?;
+        let rows = tx.fetch(oldest(format!("DELETE FROM endpoint WHERE id {OLDEST} RETURNING id"))).await?;
         for row in &rows {
-            let id: Vec<u8> = row.try_get("id")?;
-            self.drop_known(&id);
+            self.drop_known(row.blob("id")?);
         }
         Ok((rows.len() as i64, signals as i64))
     }
@@ -137,8 +120,7 @@ impl Endpoints {
 
 /// Deletes signals before this one, the oldest first: ids begin with their time.
 /// Returns how many.
-async fn delete_signals(tx: &mut SqliteConnection, before: SignalId, count: i64) -> Result<i64, StoreError> {
+async fn delete_signals(tx: &mut Tx, before: SignalId, count: i64) -> Result<i64, StoreError> {
     let sql = "DELETE FROM signal WHERE id IN (SELECT id FROM signal WHERE id < ? ORDER BY id LIMIT ?)";
-    let query = sqlx::query(sql).bind(before.as_bytes().to_vec()).bind(count);
-    Ok(query.execute(tx).await?.rows_affected() as i64)
+    Ok(tx.execute(Sql::new(sql).bind(before.as_bytes()).bind(count)).await? as i64)
 }

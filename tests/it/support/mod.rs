@@ -3,6 +3,7 @@
 pub mod coa_nas;
 pub mod eapol;
 pub mod pki;
+pub mod postgres;
 pub mod radclient;
 pub mod server;
 

@@ -1,0 +1,367 @@
+//! From the journal to the database: records in their order, many in one
+//! transaction, each exactly once. While the database is away they stay in the
+//! journal; nobody waits for it.
+
+use super::codec::{Encoded, decode};
+use super::endpoints::Endpoints;
+use super::journal::{Position, Reader};
+use super::records::Row as RecordRow;
+use super::usage::Usage;
+use super::writer::{Record, Shared};
+use super::{Store, StoreError};
+use crate::inventory::observation::Observation;
+use crate::session::live::LiveSessions;
+use crate::telemetry::Metrics;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Records kept in memory on their way to the database. Beyond it they are read
+/// from the journal again, so that a database that is away costs no memory.
+const IN_MEMORY: usize = 32_768;
+/// Records of one transaction: enough that its cost is shared, few enough that it
+/// takes a fraction of a second.
+const BATCH: usize = 4_096;
+/// How long records are gathered before a transaction, unless somebody waits to
+/// read them. A session that tells twice in this time is written once.
+const GATHER: Duration = Duration::from_millis(20);
+/// Between two tries to reach a database that is away; doubled up to [`RETRY_MOST`].
+const RETRY: Duration = Duration::from_millis(250);
+/// The longest time between two tries: what was lost is missed for that long.
+const RETRY_MOST: Duration = Duration::from_secs(2);
+/// The longest time that one transaction may take. PostgreSQL may be where no
+/// packet reaches it.
+const DEADLINE: Duration = Duration::from_secs(90);
+/// How often it is said that the database is still away.
+const REMIND: Duration = Duration::from_secs(60);
+/// How often endpoints that were not seen for long are looked for.
+const PRUNE: Duration = Duration::from_secs(600);
+
+/// A record that is durable.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) record: Record,
+    /// A decision as the database keeps it.
+    pub(super) body: Option<String>,
+}
+
+/// Records between the journal and the database.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Where the first of them begins in the journal.
+    begin: Position,
+    /// In writes, each with where it ends.
+    writes: VecDeque<(Position, Vec<Item>)>,
+    count: usize,
+    /// Where the journal ends.
+    end: Position,
+}
+
+impl Pending {
+    pub(super) fn starting_at(end: Position) -> Self {
+        Self { begin: end, writes: VecDeque::new(), count: 0, end }
+    }
+
+    /// Takes what was written, up to `end`.
+    pub(super) fn push(&mut self, records: Vec<(Record, Encoded)>, end: Position) {
+        self.count += records.len();
+        self.end = end;
+        if self.count > IN_MEMORY {
+            *self = Self::starting_at(end);
+            return;
+        }
+        let items = records.into_iter().map(|(record, encoded)| {
+            let body = matches!(record, Record::Decision(_)).then(|| String::from_utf8(encoded.content).ok()).flatten();
+            Item { record, body }
+        });
+        self.writes.push_back((end, items.collect()));
+    }
+}
+
+/// What the task is asked besides.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// See [`super::writer::Writer::sweep_sessions`].
+    Sweep { now: Timestamp, silence: Duration },
+}
+
+/// The task.
+#[derive(Debug)]
+pub(super) struct Applier {
+    store: Store,
+    journal: Uuid,
+    reader: Reader,
+    place: Position,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    sessions: LiveSessions,
+    /// Those that were met lately.
+    endpoints: Endpoints,
+    /// When those of long ago were last forgotten.
+    pruned: Instant,
+}
+
+/// What one transaction writes.
+#[derive(Debug, Default)]
+struct Batch {
+    items: Vec<Item>,
+    /// Where the journal has them up to.
+    end: Position,
+    sessions: Vec<crate::session::Session>,
+    usage: Usage,
+}
+
+impl Applier {
+    /// A task that reads on from `reader`, with the sessions that go on.
+    pub(super) async fn new(
+        store: Store,
+        journal: Uuid,
+        reader: Reader,
+        shared: Arc<Shared>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StoreError> {
+        let mut sessions = LiveSessions::default();
+        store.load_live(&mut sessions).await?;
+        let place = reader.place();
+        store.begin_journal(journal, place).await?;
+        let endpoints = Endpoints::default();
+        Ok(Self { store, journal, reader, place, shared, metrics, sessions, endpoints, pruned: Instant::now() })
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let mut batch = Batch { end: self.place, ..Batch::default() };
+            self.gather(&mut batch);
+            if batch.items.is_empty() && batch.end == self.place {
+                tokio::select! {
+                    () = self.shared.arrived.notified() => {
+                        tokio::select! {
+                            () = tokio::time::sleep(GATHER) => {}
+                            () = self.shared.progress.wanted_now() => {}
+                        }
+                        continue;
+                    }
+                    command = commands.recv() => match command {
+                        Some(Command::Sweep { now, silence }) => self.sessions.sweep(now, silence),
+                        // The server ends. What is in the journal is stored at the next start.
+                        None => return,
+                    },
+                }
+            }
+            let count = batch.items.len() as u64;
+            self.store_batch(batch).await;
+            self.shared.progress.stored(count);
+            self.metrics.set_store_behind(self.shared.progress.behind());
+            if commands.is_closed() {
+                return;
+            }
+        }
+    }
+
+    /// The next records: from memory, or from the journal where memory has let go of
+    /// them.
+    fn gather(&mut self, batch: &mut Batch) {
+        let shared = self.shared.clone();
+        loop {
+            let (begin, end) = {
+                let mut pending = shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                if batch.end >= pending.begin {
+                    while batch.items.len() < BATCH
+                        && let Some((end, items)) = pending.writes.pop_front()
+                    {
+                        pending.count -= items.len();
+                        pending.begin = end;
+                        batch.end = end;
+                        batch.items.extend(items);
+                    }
+                    return;
+                }
+                (pending.begin, pending.end)
+            };
+            if self.reader.place() != batch.end {
+                self.reader = self.reader.moved_to(batch.end);
+            }
+            while batch.items.len() < BATCH {
+                match self.reader.next(begin.min(end)) {
+                    Ok(Some((next, frame))) => {
+                        batch.end = next;
+                        match decode(&frame) {
+                            Ok((record, body)) => batch.items.push(Item { record, body }),
+                            Err(error) => tracing::error!(%error, "a record of the journal is passed over"),
+                        }
+                    }
+                    Ok(None) => {
+                        batch.end = batch.end.max(self.reader.place()).max(begin);
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the journal cannot be read");
+                        return;
+                    }
+                }
+            }
+            if batch.items.len() >= BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Stores a batch, however long it takes.
+    async fn store_batch(&mut self, mut batch: Batch) {
+        let (mut wait, mut since, mut reminded) = (RETRY, None, Instant::now());
+        let mut prepared = false;
+        loop {
+            let result = match tokio::time::timeout(DEADLINE, self.try_batch(&mut batch, &mut prepared)).await {
+                Ok(result) => result,
+                Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()),
+            };
+            let Err(error) = result else {
+                if !self.shared.database.swap(true, Ordering::Relaxed) {
+                    tracing::info!("the database takes records again");
+                }
+                return;
+            };
+            self.endpoints.forget();
+            self.metrics.store_failed();
+            if is_of_one_record(&error) && self.sift(&mut batch).await {
+                continue;
+            }
+            let since: Instant = *since.get_or_insert_with(Instant::now);
+            if self.shared.database.swap(false, Ordering::Relaxed) || reminded.elapsed() > REMIND {
+                reminded = Instant::now();
+                let octets = self.shared.journal_len.load(Ordering::Relaxed);
+                tracing::error!(
+                    %error, journal_octets = octets, away_secs = since.elapsed().as_secs(),
+                    "the database takes no records; they are kept in the journal, and logins go on"
+                );
+            }
+            self.metrics.set_store_behind(self.shared.progress.behind());
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MOST);
+        }
+    }
+
+    async fn try_batch(&mut self, batch: &mut Batch, prepared: &mut bool) -> Result<(), StoreError> {
+        if !*prepared {
+            self.take_in(batch).await?;
+            *prepared = true;
+        }
+        self.write(batch).await
+    }
+
+    /// What follows from the records for sessions and usage: once, whether or not
+    /// the database then takes it at the first try.
+    async fn take_in(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let accounting = batch.items.iter().filter_map(|item| match &item.record {
+            Record::Accounting(record) => Some(&**record),
+            Record::Decision(_) => None,
+        });
+        let unknown = self.sessions.unknown(accounting);
+        for session in self.store.sessions_by_key(&unknown).await? {
+            self.sessions.load(session);
+        }
+        for item in &batch.items {
+            match &item.record {
+                Record::Decision(decision) => self.sessions.decided(decision),
+                Record::Accounting(record) => {
+                    if let Some(counted) = self.sessions.told(record) {
+                        batch.usage.add(&counted);
+                    }
+                }
+            }
+        }
+        batch.sessions = self.sessions.changes();
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let rows: Vec<RecordRow<'_>> = batch.items.iter().map(RecordRow::of).collect();
+        self.store.make_room_for(&rows, &batch.sessions, &batch.usage).await?;
+        let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
+        let mut tx = self.store.db.begin().await?;
+        if !self.store.advance_journal(&mut tx, self.journal, self.place, batch.end).await? {
+            self.moved_on(batch.end);
+            return Ok(());
+        }
+        self.store.save_records(&mut tx, &rows).await?;
+        self.store.save_sessions(&mut tx, &batch.sessions).await?;
+        self.store.save_usage(&mut tx, &batch.usage).await?;
+        self.endpoints.observe(&mut tx, &contacts).await?;
+        if let Some(now) = contacts.iter().map(|o| o.at).max().filter(|_| self.pruned.elapsed() > PRUNE) {
+            self.endpoints.prune(&mut tx, now).await?;
+            self.pruned = Instant::now();
+        }
+        tx.commit().await?;
+        self.moved_on(batch.end);
+        self.metrics.stored(batch.items.len(), started.elapsed());
+        Ok(())
+    }
+
+    fn moved_on(&mut self, place: Position) {
+        self.place = place;
+        *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// Takes out what the database will never take, so that it does not hold up all
+    /// else. Whether there was any.
+    async fn sift(&mut self, batch: &mut Batch) -> bool {
+        let mut found = false;
+        let mut kept = Vec::with_capacity(batch.items.len());
+        for item in std::mem::take(&mut batch.items) {
+            let refused = match self.store.try_record(&RecordRow::of(&item)).await {
+                Err(error) if is_of_one_record(&error) => Some(error),
+                _ => None,
+            };
+            match refused {
+                None => kept.push(item),
+                Some(error) => {
+                    found = true;
+                    tracing::error!(%error, record = ?item.record, "the database refuses a record; it is only here");
+                    self.metrics.record_refused();
+                }
+            }
+        }
+        batch.items = kept;
+        let mut kept = Vec::with_capacity(batch.sessions.len());
+        for session in std::mem::take(&mut batch.sessions) {
+            match self.store.try_session(&session).await {
+                Err(error) if is_of_one_record(&error) => {
+                    found = true;
+                    tracing::error!(%error, ?session, "the database refuses a session; it is only here");
+                    self.metrics.record_refused();
+                }
+                _ => kept.push(session),
+            }
+        }
+        batch.sessions = kept;
+        found
+    }
+}
+
+fn contact(item: &Item) -> Option<Observation> {
+    match &item.record {
+        Record::Decision(decision) => Observation::of_decision(decision),
+        Record::Accounting(record) => Observation::of_accounting(record),
+    }
+}
+
+/// Whether the error is about what a record holds, rather than about the database.
+fn is_of_one_record(error: &StoreError) -> bool {
+    let StoreError::Database(error) = error else {
+        return matches!(error, StoreError::Unreadable { .. });
+    };
+    // SQLSTATE classes 22 and 23 (data, constraints) and 54 (limits).
+    let by_class = |code: &str| code.len() == 5 && ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+    error.as_database_error().is_some_and(|e| {
+        e.is_unique_violation()
+            || e.is_check_violation()
+            || e.is_foreign_key_violation()
+            || e.code().is_some_and(|code| by_class(&code))
+    })
+}

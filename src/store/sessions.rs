@@ -1,0 +1,327 @@
+//! Sessions: written as they change, found by what the NAS calls them, by who has
+//! them and by when.
+
+use super::db::{Arg, Kind, Row, Sql, Tx};
+use super::partition::{Family, Partition};
+use super::read::{MAX_PAGE, Page, page};
+use super::records::{began, text};
+use super::{Store, StoreError};
+use crate::audit::decision::Decision;
+use crate::ids::{DecisionId, SessionId};
+use crate::session::live::{LINGER, LiveSessions};
+use crate::session::state::{Session, SessionDetails, SessionKey, SessionState};
+use crate::time::Timestamp;
+use aws_lc_rs::digest::{SHA256, digest};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// How far back a record may reach for its session: a NAS that could not reach us
+/// for a month may still deliver what it kept.
+const REACH: Duration = Duration::from_secs(5 * 7 * 24 * 3600);
+/// Octets of a key's digest: enough that two are never the same.
+const KEY_LEN: usize = 16;
+/// Sessions that are looked at when it is asked who had an address: one that has
+/// been had by more since then has been had by somebody else.
+const MAX_HOLDERS: i64 = 32;
+
+const COLUMNS: &str = "(id, stay_id, key, reuse, nas_name, device, acct_session_id, station, state, started_us, \
+                       last_us, ended_us, mac, identity_name, user_name, nas_port, decision_id, input_octets, \
+                       output_octets, details)";
+const KINDS: &[Kind] = {
+    use Kind::{Blob, Int, Text};
+    &[Blob, Blob, Blob, Int, Text, Text, Text, Text, Text, Int, Int, Int, Text, Text, Text, Text, Blob, Int, Int, Text]
+};
+/// Of what may change, all.
+const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET stay_id = excluded.stay_id, key = excluded.key, \
+                      reuse = excluded.reuse, acct_session_id = excluded.acct_session_id, state = excluded.state, \
+                      started_us = excluded.started_us, last_us = excluded.last_us, ended_us = excluded.ended_us, \
+                      mac = excluded.mac, identity_name = excluded.identity_name, user_name = excluded.user_name, \
+                      nas_port = excluded.nas_port, decision_id = excluded.decision_id, \
+                      input_octets = excluded.input_octets, output_octets = excluded.output_octets, \
+                      details = excluded.details";
+const ADDRESS_KINDS: &[Kind] = &[Kind::Text, Kind::Int, Kind::Blob];
+
+/// What a key is found by: its parts are of any length.
+fn digest_of(key: &SessionKey) -> Vec<u8> {
+    let mut all = Vec::with_capacity(128);
+    for part in [&key.nas_name, &key.device, &key.acct_session_id, &key.station] {
+        all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        all.extend_from_slice(part.as_bytes());
+    }
+    digest(&SHA256, &all).as_ref().iter().copied().take(KEY_LEN).collect()
+}
+
+fn values(s: &Session, out: &mut Vec<Arg>) -> Result<(), StoreError> {
+    out.extend([
+        s.id.as_bytes().into(),
+        s.stay.as_bytes().into(),
+        digest_of(&s.key).into(),
+        s.reuse.into(),
+        s.key.nas_name.as_str().into(),
+        s.key.device.as_str().into(),
+        s.key.acct_session_id.as_str().into(),
+        s.key.station.as_str().into(),
+        s.state().code().into(),
+        s.started_at().into(),
+        s.last_at.into(),
+        s.stopped_at().into(),
+        s.mac().into(),
+        s.identity().into(),
+        s.user_name().into(),
+        s.nas_port().into(),
+        Arg::Blob(s.decision().map(|d| d.as_bytes().to_vec())),
+        s.counters().input_octets().into(),
+        s.counters().output_octets().into(),
+        text("session", &s.details)?.into(),
+    ]);
+    Ok(())
+}
+
+/// Which sessions. What is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Where they stand.
+    pub state: Option<SessionState>,
+    /// Whether they go on.
+    pub live: Option<bool>,
+    /// The NAS's name.
+    pub nas: Option<String>,
+    /// The MAC address in the normal spelling.
+    pub mac: Option<String>,
+    /// The identity's name.
+    pub identity: Option<String>,
+    /// User-Name.
+    pub user: Option<String>,
+    /// The first session of their stay.
+    pub stay: Option<SessionId>,
+}
+
+/// What somebody had at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// An IP address, in its usual spelling.
+    Ip(String),
+    /// A MAC address in the normal spelling.
+    Mac(String),
+    /// A port of a NAS, by their names.
+    Port {
+        /// The NAS.
+        nas: String,
+        /// NAS-Port-Id, or else NAS-Port.
+        port: String,
+    },
+}
+
+impl Store {
+    /// Writes sessions as they are now. Their tables must be there.
+    pub(super) async fn save_sessions(&self, tx: &mut Tx, all: &[Session]) -> Result<(), StoreError> {
+        let (mut rows, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for session in all {
+            let missing = || StoreError::Unreadable { table: "partitions", what: format!("none for {}", session.id) };
+            let partition = self.partitions.at(Family::Session, began(session)).ok_or_else(missing)?;
+            values(session, rows.entry(partition.table()).or_insert_with(Vec::new))?;
+            for place in session.addresses() {
+                let values: &mut Vec<Arg> = addresses.entry(partition.addresses()).or_default();
+                values.extend([place.value.as_str().into(), place.first_us.into(), session.id.as_bytes().into()]);
+            }
+        }
+        for (table, values) in rows {
+            tx.insert(&format!("{table} {COLUMNS}"), KINDS, values, UPDATE).await?;
+        }
+        for (table, values) in addresses {
+            let earlier = "ON CONFLICT (address, session_id) DO UPDATE SET first_us = excluded.first_us \
+                           WHERE excluded.first_us < ";
+            let tail = format!("{earlier}{table}.first_us");
+            tx.insert(&format!("{table} (address, first_us, session_id)"), ADDRESS_KINDS, values, &tail).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the database would take this session.
+    pub(super) async fn try_session(&self, session: &Session) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.save_sessions(&mut tx, std::slice::from_ref(session)).await
+    }
+
+    /// The stored sessions of these keys, as far back as a record may reach.
+    pub(super) async fn sessions_by_key(&self, keys: &[SessionKey]) -> Result<Vec<Session>, StoreError> {
+        let mut found = Vec::new();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        let latest = self.partitions.between(Family::Session, None, None);
+        let since = latest.first().map(|p| p.until - REACH);
+        let digests: Vec<Arg> = keys.iter().map(|key| digest_of(key).into()).collect();
+        for partition in self.partitions.between(Family::Session, since, None) {
+            for chunk in super::db::chunks(digests.clone(), self.db.rows_at_once()) {
+                let sql = format!("SELECT * FROM {} WHERE key IN (", partition.table());
+                for row in self.db.fetch(Sql::new(sql).rows(&[Kind::Blob], chunk).then(")")).await? {
+                    found.push(session_of_row(&row)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes the sessions that go on, and those that ended lately, into memory.
+    pub(super) async fn load_live(&self, into: &mut LiveSessions) -> Result<(), StoreError> {
+        let partitions = self.partitions.between(Family::Session, None, None);
+        let mut last = None;
+        for partition in &partitions {
+            let sql = format!("SELECT max(last_us) AS n FROM {}", partition.table());
+            let row = self.db.fetch_one(Sql::new(sql)).await?;
+            last = last.max(row.map(|row| row.maybe_int("n")).transpose()?.flatten());
+        }
+        let lately = last.map(Timestamp::from_micros).map(|t| t - LINGER);
+        for partition in &partitions {
+            let mut after = [0; 16];
+            loop {
+                let sql = format!(
+                    "SELECT * FROM {} WHERE id > ? AND (ended_us IS NULL OR last_us > ?) ORDER BY id LIMIT 1000",
+                    partition.table()
+                );
+                let rows = self.db.fetch(Sql::new(sql).bind(&after).bind(lately.unwrap_or_default())).await?;
+                for row in &rows {
+                    let session = session_of_row(row)?;
+                    after = *session.id.as_bytes();
+                    into.load(session);
+                }
+                if rows.len() < 1000 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions, newest first, after the one named `after`; at most `limit` and
+    /// never more than [`MAX_PAGE`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Page<Session, SessionId>, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut items: Vec<Session> = Vec::new();
+        for partition in self.partitions.between(Family::Session, None, after.map(|id| id.made_at())) {
+            let left = i64::from(limit) + 1 - items.len() as i64;
+            let mut sql = Sql::new(format!("SELECT * FROM {} WHERE true", partition.table()))
+                .narrow("id <", after.map(|id| id.as_bytes().to_vec()))
+                .narrow("state =", filter.state.map(SessionState::code))
+                .narrow("nas_name =", filter.nas.as_deref())
+                .narrow("mac =", filter.mac.as_deref())
+                .narrow("identity_name =", filter.identity.as_deref())
+                .narrow("user_name =", filter.user.as_deref())
+                .narrow("stay_id =", filter.stay.map(|id| id.as_bytes().to_vec()));
+            match filter.live.or(filter.state.filter(|s| s.is_live()).map(|_| true)) {
+                // As the index says it.
+                Some(true) => sql = sql.then(" AND ended_us IS NULL"),
+                Some(false) => sql = sql.then(" AND ended_us IS NOT NULL"),
+                None => {}
+            }
+            let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(left)).await?;
+            for row in &rows {
+                items.push(session_of_row(row)?);
+            }
+            if items.len() > limit as usize {
+                break;
+            }
+        }
+        Ok(page(items, limit, |s| s.id))
+    }
+
+    /// Sessions that go on, newest first, each with the decision that let it in last.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn live_sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Page<(Session, Option<Decision>), SessionId>, StoreError> {
+        let filter = SessionFilter { live: Some(true), ..SessionFilter::default() };
+        let Page { items, next } = self.sessions(&filter, after, limit).await?;
+        let ids: Vec<DecisionId> = items.iter().filter_map(Session::decision).collect();
+        let mut decisions: HashMap<DecisionId, Decision> =
+            self.decisions_by_id(&ids).await?.into_iter().map(|d| (d.id, d)).collect();
+        let with = |session: Session| {
+            let decision = session.decision().and_then(|id| decisions.remove(&id));
+            (session, decision)
+        };
+        Ok(Page { items: items.into_iter().map(with).collect(), next })
+    }
+
+    /// The session of this id, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let Some(partition) = self.partitions.at(Family::Session, id.made_at()) else { return Ok(None) };
+        self.session_in(&partition, id.as_bytes().to_vec()).await
+    }
+
+    async fn session_in(&self, partition: &Partition, id: Vec<u8>) -> Result<Option<Session>, StoreError> {
+        let sql = Sql::new(format!("SELECT * FROM {} WHERE id = ?", partition.table())).bind(id);
+        self.db.fetch_one(sql).await?.as_ref().map(session_of_row).transpose()
+    }
+
+    /// Whose sessions had this at a time, the latest that began first: as a rule one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn holders(&self, what: &Held, at: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let mut found = Vec::new();
+        for partition in self.partitions.between(Family::Session, None, None) {
+            let table = partition.table();
+            let began = " AND started_us <= ? AND (ended_us IS NULL OR ended_us >= ?) ORDER BY started_us DESC LIMIT ?";
+            let sql = match what {
+                Held::Ip(ip) => {
+                    let ids =
+                        format!("SELECT session_id FROM {} WHERE address = ? AND first_us <= ?", partition.addresses());
+                    let ids = format!("SELECT * FROM {table} WHERE id IN ({ids} ORDER BY first_us DESC LIMIT ?)");
+                    Sql::new(ids).bind(ip).bind(at).bind(MAX_HOLDERS)
+                }
+                Held::Mac(mac) => {
+                    let sql = format!("SELECT * FROM {table} WHERE mac = ?{began}");
+                    Sql::new(sql).bind(mac).bind(at).bind(at).bind(MAX_HOLDERS)
+                }
+                Held::Port { nas, port } => {
+                    let sql = format!("SELECT * FROM {table} WHERE nas_name = ? AND nas_port = ?{began}");
+                    Sql::new(sql).bind(nas).bind(port).bind(at).bind(at).bind(MAX_HOLDERS)
+                }
+            };
+            for row in self.db.fetch(sql).await? {
+                found.push(session_of_row(&row)?);
+            }
+        }
+        if let Held::Ip(ip) = what {
+            found.retain(|s| s.had_address(ip, at));
+        }
+        found.sort_by_key(|s| std::cmp::Reverse(s.started_at()));
+        Ok(found)
+    }
+}
+
+/// A session as it was written.
+pub(super) fn session_of_row(row: &Row) -> Result<Session, StoreError> {
+    let unreadable = |what: String| StoreError::Unreadable { table: "session", what };
+    let reuse = row.int("reuse")?;
+    let details: SessionDetails = serde_json::from_str(row.text("details")?).map_err(|e| unreadable(e.to_string()))?;
+    Ok(Session {
+        id: SessionId::from_bytes(row.id("session", "id")?),
+        stay: SessionId::from_bytes(row.id("session", "stay_id")?),
+        key: SessionKey {
+            nas_name: row.text("nas_name")?.to_owned(),
+            device: row.text("device")?.to_owned(),
+            acct_session_id: row.text("acct_session_id")?.to_owned(),
+            station: row.text("station")?.to_owned(),
+        },
+        reuse: u32::try_from(reuse).map_err(|_| unreadable(format!("reuse is {reuse}")))?,
+        last_at: row.time("last_us")?,
+        details,
+    })
+}
