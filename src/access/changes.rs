@@ -33,6 +33,8 @@ pub struct Ordering<'a> {
     pub wave: Option<WaveId>,
     /// When it may go.
     pub begins: Timestamp,
+    /// How long it takes until its turn comes, at the pace of a wave.
+    pub turn: Duration,
     /// The time.
     pub now: Timestamp,
 }
@@ -80,7 +82,7 @@ impl Ordering<'_> {
             cause,
             target,
             created: self.now,
-            deadline: self.begins.max(self.now) + self.snapshot.changes.deadline,
+            deadline: self.begins.max(self.now) + self.turn + self.snapshot.changes.deadline,
             attempts: Vec::new(),
         };
         let nas = nas_of(session, self.snapshot);
@@ -89,10 +91,14 @@ impl Ordering<'_> {
     }
 }
 
-/// Whether a change to this target is to be ordered, given the latest one.
-pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, now: Timestamp) -> bool {
+/// Whether a change to this target is to be ordered, given the latest one. One that
+/// is `alone` need not wait for a wave that it is part of.
+pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: bool, now: Timestamp) -> bool {
     let Some(latest) = latest.filter(|life| life.order().target == *target) else { return true };
-    let Life::Over(over) = latest else { return false };
+    let over = match latest {
+        Life::Waiting(waiting) => return alone && waiting.is_behind(),
+        Life::Over(over) => over,
+    };
     match over.ending {
         // What an operator stopped is not begun again for the same reason.
         Ending::Aborted => false,

@@ -265,7 +265,7 @@ async fn show(args: &ShowArgs) -> Result<(), String> {
 
 async fn print_changes(store: &Store, filter: &ChangeFilter, limit: u32) -> Result<(), String> {
     let page = store.changes_to_sessions(filter, None, limit).await.map_err(|e| e.to_string())?;
-    page.items.iter().for_each(|life| print(life));
+    page.items.iter().for_each(print);
     println!("{} changes", page.items.len());
     Ok(())
 }

@@ -88,6 +88,25 @@ fn a_late_answer_is_known_as_one_and_a_forged_one_changes_nothing() {
     assert!(exchanges.is_empty() && exchanges.peers.is_empty());
 }
 
+proptest! {
+    #[test]
+    fn no_datagram_makes_it_panic_or_end_a_request(datagram in prop::collection::vec(any::<u8>(), 0..80)) {
+        let mut exchanges = Exchanges::new(Timing::RFC_5080);
+        let request = begin(&mut exchanges, nas(1), 1).unwrap();
+        let mut like = request.to_vec();
+        for (octet, other) in like.iter_mut().skip(2).zip(&datagram) {
+            *octet ^= other;
+        }
+        for octets in [datagram, like] {
+            let received = exchanges.receive(nas(1), &octets);
+            prop_assert!(matches!(received, Received::Ignored(_)), "{:?}", received);
+        }
+        prop_assert_eq!(exchanges.len(), 1);
+    }
+}
+
+type Wire = BTreeMap<(Timestamp, u32), (SocketAddr, Vec<u8>)>;
+
 /// What the network does with one datagram.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -116,10 +135,10 @@ proptest! {
         let mut exchanges = Exchanges::new(Timing::RFC_5080);
         let mut fates = fates.into_iter().cycle();
         // What is on its way back: by time, and a number that tells two of one time apart.
-        let mut wire: BTreeMap<(Timestamp, u32), (SocketAddr, Vec<u8>, Option<u32>)> = BTreeMap::new();
+        let mut wire = Wire::new();
         let (mut number, mut ended, mut late) = (0_u32, BTreeMap::<u32, u32>::new(), 0);
         let mut tokens = BTreeMap::new();
-        let mut arrive = |wire: &mut BTreeMap<_, _>, peer: SocketAddr, datagram: &[u8], token: u32, now: Timestamp| {
+        let mut arrive = |wire: &mut Wire, peer: SocketAddr, datagram: &[u8], token: u32, now: Timestamp| {
             // Each NAS answers each token with an Error-Cause of its own.
             let mut answer = reply(datagram, Code::DisconnectNak, Some(400 + token), SECRET);
             if forge >> (number % 64) & 1 == 1 {
@@ -129,7 +148,7 @@ proptest! {
                 for copy in 0..copies {
                     number += 1;
                     let at = now + Duration::from_millis(after_ms * u64::from(copy + 1));
-                    wire.insert((at, number), (peer, answer.clone(), Some(token)));
+                    wire.insert((at, number), (peer, answer.clone()));
                 }
             }
             number += 1;
@@ -144,7 +163,7 @@ proptest! {
             let (timer, network) = (exchanges.next(), wire.first_key_value().map(|((at, _), _)| *at));
             let Some(now) = timer.into_iter().chain(network).min() else { break };
             if network == Some(now) {
-                let (_, (peer, datagram, _)) = wire.pop_first().unwrap();
+                let (_, (peer, datagram)) = wire.pop_first().unwrap();
                 match exchanges.receive(peer, &datagram) {
                     Received::Answered(token, answer) => {
                         prop_assert_eq!(answer, Answer::Nak(Some(400 + token)));

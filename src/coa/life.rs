@@ -283,14 +283,19 @@ impl Waiting {
         self.left.iter().chain(&self.silent)
     }
 
+    /// Whether it is part of a wave and its turn has not come.
+    pub fn is_behind(&self) -> bool {
+        self.order.wave.is_some() && self.order.attempts.is_empty()
+    }
+
     /// Asks the NAS.
     ///
     /// # Errors
     /// When the deadline is over, with how it ended.
-    pub fn ask(self, now: Timestamp) -> Result<Asking, Over> {
+    pub fn ask(self, now: Timestamp) -> Result<Asking, Box<Over>> {
         let Waiting { order, mut left, silent, .. } = self;
         if left.is_empty() || now >= order.deadline {
-            return Err(end(order, now));
+            return Err(Box::new(end(order, now)));
         }
         let wish = left.remove(0);
         Ok(Asking { order, wish, left, silent, at: now })

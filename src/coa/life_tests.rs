@@ -153,7 +153,7 @@ proptest! {
             now = now.max(state.not_before);
             let asking = match state.ask(now) {
                 Ok(asking) => asking,
-                Err(ended) => { over = Some(ended); break; }
+                Err(ended) => { over = Some(*ended); break; }
             };
             let life = match said {
                 Said::Ack => asking.answered(Answer::Ack, now),

@@ -20,6 +20,14 @@ pub struct Limits {
     pub per_second: u32,
 }
 
+impl Limits {
+    /// How long it takes to begin so many, with as much again for NASes that are
+    /// slower than this.
+    pub fn takes(&self, changes: u64) -> Duration {
+        Duration::from_secs(2 * changes / u64::from(self.per_second.max(1)))
+    }
+}
+
 /// Why a change has to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Held {

@@ -12,6 +12,7 @@ use crate::session::state::Session;
 use crate::store::read::SessionFilter;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// The most sessions of one request.
 pub const MAX_ASKED: usize = 200_000;
@@ -78,7 +79,7 @@ pub async fn ask_one(
     now: Timestamp,
 ) -> Result<Option<ChangeOrderId>, StoreError> {
     let Some(session) = store.session(id).await?.filter(|session| session.state().is_live()) else { return Ok(None) };
-    let ordering = Ordering { snapshot, wave: None, begins: now, now };
+    let ordering = Ordering { snapshot, wave: None, begins: now, turn: Duration::ZERO, now };
     let life = order(&ordering, &session, asked);
     let id = life.order().id;
     store.take_up_changes(None, vec![life], false, now).await?;
@@ -124,7 +125,8 @@ pub async fn ask_many(
         live: total,
         aborted: None,
     });
-    let ordering = Ordering { snapshot, wave: wave.as_ref().map(|wave| wave.id), begins: now, now };
+    let turn = snapshot.changes.limits.takes(total);
+    let ordering = Ordering { snapshot, wave: wave.as_ref().map(|wave| wave.id), begins: now, turn, now };
     let orders: Vec<Life> = sessions.iter().map(|session| order(&ordering, session, asked)).collect();
     let ids = orders.iter().map(|life| life.order().id).collect();
     store.take_up_changes(wave.as_ref(), orders, bulk, now).await?;

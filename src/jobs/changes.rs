@@ -4,17 +4,18 @@
 
 use crate::access::Engine;
 use crate::access::changes::{Told, tell};
+use crate::coa::client::Refused;
 use crate::coa::exchange::Answer;
-use crate::coa::life::{Ending, Life, Waiting};
+use crate::coa::life::{Ending, Life, Over, Waiting};
 use crate::coa::pace::{Held, Limits, Pace};
 use crate::enforcement::coa::Change;
-use crate::ids::ChangeOrderId;
+use crate::ids::{ChangeOrderId, SessionId};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::coa::{CoaClient, Failure, LateAnswer, Ticket};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -72,9 +73,12 @@ pub struct Dispatcher {
     /// Changes on their way, and those whose outcome is not written yet.
     flying: HashSet<ChangeOrderId>,
     /// Sessions are changed one at a time.
-    sessions: HashMap<crate::ids::SessionId, ChangeOrderId>,
+    sessions: HashMap<SessionId, ChangeOrderId>,
     /// What is over and could not be written yet; no more than were on their way.
     unsaved: Vec<Life>,
+    /// How changes of waves ended since that was told: one by one they would fill the
+    /// log.
+    ended: BTreeMap<&'static str, u64>,
     /// Answers that came late for changes that are on their way still.
     lates: HashMap<ChangeOrderId, Vec<(Change, Answer, Timestamp)>>,
 }
@@ -107,6 +111,7 @@ impl Dispatcher {
             flying: HashSet::new(),
             sessions: HashMap::new(),
             unsaved: Vec::new(),
+            ended: BTreeMap::new(),
             lates: HashMap::new(),
         }
     }
@@ -202,7 +207,10 @@ impl Dispatcher {
             self.flying.remove(&life.order().id);
             self.sessions.remove(&life.order().session);
             if let Life::Over(over) = life {
-                told(&over.order.nas_name, &over, &self.shared.metrics);
+                if over.order.wave.is_some() {
+                    *self.ended.entry(over.ending.code()).or_default() += 1;
+                }
+                told(&over, &self.shared.metrics);
             }
         }
     }
@@ -236,7 +244,12 @@ impl Dispatcher {
         }
     }
 
-    async fn count(&self) {
+    async fn count(&mut self) {
+        let ended = std::mem::take(&mut self.ended);
+        if !ended.is_empty() {
+            let ended: Vec<_> = ended.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
+            tracing::info!("changes of waves: {}", ended.join(", "));
+        }
         if let Ok(pending) = self.shared.store.pending_changes().await {
             self.shared.metrics.changes.set(self.flying.len(), pending);
         }
@@ -244,13 +257,17 @@ impl Dispatcher {
 }
 
 /// A change is over: the log and the metrics say so.
-fn told(nas: &str, over: &crate::coa::life::Over, metrics: &Metrics) {
+fn told(over: &Over, metrics: &Metrics) {
     let order = &over.order;
+    let nas = order.nas_name.as_str();
     let latency = (over.ending == Ending::Done).then(|| over.at.since(order.cause.at));
     metrics.changes.over(over.ending.code(), latency);
     let (session, who) = (order.session, order.who.as_deref().unwrap_or("-"));
     let (ending, why, trigger) = (over.ending.code(), order.cause.detail.as_str(), order.cause.trigger.as_str());
     match over.ending {
+        _ if order.wave.is_some() => {
+            tracing::debug!(%session, who, nas, trigger, why, ending, "a change of a wave is over");
+        }
         Ending::Done | Ending::Gone => {
             tracing::info!(%session, who, nas, trigger, why, ending, "a session was changed")
         }
@@ -273,7 +290,7 @@ impl Shared {
         loop {
             let asking = match waiting.ask(self.clock.now()) {
                 Ok(asking) => asking,
-                Err(over) => return Life::Over(over),
+                Err(over) => return Life::Over(*over),
             };
             let change = asking.wish().change();
             let ticket =
@@ -285,6 +302,9 @@ impl Shared {
                     Ok(answer @ Answer::Nak(_)) => ("nak", asking.answered(answer, self.clock.now())),
                     Err(Failure::Silent) => ("silent", asking.unanswered(self.clock.now())),
                     Err(e @ Failure::Unreachable(_)) => ("untold", asking.untold(&e.to_string(), self.clock.now())),
+                    Err(e @ Failure::Refused(Refused::TooLong(_))) => {
+                        ("untold", asking.untold(&e.to_string(), self.clock.now()))
+                    }
                     Err(Failure::Refused(_) | Failure::Stopping) => {
                         return Life::Waiting(asking.postponed(self.clock.now() + LATER));
                     }

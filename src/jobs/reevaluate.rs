@@ -204,6 +204,8 @@ impl Reevaluator {
             Scope::Identities(some) if some.len() <= MAX_NAMED => self.look_at_those_of(some, &snapshot).await?,
             _ => self.look_at_all(&snapshot).await?,
         };
+        let took = self.clock.now().since(at);
+        tracing::debug!(trigger, live = seen.live, found = seen.found.len(), ?took, "sessions were looked at");
         let recheck = snapshot.changes.recheck;
         if scope == Scope::All {
             self.timed.clear();
@@ -305,9 +307,10 @@ impl Reevaluator {
         let sessions: Vec<_> = found.iter().map(|found| found.session.id).collect();
         let latest = self.store.latest_changes(&sessions).await?;
         let now = self.clock.now();
+        let alone = found.len() <= SMALL;
         let due: Vec<Found> = found
             .into_iter()
-            .filter(|f| is_due(latest.get(&f.session.id), &f.difference.target, &f.session, now))
+            .filter(|f| is_due(latest.get(&f.session.id), &f.difference.target, &f.session, alone, now))
             .collect();
         if due.is_empty() {
             return Ok(());
@@ -340,7 +343,8 @@ impl Reevaluator {
             ),
             None => tracing::info!(trigger, sessions = total, of = live, "{detail}"),
         }
-        let ordering = Ordering { snapshot, wave: wave.as_ref().map(|w| w.id), begins, now };
+        let turn = settings.limits.takes(total);
+        let ordering = Ordering { snapshot, wave: wave.as_ref().map(|w| w.id), begins, turn, now };
         let orders = due.into_iter().map(|found| {
             let mut life = ordering.automatic(&found.session, &found.decision, found.difference, trigger);
             // What a change is late by is counted from what called for it.

@@ -220,7 +220,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let reloader =
-        reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, stored, built, reevaluate);
+        reload::Reloader::new(file.to_owned(), config, engine, store.clone(), data_dir, (stored, built), reevaluate);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, http, store, stop, workers, writer })
 }

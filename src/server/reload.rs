@@ -59,15 +59,14 @@ pub struct Reloader {
 
 impl Reloader {
     /// Watches the files that the configuration `file` amounted to when it was
-    /// `built` from `started`.
+    /// `built` from `started`, and from what was `stored`.
     pub fn new(
         file: PathBuf,
         started: Config,
         engine: Arc<Engine>,
         store: Store,
         data_dir: PathBuf,
-        stored: Stored,
-        built: Built,
+        (stored, built): (Stored, Built),
         reevaluate: Reevaluate,
     ) -> Self {
         let watched = built.files.clone();

@@ -86,7 +86,8 @@ fn ids<'a>(all: impl Iterator<Item = &'a [u8; 16]>) -> Vec<Arg> {
 impl Store {
     /// Takes up changes, and with the first of them their wave. A change that is
     /// still to be tried makes way for a newer one to the same session; one that
-    /// wants the same stays, and the newer one is left out. Returns how many are to
+    /// wants the same stays, and the newer one is left out, unless the older one waits
+    /// for its turn in a wave and the newer need not. Returns how many are to
     /// be made now that were not before.
     ///
     /// # Errors
@@ -118,7 +119,7 @@ impl Store {
             let (mut superseded, mut new) = (Vec::new(), Vec::new());
             for life in piece {
                 match open.remove(&life.order().session) {
-                    Some(old) if old.order.target == life.order().target => continue,
+                    Some(old) if old.order.target == life.order().target && (bulk || !old.is_behind()) => continue,
                     Some(old) => superseded.push(Life::Over(old.end(Ending::Superseded, now))),
                     None => {}
                 }

@@ -8,6 +8,7 @@ mod support;
 
 mod behaviour;
 mod campus;
+mod change_queue;
 mod cli;
 mod coa;
 mod demo;
