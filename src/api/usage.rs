@@ -73,6 +73,7 @@ pub(super) async fn storage(State(state): State<ApiState>) -> Result<Json<Value>
         "journal": {
             "octets": backlog.journal_octets,
             "records_behind": backlog.behind,
+            "caught_up": backlog.caught_up,
             "database_takes_records": backlog.database,
         },
     })))

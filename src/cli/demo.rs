@@ -221,6 +221,7 @@ async fn log_all_in(place: &Place, running: &Running) -> Result<Vec<(&'static Ac
         let done = tokio::task::spawn_blocking(move || log_in(&client, actor)).await.map_err(|e| e.to_string())?;
         done.map_err(|e| format!("{}: {e}", actor.name))?;
         // The reply is sent when the record is durable: it is there.
+        running.store.caught_up(Duration::from_secs(5)).await;
         let page = running.store.decisions(&DecisionFilter::default(), None, 1).await.map_err(|e| e.to_string())?;
         let decision = page.items.into_iter().next().ok_or("the decision was not recorded")?;
         rows.push((actor, decision));

@@ -97,6 +97,8 @@ pub(super) struct Applier {
     journal: Uuid,
     reader: Reader,
     place: Position,
+    /// Where the journal ended when the server started.
+    began: Position,
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     sessions: LiveSessions,
@@ -110,6 +112,8 @@ pub(super) struct Applier {
 #[derive(Debug, Default)]
 struct Batch {
     items: Vec<Item>,
+    /// How many records were written since the start, those that are passed over included.
+    fresh: u64,
     /// Where the journal has them up to.
     end: Position,
     sessions: Vec<crate::session::Session>,
@@ -128,9 +132,11 @@ impl Applier {
         let mut sessions = LiveSessions::default();
         store.load_live(&mut sessions).await?;
         let place = reader.place();
+        let began = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).end;
         store.begin_journal(journal, place).await?;
         let endpoints = Endpoints::default();
-        Ok(Self { store, journal, reader, place, shared, metrics, sessions, endpoints, pruned: Instant::now() })
+        let pruned = Instant::now();
+        Ok(Self { store, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -153,9 +159,9 @@ impl Applier {
                     },
                 }
             }
-            let count = batch.items.len() as u64;
+            let fresh = batch.fresh;
             self.store_batch(batch).await;
-            self.shared.progress.stored(count);
+            self.shared.progress.stored(self.place, fresh);
             self.metrics.set_store_behind(self.shared.progress.behind());
             if commands.is_closed() {
                 return;
@@ -177,6 +183,7 @@ impl Applier {
                         pending.count -= items.len();
                         pending.begin = end;
                         batch.end = end;
+                        batch.fresh += items.len() as u64;
                         batch.items.extend(items);
                     }
                     return;
@@ -190,6 +197,7 @@ impl Applier {
                 match self.reader.next(begin.min(end)) {
                     Ok(Some((next, frame))) => {
                         batch.end = next;
+                        batch.fresh += u64::from(next > self.began);
                         match decode(&frame) {
                             Ok((record, body)) => batch.items.push(Item { record, body }),
                             Err(error) => tracing::error!(%error, "a record of the journal is passed over"),
@@ -286,7 +294,7 @@ impl Applier {
         let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
         let mut tx = self.store.db.begin().await?;
         if !self.store.advance_journal(&mut tx, self.journal, self.place, batch.end).await? {
-            self.moved_on(batch.end);
+            self.place = batch.end;
             return Ok(());
         }
         self.store.save_records(&mut tx, &rows).await?;
@@ -298,14 +306,9 @@ impl Applier {
             self.pruned = Instant::now();
         }
         tx.commit().await?;
-        self.moved_on(batch.end);
+        self.place = batch.end;
         self.metrics.stored(batch.items.len(), started.elapsed());
         Ok(())
-    }
-
-    fn moved_on(&mut self, place: Position) {
-        self.place = place;
-        *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
     /// Takes out what the database will never take, so that it does not hold up all

@@ -60,39 +60,67 @@ struct Entry {
 /// How far records have come: written to the journal, and stored in the database.
 #[derive(Debug)]
 pub struct Progress {
-    /// How many are durable.
+    /// How many were made durable since the start.
     written: AtomicU64,
     /// How many of them are in the database.
-    stored: watch::Sender<u64>,
+    taken: AtomicU64,
+    /// Where the journal ends.
+    end: Mutex<Position>,
+    /// Up to where the database has it.
+    stored: watch::Sender<Position>,
     /// Somebody waits to read what was written.
     wanted: Notify,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { written: AtomicU64::new(0), stored: watch::Sender::new(0), wanted: Notify::new() }
+    fn new(stored: Position, end: Position) -> Self {
+        Self {
+            written: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            end: Mutex::new(end),
+            stored: watch::Sender::new(stored),
+            wanted: Notify::new(),
+        }
+    }
+
+    fn written(&self, records: u64, end: Position) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        self.written.fetch_add(records, Ordering::Release);
     }
 
     /// See [`Store::caught_up`].
     pub(super) async fn caught_up(&self, patience: Duration) {
-        let target = self.written.load(Ordering::Acquire);
+        let target = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stored = self.stored.subscribe();
         self.wanted.notify_one();
         // Whether it came that far or not, what is there is read.
         let _ = tokio::time::timeout(patience, stored.wait_for(|stored| *stored >= target)).await;
     }
 
+    fn is_caught_up(&self) -> bool {
+        self.place() >= *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn wanted_now(&self) {
         self.wanted.notified().await;
     }
 
-    /// Records that are durable and not in the database yet.
+    /// Records that are durable and not in the database yet, of those that were
+    /// written since the start.
     pub fn behind(&self) -> u64 {
-        self.written.load(Ordering::Acquire).saturating_sub(*self.stored.borrow())
+        self.written.load(Ordering::Acquire).saturating_sub(self.taken.load(Ordering::Acquire))
     }
 
-    pub(super) fn stored(&self, records: u64) {
-        self.stored.send_modify(|stored| *stored += records);
+    /// Up to where the database has the journal.
+    pub(super) fn place(&self) -> Position {
+        *self.stored.borrow()
+    }
+
+    /// The database has the journal up to `place`: so many more records of those
+    /// that were written since the start.
+    pub(super) fn stored(&self, place: Position, records: u64) {
+        self.taken.fetch_add(records, Ordering::Release);
+        self.stored.send_replace(place);
     }
 }
 
@@ -113,8 +141,6 @@ pub(super) struct Shared {
     pub(super) arrived: Notify,
     /// Octets of the journal.
     pub(super) journal_len: AtomicU64,
-    /// Up to where the database has everything.
-    pub(super) place: Mutex<Position>,
 }
 
 /// How records are on their way, for those who look after the server.
@@ -122,8 +148,11 @@ pub(super) struct Shared {
 pub struct Backlog {
     /// Records that are not durable yet.
     pub waiting: usize,
-    /// Records that are durable, and not in the database yet.
+    /// Records that are durable, and not in the database yet; of those that were
+    /// written since the start.
     pub behind: u64,
+    /// Whether the database has all of the journal, what was there at the start included.
+    pub caught_up: bool,
     /// Octets of the journal, with what is stored and not deleted yet.
     pub journal_octets: u64,
     /// Whether the database takes records.
@@ -163,7 +192,7 @@ impl Writer {
         let place = store.journal_place(journal.id()).await?.unwrap_or_default();
         let (queue, entries) = mpsc::channel(QUEUE);
         let (commands, asked) = mpsc::channel(16);
-        let progress = Arc::new(Progress::new());
+        let progress = Arc::new(Progress::new(place, journal.end()));
         let shared = Arc::new(Shared {
             healthy: AtomicBool::new(true),
             database: AtomicBool::new(true),
@@ -175,7 +204,6 @@ impl Writer {
             pending: Mutex::new(Pending::starting_at(journal.end())),
             arrived: Notify::new(),
             journal_len: AtomicU64::new(journal.size()),
-            place: Mutex::new(place),
         });
         // Whoever reads through this store waits for what this writer writes.
         let _ = store.progress.set(progress);
@@ -218,6 +246,7 @@ impl Writer {
         Backlog {
             waiting: self.depth(),
             behind: self.shared.progress.behind(),
+            caught_up: self.shared.progress.is_caught_up(),
             journal_octets: self.shared.journal_len.load(Ordering::Relaxed),
             database: self.shared.database.load(Ordering::Relaxed),
         }
@@ -348,21 +377,24 @@ impl Task {
         if result.is_ok() {
             let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.push(items, self.journal.end());
-            self.shared.progress.written.fetch_add(written, Ordering::Release);
+            self.shared.progress.written(written, self.journal.end());
         }
         for done in finished {
             done(result.clone());
         }
         self.shared.finished(count);
         self.shared.arrived.notify_one();
-        let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
-        self.journal.forget_before(place);
+        self.forget_stored();
+    }
+
+    /// Deletes what the database has.
+    fn forget_stored(&mut self) {
+        self.journal.forget_before(self.shared.progress.place());
     }
 
     fn append(&mut self, ready: &[(Entry, Encoded)]) -> Result<(), StoreError> {
         if self.journal.size() > self.max {
-            let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
-            self.journal.forget_before(place);
+            self.forget_stored();
             if self.journal.size() > self.max {
                 return Err(StoreError::JournalFull(self.journal.size()));
             }
@@ -373,8 +405,7 @@ impl Task {
 
     /// Tries whether the disk takes writes again.
     fn probe(&mut self) {
-        let place = *self.shared.place.lock().unwrap_or_else(PoisonError::into_inner);
-        self.journal.forget_before(place);
+        self.forget_stored();
         if self.append(&[]).is_ok() {
             self.recovered();
         }

@@ -53,13 +53,18 @@ impl Postgres {
     pub fn up(&mut self) {
         let mut command = as_postgres("postgres");
         command.arg("-D").arg(self.dir.path().join("data")).args(["-p", &self.port.to_string()]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c"]);
+        // It is processes that are killed here, and never the power that fails.
+        command.args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c"]);
         command.arg(format!("unix_socket_directories={}", self.dir.path().display()));
-        self.server = Some(Background::start(&mut command));
-        wait_for("PostgreSQL", Duration::from_secs(30), || {
+        let port = self.port.to_string();
+        let server = &mut self.server;
+        wait_for("PostgreSQL", Duration::from_secs(60), || {
+            // It does not start while a process of the one before is still there.
+            if server.as_mut().is_none_or(|s| s.0.try_wait().unwrap().is_some()) {
+                *server = Some(Background::start(&mut command));
+            }
             let mut ready = as_postgres("pg_isready");
-            ready.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-            ready.status().unwrap().success().then_some(())
+            ready.args(["-h", "127.0.0.1", "-p", &port]).status().unwrap().success().then_some(())
         });
     }
 

@@ -163,6 +163,15 @@ impl Server {
         Self::run(dir, cordon(), None)
     }
 
+    /// Starts a server with this text for its configuration file.
+    #[track_caller]
+    pub fn start_with(config: &Config, text: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        Self::write(&dir, config);
+        std::fs::write(dir.path().join("cordon.toml"), text).unwrap();
+        Self::run(dir, cordon(), None)
+    }
+
     /// Starts a server that knows no more than a certificate and a CA; the rest
     /// is applied.
     #[track_caller]
