@@ -131,8 +131,9 @@ pub fn nas_of<'a>(session: &Session, snapshot: &'a Snapshot) -> Option<&'a Arc<N
 pub struct Told {
     /// The NAS.
     pub nas: Arc<Nas>,
-    /// Its address and port for this.
-    pub to: SocketAddr,
+    /// Its address and port for this; or why it is not known, which matters only where
+    /// there is no connection of its own to it.
+    pub to: Result<SocketAddr, String>,
     /// The request.
     pub ask: Ask,
 }
@@ -152,12 +153,12 @@ pub fn tell(wish: &Wish, session: &Session, snapshot: &Snapshot) -> Result<Told,
     let known = from.filter(|from| snapshot.nas.lookup(*from).is_some_and(|at| at.name == nas.name));
     let address = address.or(known).ok_or_else(|| {
         format!("it is not known where {name} takes changes: its session came from no address that is its own now")
-    })?;
+    });
     let gear = snapshot.gear.get(&nas.vendor).ok_or_else(|| format!("no NAS profile is called {}", nas.vendor))?;
     let order = order(wish, &names(session), gear, &snapshot.dictionary).map_err(|e| e.to_string())?;
     Ok(Told {
         nas: nas.clone(),
-        to: SocketAddr::new(address, port.unwrap_or(order.port)),
+        to: address.map(|address| SocketAddr::new(address, port.unwrap_or(order.port))),
         ask: Ask {
             code: order.code,
             attributes: order.attributes,

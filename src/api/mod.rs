@@ -1,4 +1,4 @@
-//! The HTTP API, read-only so far: decisions, sessions, endpoints, signals, discards,
+//! The HTTP API: decisions, sessions and changes to them, endpoints, signals, discards,
 //! NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
 mod changes;

@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Event-Timestamp: type, length and seconds, in octets.
+const EVENT_TIMESTAMP_LEN: u8 = 6;
+
 /// How a request is repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timing {
@@ -70,11 +73,14 @@ impl Ask {
     /// When it is longer than RADIUS can carry.
     pub fn packet(&self, identifier: u8, now: Timestamp) -> Result<Vec<u8>, PacketTooLong> {
         let mut request = RequestBuilder::new(self.code, identifier, [0; 16]);
-        request.push_raw(&self.attributes);
-        let secs = u32::try_from(now.unix_secs()).unwrap_or(u32::MAX).to_be_bytes();
-        request.push_raw(&[attr::EVENT_TIMESTAMP, 6]);
-        request.push_raw(&secs);
+        request.push_raw(&self.dated(now));
         request.finish(&self.secret)
+    }
+
+    /// The attributes with Event-Timestamp, for whatever else carries them.
+    pub fn dated(&self, now: Timestamp) -> Vec<u8> {
+        let secs = u32::try_from(now.unix_secs()).unwrap_or(u32::MAX).to_be_bytes();
+        [self.attributes.as_slice(), &[attr::EVENT_TIMESTAMP, EVENT_TIMESTAMP_LEN], &secs].concat()
     }
 }
 

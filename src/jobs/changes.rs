@@ -300,14 +300,9 @@ impl Shared {
                 Ok(told) => match self.ask(told, ticket).await {
                     Ok(answer @ Answer::Ack) => ("ack", asking.answered(answer, self.clock.now())),
                     Ok(answer @ Answer::Nak(_)) => ("nak", asking.answered(answer, self.clock.now())),
-                    Err(Failure::Silent) => ("silent", asking.unanswered(self.clock.now())),
-                    Err(e @ Failure::Unreachable(_)) => ("untold", asking.untold(&e.to_string(), self.clock.now())),
-                    Err(e @ Failure::Refused(Refused::TooLong(_))) => {
-                        ("untold", asking.untold(&e.to_string(), self.clock.now()))
-                    }
-                    Err(Failure::Refused(_) | Failure::Stopping) => {
-                        return Life::Waiting(asking.postponed(self.clock.now() + LATER));
-                    }
+                    Err(Unasked::Silent) => ("silent", asking.unanswered(self.clock.now())),
+                    Err(Unasked::Untold(why)) => ("untold", asking.untold(&why, self.clock.now())),
+                    Err(Unasked::Later) => return Life::Waiting(asking.postponed(self.clock.now() + LATER)),
                 },
             };
             self.metrics.changes.asked(change.code(), result);
@@ -319,8 +314,23 @@ impl Shared {
     }
 
     /// Sends a request by whatever way leads to the NAS.
-    async fn ask(&self, told: Told, ticket: Ticket) -> Result<Answer, Failure> {
+    async fn ask(&self, told: Told, ticket: Ticket) -> Result<Answer, Unasked> {
         let Told { nas: _, to, ask } = told;
-        self.client.request(to, ask, ticket).await
+        let to = to.map_err(Unasked::Untold)?;
+        self.client.request(to, ask, ticket).await.map_err(|failure| match failure {
+            Failure::Silent => Unasked::Silent,
+            e @ (Failure::Unreachable(_) | Failure::Refused(Refused::TooLong(_))) => Unasked::Untold(e.to_string()),
+            Failure::Refused(_) | Failure::Stopping => Unasked::Later,
+        })
     }
+}
+
+/// Why a NAS gave no answer.
+enum Unasked {
+    /// It was silent.
+    Silent,
+    /// It cannot be asked for this, and why.
+    Untold(String),
+    /// It cannot be asked now, through no fault of its own.
+    Later,
 }
