@@ -88,7 +88,9 @@ const ALWAYS_SAID: &[&str] = &[
 /// most names of a kind: enough for every honest one. Strangers can put 64 KiB
 /// into a certificate and send it as often as they like.
 const MAX_TEXT: usize = 512;
-const MAX_NAMES: usize = 16;
+pub(super) const MAX_NAMES: usize = 16;
+/// What a text that was cut ends with.
+pub(super) const CUT: char = '\u{2026}';
 
 fn texts(words: &[Arc<str>]) -> Vec<&str> {
     words.iter().map(AsRef::as_ref).collect()
@@ -109,7 +111,7 @@ fn shorten(value: &mut Value) {
 fn cut(text: &mut String) {
     if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(at);
-        text.push('\u{2026}');
+        text.push(CUT);
     }
 }
 

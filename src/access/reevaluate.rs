@@ -3,13 +3,14 @@
 //! is asked of the endpoint.
 
 use super::replay::facts_of;
-use super::{Snapshot, failure, identify};
+use super::{Snapshot, failure, identify, record};
 use crate::audit::decision::{Decision, DecisionOutcome};
 use crate::audit::reason::Reason;
 use crate::coa::life::Target;
 use crate::coa::plan::Goal;
 use crate::enforcement::spelling::Spelled;
 use crate::inventory::nas::{Nas, NasMode};
+use crate::pki::certificate::CertificateFacts;
 use crate::pki::standing::IssuerFacts;
 use crate::policy::engine::Outcome;
 use crate::policy::facts::{AuthMethod, Facts, Principal};
@@ -85,6 +86,10 @@ pub fn look(decision: &Decision, snapshot: &Snapshot, now: Timestamp) -> Look {
         (AuthMethod::Mab, _, Some(mac)) => identify::by_mac(snapshot, mac, now),
         _ => return Look::alone("its record does not say who it is"),
     };
+    let recognised = matches!(identified.principal, Principal::Identity(_));
+    if decision.identity.is_some() && !recognised && facts.certificate.as_ref().is_some_and(|leaf| is_cut(leaf)) {
+        return Look::alone("its record holds only a part of its certificate");
+    }
     let expires = match &identified.principal {
         Principal::Identity(identity) => identity.expires,
         Principal::UnknownCertificate | Principal::UnknownMac => None,
@@ -122,6 +127,15 @@ pub fn look(decision: &Decision, snapshot: &Snapshot, now: Timestamp) -> Look {
         None => Standing::Same,
     };
     Look { standing, until }
+}
+
+/// Whether a record may hold less of a certificate than there was; see
+/// [`record::MAX_NAMES`].
+fn is_cut(leaf: &CertificateFacts) -> bool {
+    let lists = [&leaf.san_dns, &leaf.san_email, &leaf.san_uri, &leaf.san_upn, &leaf.san_ip];
+    let texts = [&leaf.subject, &leaf.issuer].into_iter().chain(&leaf.common_name);
+    lists.iter().any(|names| names.len() >= record::MAX_NAMES)
+        || texts.chain(lists.into_iter().flatten()).any(|text| text.ends_with(record::CUT))
 }
 
 fn ended(reason: Reason, detail: String) -> Difference {

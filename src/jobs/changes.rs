@@ -172,7 +172,8 @@ impl Dispatcher {
                             let _ = done.send(Finished { life, bulk }).await;
                         });
                     }
-                    Err(Held::Nas) => {}
+                    // Others may come after those of this NAS.
+                    Err(Held::Nas) => pause = REST,
                     Err(Held::Full) => break,
                     Err(Held::Rate(at)) => {
                         pause = pause.min(at.since(now).max(REST));
@@ -200,7 +201,8 @@ impl Dispatcher {
             return;
         }
         if let Err(error) = self.shared.store.save_changes(&self.unsaved).await {
-            tracing::warn!(%error, "what became of changes to sessions cannot be written yet");
+            // The writer of records tells of a database that is away.
+            tracing::debug!(%error, "what became of changes to sessions cannot be written yet");
             return;
         }
         for life in self.unsaved.drain(..) {

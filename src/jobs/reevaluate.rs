@@ -30,6 +30,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// How far back new sessions are looked for: their ids are those of their
 /// beginning, and records may come later.
 const NEW: Duration = Duration::from_secs(30);
+/// How long after a change a login may still have been judged by what was before.
+const MARGIN: Duration = Duration::from_secs(2);
 /// Sessions whose end by the time alone is remembered: those that end before the
 /// next look at all. Beyond it that look finds them.
 const MAX_TIMED: usize = 1_000_000;
@@ -104,7 +106,7 @@ struct Seen {
     live: u64,
     /// Those that could not be judged, by why.
     alone: BTreeMap<&'static str, u64>,
-    /// Those that come to what they came to.
+    /// Those that come to what they came to, or are left alone: nothing is to be done.
     same: HashSet<SessionId>,
     found: Vec<Found>,
     /// When the time alone ends one.
@@ -123,7 +125,10 @@ impl Seen {
             self.until.extend(seen.until.map(|at| (at, session.id)));
             match seen.standing {
                 Standing::Same => drop(self.same.insert(session.id)),
-                Standing::LeftAlone(why) => *self.alone.entry(why).or_default() += 1,
+                Standing::LeftAlone(why) => {
+                    *self.alone.entry(why).or_default() += 1;
+                    self.same.insert(session.id);
+                }
                 Standing::Differs(difference) if self.found.len() < MAX_FOUND => {
                     self.found.push(Found { session, decision, difference: *difference });
                 }
@@ -149,6 +154,9 @@ pub struct Reevaluator {
     last: Option<Timestamp>,
     /// How many there were then.
     live: u64,
+    /// When it was told last that something has changed. A login after that was
+    /// judged by what is in force.
+    changed: Timestamp,
 }
 
 impl Reevaluator {
@@ -157,8 +165,8 @@ impl Reevaluator {
     pub fn new(store: Store, engine: Arc<Engine>, clock: Arc<Clock>, wake: Wake) -> (Self, Reevaluate) {
         let (sender, requests) = mpsc::channel(QUEUE);
         let asks = Reevaluate { requests: sender, clock: clock.clone() };
-        let (timed, known) = (BTreeSet::new(), HashMap::new());
-        (Self { store, engine, clock, wake, requests, timed, known, last: None, live: 0 }, asks)
+        let (timed, known, changed) = (BTreeSet::new(), HashMap::new(), clock.now());
+        (Self { store, engine, clock, wake, requests, timed, known, last: None, live: 0, changed }, asks)
     }
 
     /// Runs until the server ends.
@@ -169,6 +177,7 @@ impl Reevaluator {
             let done = tokio::select! {
                 Some(request) = self.requests.recv() => {
                     let mut request = request;
+                    self.changed = self.clock.now();
                     while let Ok(more) = self.requests.try_recv() {
                         let trigger = if more.trigger == request.trigger { request.trigger }
                             else { format!("{}, {}", request.trigger, more.trigger) };
@@ -379,12 +388,23 @@ impl Reevaluator {
                 sessions.push((session, decision));
             }
         }
-        sessions.extend(self.new_sessions(now).await?);
+        let mut judged_already = Vec::new();
+        for (session, decision) in self.new_sessions(now).await? {
+            match &decision {
+                Some(by) if by.at > self.changed + MARGIN => judged_already.push((session, decision)),
+                _ => sessions.push((session, decision)),
+            }
+        }
+        let before = now + settings.recheck * 2;
+        if !judged_already.is_empty() {
+            let seen = self.judged(Seen::default(), judged_already, &snapshot).await;
+            self.remember(&seen, before);
+        }
         if sessions.is_empty() {
             return Ok(());
         }
         let seen = self.judged(Seen::default(), sessions, &snapshot).await;
-        self.remember(&seen, now + settings.recheck * 2);
+        self.remember(&seen, before);
         self.order(seen, "time", now, &snapshot).await
     }
 
