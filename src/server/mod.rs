@@ -103,6 +103,7 @@ pub struct Running {
 /// All that is wrong.
 pub fn load(file: &Path, stored: &Stored, previous: Option<&Built>) -> Result<(Config, Source, Built), Faults> {
     let (config, source) = Config::load(file)?;
+    database::location(&config, &source)?;
     let now = Clock::start().now();
     let mut built = build(&config, &source, stored, previous, now)?;
     built.warnings.extend(built.snapshot.trust.warnings(now));

@@ -303,6 +303,11 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         (&*format!("{good}{coa}coa = {{ secret = \"a\", secret_file = \"b\" }}\n"), "remove one of them"),
         (&*format!("{good}{coa}coa = {{ colour = 1 }}\n"), "expected false, or a table with port"),
         (&*format!("{good}{coa}coa = \"on\"\n"), "expected false, or a table with port"),
+        (&*format!("{good}[database]\nurl = \"mysql://x\"\n"), "write postgres://"),
+        (&*format!("{good}[database]\nurl = \"postgres://x\"\nurl_file = \"y\"\n"), "keep one of them"),
+        (&*format!("{good}[database]\nurl_file = \"no-such\"\n"), "no-such cannot be read"),
+        (&*format!("{good}[database]\njournal_mib = 1\n"), "64 is the least"),
+        (&*format!("{good}[retention]\nsilent_session_hours = 0\n"), "24 is usual"),
     ] {
         let (ok, out) = check(text, "");
         assert!(!ok && out.contains(part), "no {part:?} in:\n{out}");

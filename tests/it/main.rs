@@ -21,6 +21,7 @@ mod inventory;
 mod layering;
 mod mab;
 mod policy;
+mod postgres;
 mod profiles;
 mod radius;
 mod radius_rs;

@@ -181,6 +181,14 @@ impl Server {
         Self::run(dir, cordon(), None)
     }
 
+    /// The same with further sections.
+    #[track_caller]
+    pub fn bare_with(more: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), format!("{}{more}", bare("127.0.0.1:0"))).unwrap();
+        Self::run(dir, cordon(), None)
+    }
+
     /// The same within a network namespace, at this address.
     #[track_caller]
     pub fn bare_in(netns: &str, address: &str) -> Server {
