@@ -104,6 +104,14 @@ id!(
     EndpointId
 );
 id!(
+    /// One change that a session is to undergo.
+    ChangeOrderId
+);
+id!(
+    /// Changes that one cause asked of many sessions.
+    WaveId
+);
+id!(
     /// One contradiction in what was seen of an endpoint.
     SignalId
 );

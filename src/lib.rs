@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `server`, `config` | commands, composition root, typed configuration |
 //! | 4 | `access`, `api`, `jobs` | one request from arrival to reply; HTTP; periodic work |
 //! | 3 | `store`, `transport` | sqlx; sockets |
-//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client` | domain rules |
+//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa` | domain rules |
 //! | 1 | `radius`, `eap` | protocols as pure state machines |
 //! | 0 | `time`, `ids`, `random`, `secret`, `telemetry` | words everything else is said in |
 //!
@@ -25,6 +25,7 @@ pub mod radius;
 
 pub mod audit;
 pub mod client;
+pub mod coa;
 pub mod enforcement;
 pub mod inventory;
 pub mod pki;

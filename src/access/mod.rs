@@ -9,17 +9,21 @@
 pub mod accounting;
 pub mod acl_download;
 pub mod again;
+pub mod changes;
 pub mod conversation;
 pub mod failure;
 pub mod identify;
 pub mod login;
 pub mod mab;
 pub mod record;
+pub mod reevaluate;
 pub mod replay;
 pub mod reply;
 pub mod request;
 
+use crate::coa::Settings;
 use crate::eap::tls::adapter::ServerTlsConfig;
+use crate::enforcement::nas_profile::NasProfiles;
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::behaviour::{Baseline, Said};
 use crate::inventory::index::IdentityIndex;
@@ -32,6 +36,7 @@ use crate::radius::attribute as attr;
 use crate::radius::authenticator::{Protection, VerifiedRequest, VerifyError, verify_request};
 use crate::radius::builder::ReplyBuilder;
 use crate::radius::dedup::{DuplicateCache, Origin, RequestKey, Seen};
+use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::{Code, Packet};
 use crate::radius::radsec::{self, Version, error_cause};
 use crate::secret::Secret;
@@ -70,6 +75,10 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// What a rule can grant, in the words of each kind of gear, by its name.
     pub spelled: HashMap<String, Vocabulary>,
+    /// What kinds of gear there are, and what changes each understands.
+    pub gear: Arc<NasProfiles>,
+    /// The attributes by name.
+    pub dictionary: Arc<Dictionary>,
     /// Whose certificates are believed.
     pub trust: Arc<TrustStore>,
     /// The server's side of TLS.
@@ -78,6 +87,8 @@ pub struct Snapshot {
     pub max_eap_len: usize,
     /// The rules' hours and weekdays.
     pub timezone: jiff::tz::TimeZone,
+    /// How sessions are changed while they last.
+    pub changes: Settings,
 }
 
 /// What a listener is for.

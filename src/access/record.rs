@@ -88,7 +88,9 @@ const ALWAYS_SAID: &[&str] = &[
 /// most names of a kind: enough for every honest one. Strangers can put 64 KiB
 /// into a certificate and send it as often as they like.
 const MAX_TEXT: usize = 512;
-const MAX_NAMES: usize = 16;
+pub(super) const MAX_NAMES: usize = 16;
+/// What a text that was cut ends with.
+pub(super) const CUT: char = '\u{2026}';
 
 fn texts(words: &[Arc<str>]) -> Vec<&str> {
     words.iter().map(AsRef::as_ref).collect()
@@ -109,7 +111,7 @@ fn shorten(value: &mut Value) {
 fn cut(text: &mut String) {
     if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(at);
-        text.push('\u{2026}');
+        text.push(CUT);
     }
 }
 
@@ -179,6 +181,9 @@ impl Draft {
         self.warnings.extend(chain.warnings.iter().cloned());
         self.certificate(&chain.leaf);
         self.fact("certificate.chain", json!(chain.issuers), source::CERTIFICATE);
+        // By these, and the names above, a revoked CA is found in a record later.
+        let serials: Vec<_> = chain.between.iter().map(|issuer| issuer.serial.as_str()).collect();
+        self.fact("certificate.chain_serials", json!(serials), source::CERTIFICATE);
         self.fact("certificate.ca", json!(chain.anchor), source::INVENTORY);
         self.certificate_ca = Some(chain.anchor.clone());
     }

@@ -1,11 +1,12 @@
 //! What was decided, and why.
 
-use super::ApiState;
 use super::problem::Problem;
+use super::{ApiState, changes};
 use crate::audit::decision::{Decision, DecisionOutcome};
 use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
+use crate::store::changes::ChangeFilter;
 use crate::store::read::{DecisionFilter, MAX_PAGE};
 use crate::time::Timestamp;
 use axum::Json;
@@ -57,7 +58,10 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     let missing = || Problem::not_found(format!("there is no decision {id:?}"));
     let id: DecisionId = id.parse().map_err(|_| missing())?;
     let decision = state.store.decision(id).await?.ok_or_else(missing)?;
-    Ok(Json(shown(&decision)))
+    let mut shown = shown(&decision);
+    let filter = ChangeFilter { decision: Some(id), ..ChangeFilter::default() };
+    shown["changes"] = changes::latest(&state, &filter).await?.into();
+    Ok(Json(shown))
 }
 
 /// The record, with its reason put into words.

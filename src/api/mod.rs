@@ -1,6 +1,7 @@
-//! The HTTP API, read-only so far: decisions, sessions, endpoints, signals, discards,
+//! The HTTP API: decisions, sessions and changes to them, endpoints, signals, discards,
 //! NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
+mod changes;
 mod decisions;
 mod endpoints;
 mod nas;
@@ -10,6 +11,7 @@ mod system;
 mod usage;
 
 use crate::access::Engine;
+use crate::jobs::changes::Wake;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -21,7 +23,7 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use problem::Problem;
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub struct ApiState {
     metrics: Arc<Metrics>,
     writer: Writer,
     clock: Arc<Clock>,
+    wake: Wake,
     ready: ReadyCheck,
 }
 
@@ -62,13 +65,15 @@ pub struct Sources {
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Arc<Clock>,
+    /// Wakes who changes sessions.
+    pub wake: Wake,
 }
 
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, connections, metrics, clock } = sources;
-        Self { store, engine, connections, token, metrics, writer, clock, ready }
+        let Sources { store, writer, engine, connections, metrics, clock, wake } = sources;
+        Self { store, engine, connections, token, metrics, writer, clock, wake, ready }
     }
 }
 
@@ -85,6 +90,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/decisions/{id}", get(decisions::one))
         .route("/api/v1/sessions", get(sessions::list))
         .route("/api/v1/sessions/{id}", get(sessions::one))
+        .route("/api/v1/sessions/{id}/changes", post(changes::ask))
+        .route("/api/v1/changes", get(changes::list).post(changes::ask_all))
+        .route("/api/v1/changes/{id}", get(changes::one))
+        .route("/api/v1/waves", get(changes::waves))
+        .route("/api/v1/waves/{id}", get(changes::wave))
+        .route("/api/v1/waves/{id}/abort", post(changes::abort))
+        .route("/api/v1/waves/{id}/release", post(changes::release))
         .route("/api/v1/who", get(sessions::who))
         .route("/api/v1/usage", get(usage::usage))
         .route("/api/v1/storage", get(usage::storage))

@@ -30,6 +30,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
     }
 
+    /// The body cannot be read.
+    pub(super) fn body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+    }
+
     /// There is no such thing.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
@@ -37,7 +42,11 @@ impl Problem {
 
     /// The resource is there, but not for this method.
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this resource can only be read: use GET")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this resource is not for this method; docs/api.md says which it takes",
+        )
     }
 
     /// No token, or a wrong one.

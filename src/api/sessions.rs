@@ -1,10 +1,11 @@
 //! Who is, and who was, on the network.
 
-use super::ApiState;
 use super::decisions::{CURSOR, TIME, limit, mac, parsed, time};
 use super::problem::Problem;
+use super::{ApiState, changes};
 use crate::ids::SessionId;
 use crate::session::state::{Session, SessionState};
+use crate::store::changes::ChangeFilter;
 use crate::store::read::{Held, SessionFilter};
 use crate::time::Timestamp;
 use axum::Json;
@@ -54,7 +55,10 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
-    Ok(Json(shown(&session)))
+    let mut shown = shown(&session);
+    let filter = ChangeFilter { session: Some(id), ..ChangeFilter::default() };
+    shown["changes"] = changes::latest(&state, &filter).await?.into();
+    Ok(Json(shown))
 }
 
 #[derive(Debug, Deserialize)]

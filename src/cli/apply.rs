@@ -7,6 +7,7 @@ use crate::config::apply::{Action, Change, Plan, Request, identity_table};
 use crate::config::document::{ObjectKind, read};
 use crate::config::files::{Readers, write_whole};
 use crate::inventory::seal::{KEY_LEN, Seal};
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::transport::clock::Clock;
 use clap::Args;
@@ -174,6 +175,10 @@ async fn touched(host: &Host, store: &Store, plan: &Plan, days: u32) -> Result<(
     Ok(())
 }
 
+fn text_of(secret: &Secret) -> Result<&str, String> {
+    std::str::from_utf8(secret.expose()).map_err(|_| "a secret is not text and cannot be exported".into())
+}
+
 /// Writes the inventory and the policy as documents.
 ///
 /// # Errors
@@ -189,10 +194,13 @@ pub fn export(args: &ExportArgs) -> Result<(), String> {
     };
     for ((kind, _), object) in &host.stored.objects {
         let mut table = object.table.clone();
-        if let Some(secret) = object.secret.as_ref().filter(|_| args.secrets) {
-            let text =
-                std::str::from_utf8(secret.expose()).map_err(|_| "a secret is not text and cannot be exported")?;
-            table.insert("secret".into(), text.into());
+        if let Some(secrets) = object.secret.as_ref().filter(|_| args.secrets) {
+            if let Some(shared) = &secrets.shared {
+                table.insert("secret".into(), text_of(shared)?.into());
+            }
+            if let (Some(secret), Some(Value::Table(coa))) = (&secrets.coa, table.get_mut("coa")) {
+                coa.insert("secret".into(), text_of(secret)?.into());
+            }
         }
         add(*kind, table);
     }

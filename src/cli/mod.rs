@@ -16,6 +16,7 @@ mod policy;
 mod replay;
 mod revision;
 mod serve;
+mod session;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Command {
     Nas(nas::NasArgs),
     /// See who is known, who answers for it, and change its status
     Identity(identity::IdentityArgs),
+    /// See who is on the network, and change that
+    Session(session::SessionArgs),
     /// Check, test, explain, compare, activate and roll back rules
     Policy(policy::PolicyArgs),
     Ca(ca::CaArgs),
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => apply::export(&args),
         Command::Nas(args) => nas::run(&args),
         Command::Identity(args) => identity::run(&args),
+        Command::Session(args) => session::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Ca(args) => ca::run(args),
         Command::Import(args) => import::run(&args),

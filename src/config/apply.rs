@@ -7,11 +7,13 @@
 
 use super::build::{Built, Faults, build};
 use super::document::{Document, ObjectKind};
+use super::secrets::NasSecrets;
 use super::stored::{Stored, StoredPolicy, document_of, secret_of};
 use super::{Config, ConfigError, Source};
 use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
+use crate::inventory::nas::{CoaTarget, Nas};
 use crate::inventory::seal::Seal;
 use crate::policy::engine::digest_of;
 use crate::policy::suite::PolicyTests;
@@ -194,6 +196,15 @@ struct Tables {
 
 type Wanted = BTreeMap<(ObjectKind, String), Table>;
 
+/// What is shared with a NAS; nothing with one that speaks RADIUS over TLS alone.
+fn secrets_of(nas: &Nas) -> Option<NasSecrets> {
+    let coa = match &nas.coa {
+        CoaTarget::At { secret, .. } => secret.clone(),
+        CoaTarget::Off => None,
+    };
+    (nas.secret.is_some() || coa.is_some()).then(|| NasSecrets { shared: nas.secret.clone(), coa })
+}
+
 impl Planner {
     fn fail(&mut self) -> Result<(), Faults> {
         if self.errors.is_empty() {
@@ -237,6 +248,10 @@ impl Planner {
                 for mut table in list {
                     table.remove("secret");
                     table.remove("secret_file");
+                    if let Some(Value::Table(coa)) = table.get_mut("coa") {
+                        coa.remove("secret");
+                        coa.remove("secret_file");
+                    }
                     let name = table.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
                     if wanted.insert((kind, name.clone()), table).is_some() {
                         let message = format!("two {}s are called {name:?}", kind.as_str());
@@ -325,10 +340,10 @@ impl Planner {
 
     fn differences(&mut self, stored: &Stored, wanted: &Wanted, built: &Built, seal: &Seal) {
         let nas_secrets: HashMap<&str, _> =
-            built.snapshot.nas.all().iter().map(|nas| (nas.name.as_str(), nas.secret.as_ref())).collect();
+            built.snapshot.nas.all().iter().map(|nas| (nas.name.as_str(), secrets_of(nas))).collect();
         for ((kind, name), table) in wanted {
             let old = stored.objects.get(&(*kind, name.clone()));
-            let secret = nas_secrets.get(name.as_str()).copied().flatten().filter(|_| *kind == ObjectKind::Nas);
+            let secret = nas_secrets.get(name.as_str()).and_then(Option::as_ref).filter(|_| *kind == ObjectKind::Nas);
             let mut fields = differences(old.map_or(&Table::new(), |old| &old.table), table);
             if let Some(old) = old
                 && old.secret.as_ref() != secret
@@ -340,7 +355,7 @@ impl Planner {
                 self.unchanged += 1;
                 continue;
             }
-            let sealed = secret.map(|secret| seal.seal(&secret_of(name), secret)).transpose();
+            let sealed = secret.map(|secret| seal.seal(&secret_of(name), &secret.pack())).transpose();
             let (Ok(body), Ok(secret)) = (document_of(*kind, table), sealed) else {
                 let message = format!("the {} {name:?} cannot be written", kind.as_str());
                 self.errors.push(no_place(message, "the system may have no random numbers; try again"));

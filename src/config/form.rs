@@ -9,7 +9,7 @@ use toml::Spanned;
 /// Sections of which there may be several.
 const LISTS: [&str; 7] = ["ca", "profile", "nas", "site", "group", "binding", "identity"];
 /// Sections of which there is one.
-const SINGLE: [&str; 5] = ["server", "http", "tls", "radsec", "policy"];
+const SINGLE: [&str; 8] = ["server", "database", "retention", "http", "tls", "radsec", "policy", "changes"];
 /// Keys that hold addresses with a port, and the usual port.
 const LISTENERS: [(&str, u16); 3] = [("auth", 1812), ("acct", 1813), ("listen", 8080)];
 /// The usual port of RADIUS over TLS, whose key is `listen` too.

@@ -11,6 +11,7 @@ pub mod document;
 pub mod files;
 mod form;
 pub mod import;
+pub mod secrets;
 pub mod stored;
 pub mod token;
 
@@ -18,9 +19,9 @@ use crate::inventory::nas::NasMode;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
 use crate::radius::radsec::Radius11;
-use crate::secret::Secret;
 use crate::store::writer::JOURNAL_MAX;
 use document::{BindingSection, GroupSection, SiteSection};
+use secrets::NasSecrets;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,9 @@ pub struct Config {
     /// The policy file.
     #[serde(default)]
     pub policy: PolicySection,
+    /// How sessions are changed while they last.
+    #[serde(default)]
+    pub changes: ChangesSection,
     /// What a rule can grant.
     #[serde(default)]
     pub profile: Vec<ProfileSection>,
@@ -463,9 +467,9 @@ pub struct NasSection {
     pub secret: Option<Spanned<String>>,
     /// A file with the shared secret.
     pub secret_file: Option<Spanned<PathBuf>>,
-    /// The shared secret that the database keeps for it.
+    /// The secrets that the database keeps for it.
     #[serde(skip)]
-    pub kept_secret: Option<Secret>,
+    pub kept_secret: Option<NasSecrets>,
     /// Why the database's secret does not open.
     #[serde(skip)]
     pub shut: Option<String>,
@@ -484,6 +488,67 @@ pub struct NasSection {
     /// Whether decisions about its endpoints are carried out.
     #[serde(default)]
     pub mode: NasMode,
+    /// Where it takes changes to its sessions.
+    pub coa: Option<Spanned<CoaValue>>,
+}
+
+/// `coa` of a NAS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected false, or a table with port, address, and secret or secret_file, such as { port = 3799 }"
+)]
+pub enum CoaValue {
+    /// Whether it takes any.
+    Switch(bool),
+    /// What differs from its kind of gear and from its requests.
+    At(CoaSection),
+}
+
+/// `{ port = 1700, address = "...", secret = "..." }`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoaSection {
+    /// The UDP port.
+    pub port: Option<i64>,
+    /// Where to send them, if not where its requests come from.
+    pub address: Option<String>,
+    /// The secret, if it is not that of its requests.
+    pub secret: Option<String>,
+    /// A file with it.
+    pub secret_file: Option<PathBuf>,
+}
+
+/// `[changes]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangesSection {
+    /// Whether sessions are looked at again when what they were let in by changes.
+    pub reevaluate: Option<bool>,
+    /// Changes on their way at once.
+    pub in_flight: Option<Spanned<usize>>,
+    /// Changes on their way at once to one NAS.
+    pub in_flight_per_nas: Option<Spanned<usize>>,
+    /// Changes begun in a second.
+    pub per_second: Option<Spanned<u32>>,
+    /// How long a change is tried, in seconds.
+    pub deadline_secs: Option<Spanned<u64>>,
+    /// Waves of more sessions than this, or of more than this share, wait first.
+    pub hold_above: Option<Spanned<HoldValue>>,
+    /// How long they wait, in seconds.
+    pub hold_secs: Option<u64>,
+    /// How often all sessions are looked at again, in seconds.
+    pub recheck_secs: Option<Spanned<u64>>,
+}
+
+/// `1000` or `"20%"`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a number of sessions, or a share of them such as \"20%\"")]
+pub enum HoldValue {
+    /// A number of sessions.
+    Sessions(u64),
+    /// A share of them.
+    Share(String),
 }
 
 /// When Message-Authenticator is demanded.

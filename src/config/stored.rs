@@ -4,10 +4,10 @@
 use super::Source;
 use super::document::{Document, ObjectKind};
 use super::files::secret_file;
+use super::secrets::NasSecrets;
 use crate::inventory::identity::Identity;
 use crate::inventory::seal::{KEY_LEN, Seal};
 use crate::radius::value::unhex;
-use crate::secret::Secret;
 use crate::store::inventory::{InventoryRows, ObjectRow, RevisionRow};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub struct Stored {
 pub struct StoredObject {
     /// Its keys and values, without secrets.
     pub table: toml::Table,
-    /// A NAS's shared secret.
-    pub secret: Option<Secret>,
+    /// A NAS's secrets.
+    pub secret: Option<NasSecrets>,
     /// Why it has none, although one is stored.
     pub shut: Option<String>,
 }
@@ -137,7 +137,7 @@ impl Stored {
         });
         let (secret, shut) = match opened {
             None => (None, None),
-            Some(Ok(secret)) => (Some(secret), None),
+            Some(Ok(secret)) => (Some(NasSecrets::unpack(secret)), None),
             Some(Err(why)) => (None, Some(why)),
         };
         let source = Source { file: format!("the database ({kind} {name})").into(), text: body };

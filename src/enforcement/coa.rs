@@ -6,7 +6,7 @@ use super::spelling::{Spelled, check_line};
 use super::vlan::Vlan;
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::Code;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,7 +17,7 @@ const SESSION_KEYS: [&str; 7] =
     ["user_name", "calling_station", "acct_session_id", "nas_port", "nas_port_id", "nas_address", "audit_session_id"];
 
 /// A kind of change.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The endpoint logs in again; the session goes on meanwhile.
@@ -54,21 +54,34 @@ impl Change {
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Change {
+    /// The name that is stored, filtered by and counted.
+    pub const fn code(self) -> &'static str {
+        match self {
             Change::Reauthenticate => "reauthenticate",
             Change::BouncePort => "bounce_port",
             Change::DisablePort => "disable_port",
             Change::Disconnect => "disconnect",
             Change::ChangeVlan => "change_vlan",
             Change::ChangeRole => "change_role",
-        })
+        }
+    }
+
+    /// The change with this [`code`](Self::code), if there is one.
+    pub fn from_code(code: &str) -> Option<Change> {
+        Self::ALL.into_iter().find(|change| change.code() == code)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 
 /// A change, with what it changes to.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// See [`Change::Reauthenticate`].
     Reauthenticate,

@@ -21,6 +21,10 @@ pub struct Spelled {
     pub shown: Vec<(String, String)>,
     /// Session-Timeout, which is another at each login.
     pub session_timeout: Option<SessionTimeout>,
+    /// The VLAN among them.
+    pub vlan: Option<Vlan>,
+    /// The role among them.
+    pub role: Option<String>,
 }
 
 /// A NAS cannot be told what a profile wants.
@@ -138,6 +142,7 @@ pub(super) fn without_own(
         keys.resize(out.shown.len(), key(wanted.term));
     }
     out.session(profile, dictionary, &mut keys).map_err(no_fit)?;
+    (out.vlan, out.role) = (vlan.cloned(), profile.role.clone());
     Ok((out, keys))
 }
 

@@ -8,7 +8,8 @@ use std::fmt;
 pub const MAX_POOL: usize = 64;
 
 /// A VLAN, as the switch knows it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Vlan {
     /// 1 to 4094.
     Id(u16),

@@ -74,6 +74,30 @@ pub struct Nas {
     pub max_conversations: usize,
     /// Whether decisions are carried out.
     pub mode: NasMode,
+    /// Where it takes changes to its sessions.
+    pub coa: CoaTarget,
+}
+
+/// Where a NAS takes changes to its sessions (RFC 5176).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CoaTarget {
+    /// Nowhere.
+    Off,
+    /// At the address that its requests come from, unless told otherwise.
+    At {
+        /// The address, if it is another.
+        address: Option<IpAddr>,
+        /// The UDP port, if it is not that of its kind of gear.
+        port: Option<u16>,
+        /// The secret, if it is not that of its requests.
+        secret: Option<Secret>,
+    },
+}
+
+impl Default for CoaTarget {
+    fn default() -> Self {
+        CoaTarget::At { address: None, port: None, secret: None }
+    }
 }
 
 impl Nas {
@@ -331,6 +355,7 @@ mod tests {
             groups: Vec::new(),
             max_conversations: DEFAULT_MAX_CONVERSATIONS,
             mode: NasMode::Enforce,
+            coa: CoaTarget::default(),
         }
     }
 

@@ -1,6 +1,10 @@
 //! Work that comes round: what has gone silent is ended; who asks and is unknown
 //! is stored, and so is how NASes behave.
 
+pub mod asked;
+pub mod changes;
+pub mod reevaluate;
+
 use crate::access::Engine;
 use crate::store::Store;
 use crate::store::partition::Retention;

@@ -15,6 +15,7 @@ pub mod authority;
 pub mod certificate;
 pub mod error;
 pub mod pem;
+pub mod standing;
 pub mod trust;
 pub mod verifier;
 

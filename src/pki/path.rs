@@ -4,6 +4,7 @@ use super::certificate::{CertificateFacts, parse};
 use super::crl::{self, Crl};
 use super::der;
 use super::error::ChainError;
+use super::standing::IssuerFacts;
 use super::trust::{Anchor, Ca, CrlPolicy, TrustStore, VerifiedChain};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -84,7 +85,11 @@ impl Path {
             warnings
                 .push(format!("the CA certificate of {} expired at {}", self.anchor.subject, self.anchor.not_after));
         }
-        Ok(VerifiedChain::new(Arc::clone(&self.leaf), self.issuers.clone(), self.ca.name.clone(), warnings))
+        let between = self.links.iter().skip(1);
+        let between =
+            between.map(|link| IssuerFacts { subject: link.subject.clone(), serial: der::hex(&link.serial) }).collect();
+        let (leaf, issuers) = (Arc::clone(&self.leaf), self.issuers.clone());
+        Ok(VerifiedChain::new(leaf, issuers, between, self.ca.name.clone(), warnings))
     }
 
     #[cfg(test)]

@@ -10,6 +10,7 @@ pub use super::crl::CrlError;
 use super::diagnose;
 pub use super::error::{ChainError, TrustError};
 use super::path::{MIN_RSA_BITS, Path, may_sign_crls};
+use super::standing::IssuerFacts;
 use super::{der, name};
 use crate::time::Timestamp;
 use rustls::DistinguishedName;
@@ -100,6 +101,8 @@ pub struct VerifiedChain {
     pub leaf: Arc<CertificateFacts>,
     /// The subjects of its issuers, up to and with the trust anchor (RFC 4514).
     pub issuers: Vec<String>,
+    /// The certificates of its issuers but the anchor's, the nearest first.
+    pub between: Vec<IssuerFacts>,
     /// Name of the CA (`CaSettings::name`) that it leads to.
     pub anchor: String,
     /// What was let pass, for the record.
@@ -111,10 +114,11 @@ impl VerifiedChain {
     pub(super) fn new(
         leaf: Arc<CertificateFacts>,
         issuers: Vec<String>,
+        between: Vec<IssuerFacts>,
         anchor: String,
         warnings: Vec<String>,
     ) -> Self {
-        Self { leaf, issuers, anchor, warnings, _proof: () }
+        Self { leaf, issuers, between, anchor, warnings, _proof: () }
     }
 }
 
@@ -242,6 +246,10 @@ impl TrustStore {
         let signed: Vec<&Arc<Crl>> =
             self.crls.get(name).into_iter().flatten().filter(|crl| crl.is_signed_by(spki, &self.algorithms)).collect();
         signed.iter().filter(|crl| !signed.iter().any(|other| other.replaces(crl))).map(|crl| Arc::clone(crl)).collect()
+    }
+
+    pub(super) fn lists(&self) -> impl Iterator<Item = &Arc<Crl>> {
+        self.crls.values().flatten()
     }
 
     pub(super) fn algorithms(&self) -> &WebPkiSupportedAlgorithms {

@@ -281,6 +281,7 @@ mod tests {
             groups: vec!["access".into()],
             max_conversations: 1,
             mode: NasMode::Enforce,
+            coa: Default::default(),
         };
         let policy = Policy::compile(text, &["flat", "narrow"]).unwrap();
         let (identities, nas) = ([Arc::new(agent)], [Arc::new(nas)]);

@@ -5,20 +5,24 @@ pub mod reload;
 
 use crate::access::{Engine, Service};
 use crate::api::{self, ApiState, Sources};
+use crate::coa::exchange::{NoAnswer, Timing};
 use crate::config::build::{Built, Faults, build};
 use crate::config::database;
 use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
 use crate::jobs;
+use crate::jobs::changes::{Dispatcher, Wake};
+use crate::jobs::reevaluate::Reevaluator;
 use crate::store::writer::Writer;
 use crate::store::{Location, Store};
 use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
+use crate::transport::coa::CoaClient;
 use crate::transport::radsec::{self, Connections};
 use crate::transport::udp::Listener;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -192,6 +196,17 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         workers.extend(listener.serve(per_listener, handle, &stop)?);
     }
     let tls_threads = radsec::Threads::start(tls_listeners, per_listener, &connections, Arc::new(shared))?;
+    let wake = Wake::default();
+    let ignored = {
+        let metrics = metrics.clone();
+        Arc::new(move |why: NoAnswer| metrics.changes.ignored(why.code()))
+    };
+    let from: Vec<IpAddr> = config.server.auth.iter().map(SocketAddr::ip).collect();
+    let client = CoaClient::start(&from, Timing::RFC_5080, clock.clone(), ignored).await?;
+    let (reevaluator, reevaluate) = Reevaluator::new(store.clone(), engine.clone(), clock.clone(), wake.clone());
+    let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
+    tokio::spawn(Dispatcher::new(shared, client, connections.clone(), wake.clone()).run());
+    tokio::spawn(reevaluator.run());
     let sources = Sources {
         store: store.clone(),
         writer: writer.clone(),
@@ -199,6 +214,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         connections: connections.clone(),
         metrics: metrics.clone(),
         clock: clock.clone(),
+        wake,
     };
     let state = ApiState::new(sources, token, ready(&writer, &stop));
     let app = api::router(state);
@@ -219,7 +235,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let in_use = reload::InUse { engine, connections: connections.clone() };
-    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), data_dir, stored, built);
+    let known = (stored, built);
+    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), data_dir, known, reevaluate);
     tokio::spawn(reloader.run());
     Ok(Running { auth, acct, radsec, http, store, connections, tls_threads, stop, workers, writer })
 }

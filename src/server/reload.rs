@@ -7,19 +7,23 @@ use crate::access::Engine;
 use crate::config::build::Built;
 use crate::config::stored::Stored;
 use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
+use crate::ids::IdentityId;
+use crate::inventory::identity::Identity;
+use crate::jobs::reevaluate::{Reevaluate, Scope};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often files are looked at. A change is in force at most twice this
-/// later, since it is taken when it has been still for one look.
-const LOOK: Duration = Duration::from_millis(500);
+/// later, since it is taken when it has been still for one look: what bars somebody
+/// is to reach a switch within two seconds.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often an inventory that could not be read is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -60,25 +64,26 @@ pub struct Reloader {
     /// The generation that could not be used, and when that was found out.
     refused: Option<(i64, Timestamp)>,
     built: Arc<Built>,
+    reevaluate: Reevaluate,
 }
 
 impl Reloader {
     /// Watches the files that the configuration `file` amounted to when it was
-    /// `built` from `started`.
+    /// `built` from `started`, and from what was `stored`.
     pub fn new(
         file: PathBuf,
         started: Config,
         in_use: InUse,
         store: Store,
         data_dir: PathBuf,
-        stored: Stored,
-        built: Built,
+        (stored, built): (Stored, Built),
+        reevaluate: Reevaluate,
     ) -> Self {
         let watched = built.files.clone();
         // Not when it first runs: requests are served by then, and files may change.
         let in_force = stamps(&watched);
         let (stored, built) = (Arc::new(stored), Arc::new(built));
-        Self { file, started, watched, in_force, in_use, store, data_dir, stored, refused: None, built }
+        Self { file, started, watched, in_force, in_use, store, data_dir, stored, refused: None, built, reevaluate }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -152,6 +157,8 @@ impl Reloader {
                     tracing::error!(error = %e, "TLS connections were not judged again");
                 }
                 let policy = new.snapshot.policy.revision();
+                let (scope, trigger) = scope(&self.built, &new);
+                self.reevaluate.ask(scope, &trigger);
                 let waiting = needs_restart(&self.started, &config);
                 if waiting.is_empty() {
                     tracing::info!(policy, "the changed configuration is in force");
@@ -173,6 +180,42 @@ impl Reloader {
             Err(e) => tracing::error!(error = %e, "not reloaded: reading the configuration failed"),
         }
     }
+}
+
+/// Whose sessions may come to something else, and because of what.
+fn scope(old: &Built, new: &Built) -> (Scope, String) {
+    let (was, is) = (&old.snapshot, &new.snapshot);
+    if was.policy.revision() != is.policy.revision() {
+        return (Scope::All, format!("policy {}", is.policy.revision()));
+    }
+    let changed = changed(was.identities.all(), is.identities.all());
+    let same = old.profiles == new.profiles
+        && new.trusts_as(old)
+        && was.nas.all() == is.nas.all()
+        && was.identities.bindings() == is.identities.bindings();
+    match changed {
+        Some(changed) if same && !changed.is_empty() => (Scope::Identities(changed), "inventory".into()),
+        _ => (Scope::All, "configuration".into()),
+    }
+}
+
+/// The identities that are others than before, with the names that their sessions
+/// know. `None` when somebody else's sessions may be theirs now.
+fn changed(was: &[Arc<Identity>], is: &[Arc<Identity>]) -> Option<BTreeMap<IdentityId, String>> {
+    let now: HashMap<IdentityId, &Arc<Identity>> = is.iter().map(|identity| (identity.id, identity)).collect();
+    if was.len() < is.len() {
+        return None;
+    }
+    let mut changed = BTreeMap::new();
+    for old in was {
+        match now.get(&old.id) {
+            Some(new) if new == &old => {}
+            Some(new) if new.credentials != old.credentials || new.name != old.name => return None,
+            Some(_) => drop(changed.insert(old.id, old.name.to_string())),
+            None => return None,
+        }
+    }
+    Some(changed)
 }
 
 /// The keys whose new values wait for the next start.

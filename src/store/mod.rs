@@ -7,6 +7,7 @@
 
 mod applier;
 pub mod behaviour;
+pub mod changes;
 mod codec;
 mod db;
 mod endpoints;

@@ -4,8 +4,10 @@
 //! configuration, everything else from closed lists. A flood can thus raise
 //! numbers but not the number of time series.
 
+mod changes;
 mod discard;
 
+pub use changes::ChangeMetrics;
 pub use discard::{Discard, DiscardRow};
 
 use discard::Discards;
@@ -95,6 +97,8 @@ pub struct Metrics {
     store_refused: Counter,
     connections: Family<StateLabel, Gauge>,
     connections_ended: Family<EndingLabel, Counter>,
+    /// Of changes to sessions.
+    pub changes: ChangeMetrics,
 }
 
 impl Metrics {
@@ -121,6 +125,7 @@ impl Metrics {
             store_refused: Counter::default(),
             connections: Family::default(),
             connections_ended: Family::default(),
+            changes: ChangeMetrics::default(),
         };
         metrics.register();
         metrics
@@ -150,6 +155,7 @@ impl Metrics {
         r.register("store_refused", "Records that the database will not take", self.store_refused.clone());
         r.register("radsec_connections", "TLS connections of NASes that are open", self.connections.clone());
         r.register("radsec_connections_ended", "TLS connections that have ended", self.connections_ended.clone());
+        self.changes.register(r);
     }
 
     /// Counts a datagram that was dropped without an answer. `nas` is a name
@@ -302,6 +308,11 @@ mod tests {
         m.set_writer_depth(4);
         m.set_connections("radius_1_1", 2);
         m.connection_ended("idle");
+        m.changes.asked("disconnect", "ack");
+        m.changes.over("done", Some(Duration::from_millis(300)));
+        m.changes.ignored("wrong_authenticator");
+        m.changes.late();
+        m.changes.set(1, 2);
         let text = m.encode();
         for line in [
             "cordon_radius_discarded_total{nas=\"sw1\",reason=\"wrong_secret\"} 1",
@@ -317,6 +328,13 @@ mod tests {
             "cordon_journal_depth 4",
             "cordon_radsec_connections{state=\"radius_1_1\"} 2",
             "cordon_radsec_connections_ended_total{ending=\"idle\"} 1",
+            "cordon_change_requests_total{change=\"disconnect\",result=\"ack\"} 1",
+            "cordon_changes_total{ending=\"done\"} 1",
+            "cordon_change_ignored_datagrams_total{why=\"wrong_authenticator\"} 1",
+            "cordon_change_late_answers_total 1",
+            "cordon_changes_in_flight 1",
+            "cordon_changes_pending 2",
+            "cordon_change_latency_seconds_count 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");
         }

@@ -2,5 +2,6 @@
 //! request is served.
 
 pub mod clock;
+pub mod coa;
 pub mod radsec;
 pub mod udp;

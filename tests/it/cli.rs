@@ -347,11 +347,23 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         let (ok, out) = check(&text, "");
         assert!(ok && out.contains(part), "no {part:?} in:\n{out}");
     }
+    let coa = "[[nas]]\nname = \"sw\"\naddress = \"10.0.0.1\"\nsecret = \"a-secret-of-some-length\"\n";
     for (text, part) in [
         ("[tls]\ncolour = 1\n", "cordon.toml:2"),
         ("", "[tls]"),
         (&*good.replace("server-p256.key", "server-p384.key"), "does not belong"),
         (&*format!("{good}[http]\nlisten = \"0.0.0.0:8080\"\n"), "127.0.0.1"),
+        (&*format!("{good}[changes]\nper_second = 0\n"), "per_second is 0"),
+        (&*format!("{good}[changes]\nin_flight_per_nas = 300\n"), "give 1 to 32"),
+        (&*format!("{good}[changes]\nhold_above = \"many\"\n"), "from \"1%\" to \"100%\""),
+        (&*format!("{good}[changes]\nhold_above = true\n"), "a share of them such as"),
+        (&*format!("{good}[[changes]]\nper_second = 10\n"), "write [changes]"),
+        (&*format!("{good}{coa}coa = {{ port = 70000 }}\n"), "the coa port of sw is 70000"),
+        (&*format!("{good}{coa}coa = {{ address = \"switch.example\" }}\n"), "no IP address"),
+        (&*format!("{good}{coa}coa = {{ secret = \"\" }}\n"), "the coa secret of sw is empty"),
+        (&*format!("{good}{coa}coa = {{ secret = \"a\", secret_file = \"b\" }}\n"), "remove one of them"),
+        (&*format!("{good}{coa}coa = {{ colour = 1 }}\n"), "expected false, or a table with port"),
+        (&*format!("{good}{coa}coa = \"on\"\n"), "expected false, or a table with port"),
         (&*format!("{good}[database]\nurl = \"mysql://x\"\n"), "write postgres://"),
         (&*format!("{good}[database]\nurl = \"postgres://x\"\nurl_file = \"y\"\n"), "keep one of them"),
         (&*format!("{good}[database]\nurl_file = \"no-such\"\n"), "no-such cannot be read"),

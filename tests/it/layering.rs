@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["time", "ids", "random", "secret", "telemetry"],
     &["radius", "eap"],
-    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement"],
+    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement", "coa"],
     &["store", "transport"],
     &["access", "api", "jobs"],
     &["server", "config", "cli"],

@@ -8,7 +8,9 @@ mod support;
 
 mod behaviour;
 mod campus;
+mod change_queue;
 mod cli;
+mod coa;
 mod demo;
 mod durable;
 mod eap_tls;

@@ -6,15 +6,20 @@
 
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, SECRET, Server};
+use crate::support::succeed;
+use cordon::coa::exchange::Ask;
 use cordon::enforcement::coa::{Change, LiveSession, Wish, order};
 use cordon::enforcement::nas_profile::{Confirmed, NasProfile, NasProfiles, Term};
 use cordon::enforcement::vlan::Vlan;
 use cordon::radius::builder::RequestBuilder;
 use cordon::radius::dictionary::Dictionary;
 use cordon::radius::packet::Packet;
+use cordon::radius::value::digits;
 use cordon::secret::Secret;
+use cordon::time::Timestamp;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Each term with a profile that wants it, and the MAC address that gets it.
 const WANTS: [(Term, &str, &str); 9] = [
@@ -101,9 +106,9 @@ fn wish(change: Change) -> Wish {
     }
 }
 
-/// Each change to a session of which all is known, in the words of this gear.
-fn changes(kind: &NasProfile) -> String {
-    let session = LiveSession {
+/// A session of which all is known.
+fn known() -> LiveSession {
+    LiveSession {
         user_name: Some("anna-laptop".into()),
         calling_station: Some("02-00-5E-00-00-01".into()),
         acct_session_id: Some("0000002A".into()),
@@ -111,10 +116,14 @@ fn changes(kind: &NasProfile) -> String {
         nas_port_id: Some("1/0/7".into()),
         nas_address: Some([192, 0, 2, 7].into()),
         audit_session_id: Some("C00002070000000B5EED0001".into()),
-    };
+    }
+}
+
+/// Each change to it in the words of this gear.
+fn changes(kind: &NasProfile) -> String {
     let mut said = String::new();
     for change in Change::ALL {
-        match order(&wish(change), &session, kind, Dictionary::standard()) {
+        match order(&wish(change), &known(), kind, Dictionary::standard()) {
             Ok(order) => {
                 writeln!(said, "{change}: {} to port {}", order.code, order.port).unwrap();
                 let mut bytes = RequestBuilder::new(order.code, 1, [0; 16]);
@@ -128,6 +137,59 @@ fn changes(kind: &NasProfile) -> String {
         }
     }
     said
+}
+
+/// The octets of each change, as they go on the wire at a fixed time.
+fn octets(kind: &NasProfile) -> Vec<(Change, u16, Vec<u8>)> {
+    let at = Timestamp::from_unix_secs(1_767_225_600);
+    let orders = Change::ALL.into_iter().filter_map(|change| {
+        let order = order(&wish(change), &known(), kind, Dictionary::standard()).ok()?;
+        let ask = Ask { code: order.code, attributes: order.attributes, secret: Secret::new(SECRET) };
+        Some((change, order.port, ask.packet(1, at).unwrap()))
+    });
+    orders.collect()
+}
+
+#[test]
+fn every_change_of_every_kind_of_gear_is_sent_in_these_octets() {
+    let mut dump = String::new();
+    let mut count = 0;
+    for kind in NasProfiles::new(Dictionary::standard(), []).unwrap().all() {
+        let mut said = format!("{}: {}\n", kind.name, kind.title);
+        for (change, port, packet) in octets(kind) {
+            writeln!(said, "{change} to port {port}").unwrap();
+            for line in packet.chunks(32) {
+                writeln!(said, "  {}", digits(line)).unwrap();
+            }
+            for (at, line) in packet.chunks(16).enumerate() {
+                let octets: Vec<_> = line.iter().map(|octet| format!("{octet:02x}")).collect();
+                writeln!(dump, "{:06x} {}", at * 16, octets.join(" ")).unwrap();
+            }
+            count += 1;
+        }
+        golden(&root().join(format!("tests/golden/coa/{}.txt", kind.name)), &said);
+    }
+    // Somebody else's reading of them: Wireshark's.
+    let dir = tempfile::tempdir().unwrap();
+    let (hex, capture) = (dir.path().join("hex"), dir.path().join("pcap"));
+    std::fs::write(&hex, dump).unwrap();
+    succeed(Command::new("text2pcap").args(["-q", "-u", "40000,3799"]).arg(&hex).arg(&capture));
+    let fields =
+        ["-T", "fields", "-e", "radius.code", "-e", "radius.Event_Timestamp", "-e", "radius.authenticator.valid"];
+    let read = |more: &[&str]| {
+        let mut command = Command::new("tshark");
+        command.args(["-r", capture.to_str().unwrap(), "-d", "udp.port==3799,radius"]).args(more);
+        let out = command.stderr(Stdio::null()).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let lines = read(&fields);
+    assert_eq!(lines.lines().count(), count);
+    for line in lines.lines() {
+        let code = line.split('\t').next().unwrap();
+        assert!(["40", "43"].contains(&code) && line.contains("2026"), "{line}");
+    }
+    let malformed = read(&["-Y", "_ws.malformed || radius.avp.length < 2"]);
+    assert!(malformed.is_empty(), "{malformed}");
 }
 
 #[track_caller]
@@ -344,7 +406,7 @@ fn the_table_of_vendors_is_true() {
     }
     text.push_str(
         "\n## Changes to a session\n\nWhat each kind can be told while a session lasts (RFC 5176), by `[coa]` of its file: \
-         where requests go, by what\nthe session is found, and the changes. Cordon does not send them yet.\n\n\
+         where requests go, by what\nthe session is found, and the changes. `tests/golden/coa/` has the octets.\n\n\
          | vendor | port | session | reauthenticate | bounce port | disable port | disconnect | VLAN | role |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );

@@ -89,6 +89,8 @@ fn hostapd(network: &Network, dir: &Path, server: &Server) -> (Background, Backg
              radius_client_addr=10.77.0.2\n\
              auth_server_addr=10.77.0.1\nauth_server_port={}\nauth_server_shared_secret={SECRET}\n\
              acct_server_addr=10.77.0.1\nacct_server_port={}\nacct_server_shared_secret={SECRET}\n\
+             radius_das_port=3799\nradius_das_client=10.77.0.1 {SECRET}\nradius_das_time_window=300\n\
+             radius_das_require_event_timestamp=1\n\
              radius_acct_interim_interval=2\nradius_auth_req_attr=61:d:15\n\
              radius_auth_req_attr=87:s:GigabitEthernet1/0/1\nradius_acct_req_attr=87:s:GigabitEthernet1/0/1\n",
             control.display(),
@@ -118,6 +120,11 @@ fn hostapd(network: &Network, dir: &Path, server: &Server) -> (Background, Backg
 }
 
 fn supplicant(network: &Network, dir: &Path) -> Background {
+    supplicant_with(network, dir, &pki().path("p256.pem"), &pki().path("p256.key"))
+}
+
+/// The same with another certificate.
+fn supplicant_with(network: &Network, dir: &Path, certificate: &Path, key: &Path) -> Background {
     let config = dir.join("wpa.conf");
     std::fs::write(
         &config,
@@ -127,8 +134,8 @@ fn supplicant(network: &Network, dir: &Path) -> Background {
              domain_match=\"radius.corp.example\"\n}}\n",
             dir.join("wpa").display(),
             pki().path("corp/ca.pem"),
-            pki().path("p256.pem"),
-            pki().path("p256.key"),
+            certificate,
+            key,
         ),
     )
     .unwrap();
@@ -232,4 +239,175 @@ fn a_switch_is_told_the_new_vlan_when_the_policy_is_activated() {
     let control = dir.path().join("wpa");
     network.run("sup", &["wpa_cli", "-p", control.to_str().unwrap(), "-i", "eth0", "reauthenticate"]);
     told(&["20", "30"]);
+}
+
+/// What is applied: a switch, a laptop, and a rule that gives it `profile`.
+fn laptop(server: &Server, vendor: &str, profile: &str) -> String {
+    std::fs::write(server.path("rules.cedar"), rules(profile)).unwrap();
+    format!(
+        "[policy]\nfile = \"rules.cedar\"\n[[nas]]\nname = \"sw\"\naddress = \"10.77.0.2\"\nsecret = {SECRET:?}\n\
+         vendor = {vendor:?}\n[[profile]]\nname = \"corp\"\nvlan = 20\n[[profile]]\nname = \"limited\"\nvlan = 30\n\
+         [[identity]]\nname = \"alice\"\nkind = \"user\"\n[[identity]]\nname = \"p256\"\nkind = \"device\"\n\
+         groups = [\"laptops\"]\nowner = \"alice\"\npurpose = \"work\"\n\
+         credentials = [{{ san_dns = \"p256.corp.example\" }}]\n"
+    )
+}
+
+fn rules(profile: &str) -> String {
+    format!(
+        "@id(\"laptops\") @order(\"10\") @profile({profile:?})\npermit (principal in Group::\"laptops\", \
+         action == Network::Action::\"connect\", resource);\n"
+    )
+}
+
+/// Whether the switch lets the supplicant's frames through: a look, where a ping
+/// that gets no answer takes a second.
+fn unlocked(network: &Network) -> bool {
+    network.run("nas", &["bridge", "fdb", "show", "dev", "sw0"]).contains(SUPPLICANT_MAC)
+}
+
+/// The latest change to the supplicant's session, once it is over.
+fn change(server: &Server) -> Value {
+    wait_for("the end of the change", Duration::from_secs(15), || {
+        let change = server.get("/api/v1/changes?limit=1")["items"].get(0).cloned()?;
+        (change["state"] != "waiting").then_some(change)
+    })
+}
+
+/// Logged in, and accounted for.
+fn online(network: &Network, server: &Server) {
+    wait_for("the open port", Duration::from_secs(20), || network.passes().then_some(()));
+    wait_for("the session", Duration::from_secs(10), || {
+        session(server).filter(|s| !s["acct_session_id"].is_null() && s["state"] != "authenticated")
+    });
+}
+
+#[test]
+fn pri_2_a_suspended_identity_loses_its_port_within_two_seconds_and_does_not_get_it_back() {
+    let network = Network::make("c");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
+    server.apply(&laptop(&server, "standard", "corp"));
+    let _switch = hostapd(&network, dir.path(), &server);
+    let _supplicant = supplicant(&network, dir.path());
+    online(&network, &server);
+
+    server.succeed(&["identity", "status", "device", "p256", "suspended"]);
+    let suspended = std::time::Instant::now();
+    wait_for("the closed port", Duration::from_secs(10), || (!unlocked(&network)).then_some(()));
+    let took = suspended.elapsed();
+    assert!(took < Duration::from_secs(2), "closed after {took:?}:\n{}", read(&dir.path().join("hostapd.log")));
+    eprintln!("the port was closed {took:?} after the identity was suspended");
+    let change = change(&server);
+    assert_eq!((&change["state"], &change["reason"]), (&"done".into(), &"identity_suspended".into()), "{change:#}");
+    assert_eq!(change["attempts"][0]["change"], "disconnect", "{change:#}");
+    assert!(!network.passes());
+
+    // It asks again, and is refused.
+    let control = dir.path().join("wpa");
+    let control = control.to_str().unwrap();
+    network.run("sup", &["wpa_cli", "-p", control, "-i", "eth0", "logoff"]);
+    network.run("sup", &["wpa_cli", "-p", control, "-i", "eth0", "logon"]);
+    let refused = wait_for("the refusal", Duration::from_secs(20), || {
+        let decision = server.decision(SUPPLICANT_MAC);
+        (decision["outcome"] == "reject").then_some(decision)
+    });
+    assert_eq!(refused["reason"], "identity_suspended", "{refused:#}");
+    assert!(!network.passes());
+}
+
+#[test]
+fn another_vlan_by_policy_ends_the_session_and_the_next_login_brings_it() {
+    let network = Network::make("d");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
+    // This switch is taken for one that knows CoA-Request, and does not.
+    let gear = server.path("gear");
+    std::fs::create_dir(&gear).unwrap();
+    std::fs::write(
+        gear.join("hopeful.toml"),
+        "title = \"hostapd, taken for more\"\nextends = \"standard\"\n[coa.reauthenticate]\n\
+         send = [\"Service-Type = Authorize-Only\"]\nconfirmed = \"unconfirmed\"\n",
+    )
+    .unwrap();
+    let file = server.path("cordon.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    server.in_force(|| {
+        std::fs::write(&file, config.replacen("[server]\n", &format!("[server]\nnas_profiles = {gear:?}\n"), 1))
+            .unwrap();
+        String::new()
+    });
+    server.apply(&laptop(&server, "hopeful", "corp"));
+    let _listener = listener(&network, dir.path(), &server);
+    let _switch = hostapd(&network, dir.path(), &server);
+    let _supplicant = supplicant(&network, dir.path());
+    online(&network, &server);
+    let vlans = || -> Vec<String> {
+        let seen = read(&dir.path().join("vlans"));
+        seen.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    wait_for("the first VLAN", Duration::from_secs(10), || (vlans() == ["20"]).then_some(()));
+
+    let draft = server.path("draft.cedar");
+    std::fs::write(&draft, rules("limited")).unwrap();
+    server.succeed(&["policy", "activate", draft.to_str().unwrap()]);
+    wait_for("the closed port", Duration::from_secs(5), || (!unlocked(&network)).then_some(()));
+    let change = change(&server);
+    assert_eq!(change["state"], "done", "{change:#}");
+    assert!(change["detail"].as_str().unwrap().contains("corp becomes limited"), "{change:#}");
+    let tried: Vec<_> = change["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| (a["change"].as_str().unwrap(), a["result"].as_str().unwrap(), a["error_cause"].as_u64()))
+        .collect();
+    assert!(matches!(tried[..], [("reauthenticate", "nak", Some(_)), ("disconnect", "ack", None)]), "{change:#}");
+
+    // After a disconnect hostapd tells the supplicant nothing; it logs in again.
+    let control = dir.path().join("wpa");
+    let control = control.to_str().unwrap();
+    network.run("sup", &["wpa_cli", "-p", control, "-i", "eth0", "logoff"]);
+    network.run("sup", &["wpa_cli", "-p", control, "-i", "eth0", "logon"]);
+    wait_for("the new VLAN", Duration::from_secs(20), || (vlans() == ["20", "30"]).then_some(()));
+    wait_for("the open port", Duration::from_secs(10), || network.passes().then_some(()));
+    assert_eq!(server.decision(SUPPLICANT_MAC)["profile"], "limited");
+}
+
+#[test]
+fn a_revoked_certificate_loses_its_port() {
+    let network = Network::make("e");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
+    let ca = server.path("own");
+    succeed(crate::support::cordon().args(["ca", "init", "--name", "Own", "--dir"]).arg(&ca));
+    let laptop_at = server.path("laptop");
+    succeed(
+        crate::support::cordon()
+            .args(["ca", "issue", "--dns", "p256.corp.example", "--dir"])
+            .arg(&ca)
+            .arg("--out")
+            .arg(&laptop_at),
+    );
+    let file = server.path("cordon.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    server.in_force(|| {
+        let (pem, crl) = (ca.join("ca.pem"), ca.join("ca.crl"));
+        let more = format!("\n[[ca]]\nname = \"own\"\nfile = {pem:?}\ncrl = [{crl:?}]\n");
+        std::fs::write(&file, config + &more).unwrap();
+        String::new()
+    });
+    server.apply(&laptop(&server, "standard", "corp"));
+    let _switch = hostapd(&network, dir.path(), &server);
+    let (certificate, key) = (laptop_at.with_extension("pem"), laptop_at.with_extension("key"));
+    let _supplicant = supplicant_with(&network, dir.path(), &certificate, &key);
+    online(&network, &server);
+
+    succeed(crate::support::cordon().args(["ca", "revoke", "--dir"]).arg(&ca).arg(&certificate));
+    let revoked = std::time::Instant::now();
+    wait_for("the closed port", Duration::from_secs(10), || (!unlocked(&network)).then_some(()));
+    eprintln!("the port was closed {:?} after the certificate was revoked", revoked.elapsed());
+    assert!(revoked.elapsed() < Duration::from_secs(2), "{:?}", revoked.elapsed());
+    let change = change(&server);
+    assert_eq!((&change["state"], &change["reason"]), (&"done".into(), &"certificate_revoked".into()), "{change:#}");
+    assert!(!network.passes());
 }

@@ -3,7 +3,8 @@
 use super::Builder;
 use crate::config::document::{BindingSection, Sections};
 use crate::config::{
-    CredentialSection, IdentitySection, MessageAuthenticatorValue, NasRadsecSection, NasSection, Source,
+    CoaSection, CoaValue, CredentialSection, IdentitySection, MessageAuthenticatorValue, NasRadsecSection, NasSection,
+    Source,
 };
 use crate::enforcement::nas_profile;
 use crate::ids::{IdentityId, NasId};
@@ -14,7 +15,7 @@ use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus, Interne
 use crate::inventory::index::{IdentityError, IdentityIndex};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::{
-    DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry, RadSec, RegistryError,
+    CoaTarget, DEFAULT_MAX_CONVERSATIONS, MessageAuthenticatorMode, Nas, NasRegistry, RadSec, RegistryError,
 };
 use crate::secret::Secret;
 use std::collections::{HashMap, HashSet};
@@ -167,8 +168,9 @@ impl<'a> Builder<'a> {
                 self.incomplete = true;
                 return None;
             }
-            (None, None) if section.kept_secret.is_some() => {
-                section.kept_secret.as_ref().map(|secret| secret.expose().to_vec())
+            (None, None) if section.kept_secret.as_ref().is_some_and(|kept| kept.shared.is_some()) => {
+                let kept = section.kept_secret.as_ref().and_then(|kept| kept.shared.as_ref());
+                kept.map(|secret| secret.expose().to_vec())
             }
             (None, None) if radsec.is_some() => None,
             (None, None) => {
@@ -214,6 +216,7 @@ impl<'a> Builder<'a> {
             let span = section.vendor.as_ref().map_or(section.name.span(), Spanned::span);
             self.wrong(span, message, format!("there are {}; docs/vendors.md explains them", known.join(", ")));
         }
+        let coa = self.coa(section)?;
         Some(Nas {
             id: NasId::of_name(&format!("nas:{name}")),
             name,
@@ -230,6 +233,7 @@ impl<'a> Builder<'a> {
             groups: section.groups.clone(),
             max_conversations,
             mode: section.mode,
+            coa,
         })
     }
 
@@ -267,6 +271,55 @@ impl<'a> Builder<'a> {
             );
         }
         Some(RadSec { name: name?, radius_1_1 })
+    }
+
+    /// Where a NAS takes changes to its sessions.
+    fn coa(&mut self, section: &NasSection) -> Option<CoaTarget> {
+        let Some(value) = &section.coa else { return Some(CoaTarget::default()) };
+        let CoaSection { port, address, secret, secret_file } = match value.get_ref() {
+            CoaValue::Switch(true) => return Some(CoaTarget::default()),
+            CoaValue::Switch(false) => return Some(CoaTarget::Off),
+            CoaValue::At(at) => at.clone(),
+        };
+        let (name, span) = (section.name.get_ref(), value.span());
+        let port = match port.map(|port| (port, u16::try_from(port))) {
+            None => None,
+            Some((_, Ok(port))) if port > 0 => Some(port),
+            Some((port, _)) => {
+                let message = format!("the coa port of {name} is {port}");
+                self.wrong(span, message, "give 1 to 65535: 3799 as a rule, 1700 for much of Cisco's gear");
+                return None;
+            }
+        };
+        let address = match address.map(|text| text.parse::<IpAddr>().map_err(|_| text)).transpose() {
+            Ok(address) => address,
+            Err(text) => {
+                let message = format!("the coa address of {name} is {text:?}, which is no IP address");
+                self.wrong(span, message, "give the one that it takes changes at, or leave it out: its own is taken");
+                return None;
+            }
+        };
+        let secret = match (secret, secret_file) {
+            (Some(_), Some(_)) => {
+                self.wrong(span, format!("coa of {name} has a secret and a secret_file"), "remove one of them");
+                return None;
+            }
+            (Some(secret), None) => Some(secret.into_bytes()),
+            (None, Some(file)) => {
+                let file = Spanned::new(span.clone(), file);
+                Some(self.read(&file, "the secret")?.trim_ascii_end().to_vec())
+            }
+            (None, None) => {
+                let kept = section.kept_secret.as_ref().and_then(|kept| kept.coa.as_ref());
+                kept.map(|secret| secret.expose().to_vec())
+            }
+        };
+        if secret.as_ref().is_some_and(Vec::is_empty) {
+            let message = format!("the coa secret of {name} is empty");
+            self.wrong(span, message, "leave it out: then it is the secret of the NAS");
+            return None;
+        }
+        Some(CoaTarget::At { address, port, secret: secret.map(Secret::new) })
     }
 
     /// All identities, of all documents, and those of the database.

@@ -1,5 +1,6 @@
 //! From the configuration to what the server runs on.
 
+mod changes;
 mod gear;
 mod inventory;
 mod profile;
@@ -67,6 +68,12 @@ pub struct Built {
 }
 
 impl Built {
+    /// Whether certificates are believed as they were by `other`: the same CAs and
+    /// revocation lists.
+    pub fn trusts_as(&self, other: &Built) -> bool {
+        self.crls == other.crls && self.tls_fingerprint == other.tls_fingerprint
+    }
+
     /// What the facts of tests and questions are made with.
     pub fn world(&self, now: Timestamp) -> World<'_> {
         let Snapshot { identities, nas, timezone, .. } = &self.snapshot;
@@ -186,6 +193,7 @@ pub fn build(
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     builder.http(config);
+    let changes = builder.changes(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
         if let Some(rules) = &rules {
@@ -205,7 +213,7 @@ pub fn build(
     builder.unknown_sites(&profiles, nas.as_ref());
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
     let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
-    let Builder { files, warnings, errors, crls, .. } = builder;
+    let Builder { files, warnings, errors, crls, dictionary, nas_profiles, .. } = builder;
     match (policy, nas, identities, trust, tls, radsec, timezone, errors.is_empty()) {
         (
             Some(policy),
@@ -218,7 +226,20 @@ pub fn build(
             true,
         ) => {
             let policy = Arc::new(policy);
-            let snapshot = Snapshot { nas, identities, policy, spelled, trust, tls, max_eap_len, timezone };
+            let gear = Arc::new(nas_profiles);
+            let snapshot = Snapshot {
+                nas,
+                identities,
+                policy,
+                spelled,
+                gear,
+                dictionary,
+                trust,
+                tls,
+                max_eap_len,
+                timezone,
+                changes,
+            };
             Ok(Built { snapshot, profiles, files, warnings, radsec: Arc::new(radsec), crls, tls_fingerprint })
         }
         _ => Err(Faults { errors, files }),

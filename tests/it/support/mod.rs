@@ -1,5 +1,6 @@
 //! What the tests stand on: a server, certificates, and real peers.
 
+pub mod coa_nas;
 pub mod eapol;
 pub mod pki;
 pub mod postgres;
