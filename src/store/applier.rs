@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -86,8 +86,9 @@ impl Pending {
 /// What the task is asked besides.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// See [`super::writer::Writer::sweep_sessions`].
-    Sweep { now: Timestamp, silence: Duration },
+    /// See [`super::writer::Writer::sweep_sessions`]. `done` is told when what follows
+    /// is stored.
+    Sweep { now: Timestamp, silence: Duration, done: oneshot::Sender<()> },
 }
 
 /// The task.
@@ -140,10 +141,15 @@ impl Applier {
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut swept = Vec::new();
         loop {
+            // Also while records come without a pause.
+            while let Ok(command) = commands.try_recv() {
+                swept.push(self.obey(command));
+            }
             let mut batch = Batch { end: self.place, ..Batch::default() };
             self.gather(&mut batch);
-            if batch.items.is_empty() && batch.end == self.place {
+            if batch.items.is_empty() && batch.end == self.place && swept.is_empty() {
                 tokio::select! {
                     () = self.shared.arrived.notified() => {
                         tokio::select! {
@@ -153,7 +159,7 @@ impl Applier {
                         continue;
                     }
                     command = commands.recv() => match command {
-                        Some(Command::Sweep { now, silence }) => self.sessions.sweep(now, silence),
+                        Some(command) => swept.push(self.obey(command)),
                         // The server ends. What is in the journal is stored at the next start.
                         None => return,
                     },
@@ -162,11 +168,21 @@ impl Applier {
             let fresh = batch.fresh;
             self.store_batch(batch).await;
             self.shared.progress.stored(self.place, fresh);
+            for done in swept.drain(..) {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
             self.metrics.set_store_behind(self.shared.progress.behind());
             if commands.is_closed() {
                 return;
             }
         }
+    }
+
+    fn obey(&mut self, command: Command) -> oneshot::Sender<()> {
+        let Command::Sweep { now, silence, done } = command;
+        self.sessions.sweep(now, silence);
+        done
     }
 
     /// The next records: from memory, or from the journal where memory has let go of

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// Records that may wait for the journal. At 27,000 a second this is two seconds'
@@ -254,10 +254,13 @@ impl Writer {
     }
 
     /// Looks over the sessions at `now`: those that were silent for longer than
-    /// `silence` have ended. Call it now and then.
+    /// `silence` have ended. Returns when that is stored. Call it now and then.
     pub async fn sweep_sessions(&self, now: Timestamp, silence: Duration) {
+        let (done, stored) = oneshot::channel();
         // The task is gone only when the server ends.
-        let _ = self.commands.send(Command::Sweep { now, silence }).await;
+        if self.commands.send(Command::Sweep { now, silence, done }).await.is_ok() {
+            let _ = stored.await;
+        }
     }
 
     /// Returns when everything that was submitted is durable or given up.

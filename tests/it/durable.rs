@@ -286,7 +286,7 @@ impl Drop for Disk<'_> {
 fn on_a_full_disk_nothing_is_acknowledged_and_nothing_is_lost() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("disk");
-    let disk = Disk::mount(&path, 48);
+    let disk = Disk::mount(&path, 192);
     let config = Config::default();
     let text = config.text().replace("data_dir = \".\"", &format!("data_dir = {:?}", path.display().to_string()));
     let mut server = Server::start_with(&config, &text);

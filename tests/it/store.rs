@@ -259,7 +259,6 @@ async fn what_is_old_is_dropped_by_the_table_and_what_goes_on_is_kept() {
         assert_eq!(bed.store.accounting_count().await.unwrap(), 1);
         // Nothing was heard of it for a month.
         bed.writer.sweep_sessions(now, Duration::from_secs(24 * 3600)).await;
-        bed.store_all(vec![Told::new(Interim, "new", 40 * DAY + 60).of("02-00-5E-00-00-03")]).await;
         let dropped = bed.store.retain(&retention, now).await.unwrap();
         assert_eq!(dropped.iter().map(|p| p.table()).collect::<Vec<_>>(), ["session_20251124"]);
         let left = bed.sessions().await;
@@ -276,14 +275,12 @@ async fn silent_sessions_have_ended_and_live_again_when_they_are_heard_of() {
     for bed in Bed::both().await {
         bed.store_all(vec![record(Start, "a", 0), record(Interim, "a", 600)]).await;
         bed.writer.sweep_sessions(at(2_000), Duration::from_secs(86_400)).await;
-        bed.store_all(vec![Told::new(Start, "b", 0).of("02-00-5E-00-00-02")]).await;
         let state = async || {
             let sessions = bed.sessions().await;
             sessions.iter().find(|s| s.key.acct_session_id == "a").map(|s| (s.state(), s.stopped_at())).unwrap()
         };
         assert_eq!(state().await, (SessionState::Active, None), "two intervals are no silence");
         bed.writer.sweep_sessions(at(2_500), Duration::from_secs(86_400)).await;
-        bed.store_all(vec![Told::new(Interim, "b", 60).of("02-00-5E-00-00-02")]).await;
         assert_eq!(state().await, (SessionState::Inferred, Some(at(600))));
         bed.store_all(vec![record(Interim, "a", 3_000)]).await;
         assert_eq!(state().await, (SessionState::Active, None));

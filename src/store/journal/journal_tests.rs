@@ -28,6 +28,17 @@ fn what_was_appended_is_read_again_from_any_place() {
 }
 
 #[test]
+fn a_file_that_was_only_begun_holds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path()).unwrap();
+    journal.append(&[record(b"one")]).unwrap();
+    drop(journal);
+    std::fs::write(path(dir.path(), 2), b"CORD").unwrap();
+    assert_eq!(contents(dir.path(), Position::default()), [b"xone".to_vec()]);
+    assert!(!path(dir.path(), 2).exists());
+}
+
+#[test]
 fn only_one_process_writes() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Journal::open(dir.path()).unwrap();

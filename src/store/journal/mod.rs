@@ -88,7 +88,12 @@ impl Journal {
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&lock_path);
         let lock = lock.map_err(failed(&lock_path))?;
         lock.try_lock().map_err(|_| JournalError::InUse(dir.to_owned()))?;
-        let files = files(dir).map_err(failed(dir))?;
+        let mut files = files(dir).map_err(failed(dir))?;
+        // One that was only begun when the power failed holds nothing.
+        while let Some((number, _)) = files.pop_if(|(_, length)| *length < FILE_HEADER) {
+            let path = path(dir, number);
+            std::fs::remove_file(&path).map_err(failed(&path))?;
+        }
         let mut journal = Journal {
             dir: dir.to_owned(),
             id: Uuid::now_v7(),
@@ -139,9 +144,11 @@ impl Journal {
         // What a failure left of an earlier try holds nothing.
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
         let header = [&MAGIC[..], self.id.as_bytes()].concat();
-        file.write_all(&header)?;
-        file.sync_all()?;
-        File::open(&self.dir)?.sync_all()?;
+        let begun = file.write_all(&header).and_then(|()| file.sync_all());
+        if let Err(error) = begun.and_then(|()| File::open(&self.dir)?.sync_all()) {
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
         self.size += FILE_HEADER;
         self.end = Position { file: number, offset: FILE_HEADER };
         self.open = Some(file);
