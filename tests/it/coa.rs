@@ -463,8 +463,9 @@ fn a_wave_is_paced_held_and_stopped() {
     let stopped = wait_for("the wave to rest", SOON, || wave().filter(|w| w["waiting"] == 0));
     assert_eq!((&stopped["state"], &stopped["aborted"]["by"]), (&"aborted".into(), &"anna".into()));
     let done = stopped["over"]["done"].as_u64().unwrap() as usize;
-    assert_eq!(done, sent, "{stopped:#}");
-    assert_eq!(stopped["over"]["aborted"].as_u64().unwrap() as usize, 60 - sent);
+    // Whose NAS was being asked when it was stopped stays stopped, with the attempt.
+    assert!((0..=8).contains(&(sent - done)), "{sent} were sent: {stopped:#}");
+    assert_eq!(stopped["over"]["aborted"].as_u64().unwrap() as usize, 60 - done);
     let listed = server.succeed(&["session", "wave", "list"]);
     assert!(listed.contains("aborted") && listed.contains("60 get something else"), "{listed}");
 }
@@ -550,9 +551,11 @@ fn who_is_let_in_for_a_while_stays_no_longer() {
 fn a_nas_that_speaks_tls_alone_is_told_down_its_own_connection() {
     let nas = NasPki::new();
     let server = Server::start(&nas.sw1(""));
-    for (id, version, manner, state) in
-        [("2A", &[][..], "ack", "done"), ("2B", &["--alpn", "radius/1.1"], "nak", "gone"), ("2C", &[], "close", "")]
-    {
+    for (id, version, manner, state) in [
+        ("2A", &[][..], "ack", "done"),
+        ("2B", &["--alpn", "radius/1.1"], "nak", "gone"),
+        ("2C", &[], "close", "refused"),
+    ] {
         let args = [version, &["stay", id, manner]].concat();
         let peer =
             nas.peer(server.radsec(), "sw1", &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -563,15 +566,11 @@ fn a_nas_that_speaks_tls_alone_is_told_down_its_own_connection() {
         server.command(&["session", "disconnect", session["id"].as_str().unwrap(), "--wait", "0"]);
         let said = text(&peer.wait_with_output().unwrap());
         assert!(said.contains(&format!("got Disconnect-Request {id}")), "{said}");
-        if state.is_empty() {
-            // The connection went before the answer: it is tried again, and has no other way.
-            let id = session["id"].as_str().unwrap();
-            wait_for("the attempts", SOON, || {
-                let change = server.get(&format!("/api/v1/changes?session={id}"))["items"][0].clone();
-                (change["attempts"][0]["result"] == "silent").then_some(())
-            });
-        } else {
-            assert_eq!(ended(&server, &session, SOON)["state"], state, "{said}");
+        let change = ended(&server, &session, SOON);
+        assert_eq!(change["state"], state, "{change:#}\n{said}");
+        if manner == "close" {
+            // The connection went before the answer, and there is no other way.
+            assert_eq!(change["attempts"][0]["result"], "untold", "{change:#}");
         }
     }
 }
