@@ -3,6 +3,7 @@
 
 use crate::support::coa_nas::{CoaNas, values};
 use crate::support::radclient::radclient;
+use crate::support::radsec::NasPki;
 use crate::support::server::{SECRET, Server, TOKEN};
 use crate::support::{feed, system, text, wait_for};
 use cordon::coa::exchange::{Answer, Ask, NoAnswer, Timing};
@@ -14,6 +15,7 @@ use cordon::transport::clock::Clock;
 use cordon::transport::coa::{CoaClient, Failure, Ticket};
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -104,7 +106,7 @@ fn post(server: &Server, path: &str, body: &str) -> (u16, Value) {
 }
 
 #[test]
-fn pri_2_who_is_suspended_is_disconnected_within_two_seconds() {
+fn who_is_suspended_is_disconnected_within_two_seconds() {
     let dir = tempfile::tempdir().unwrap();
     let nas = CoaNas::start(dir.path(), &[]);
     let server = serve(nas.port, "standard", "", 2);
@@ -542,6 +544,36 @@ fn who_is_let_in_for_a_while_stays_no_longer() {
     assert_eq!((&change["state"], &change["reason"]), (&"done".into(), &"identity_expired".into()), "{change:#}");
     assert_eq!(change["trigger"], "time");
     assert_eq!(nas.requests().len(), 1);
+}
+
+#[test]
+fn a_nas_that_speaks_tls_alone_is_told_down_its_own_connection() {
+    let nas = NasPki::new();
+    let server = Server::start(&nas.sw1(""));
+    for (id, version, manner, state) in
+        [("2A", &[][..], "ack", "done"), ("2B", &["--alpn", "radius/1.1"], "nak", "gone"), ("2C", &[], "close", "")]
+    {
+        let args = [version, &["stay", id, manner]].concat();
+        let peer =
+            nas.peer(server.radsec(), "sw1", &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let session = wait_for("the session", SOON, || {
+            let all = server.get("/api/v1/sessions?live=true&nas=sw1");
+            all["items"].as_array()?.iter().find(|session| session["acct_session_id"] == id).cloned()
+        });
+        server.command(&["session", "disconnect", session["id"].as_str().unwrap(), "--wait", "0"]);
+        let said = text(&peer.wait_with_output().unwrap());
+        assert!(said.contains(&format!("got Disconnect-Request {id}")), "{said}");
+        if state.is_empty() {
+            // The connection went before the answer: it is tried again, and has no other way.
+            let id = session["id"].as_str().unwrap();
+            wait_for("the attempts", SOON, || {
+                let change = server.get(&format!("/api/v1/changes?session={id}"))["items"][0].clone();
+                (change["attempts"][0]["result"] == "silent").then_some(())
+            });
+        } else {
+            assert_eq!(ended(&server, &session, SOON)["state"], state, "{said}");
+        }
+    }
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn online(network: &Network, server: &Server) {
 }
 
 #[test]
-fn pri_2_a_suspended_identity_loses_its_port_within_two_seconds_and_does_not_get_it_back() {
+fn a_suspended_identity_loses_its_port_within_two_seconds_and_does_not_get_it_back() {
     let network = Network::make("c");
     let dir = tempfile::tempdir().unwrap();
     let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");

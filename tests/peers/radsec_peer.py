@@ -331,6 +331,13 @@ def wrong_authenticator(c, args):
     say("closed" if c.closed(3) else "still open")
 
 
+def stay(c, args):
+    """A session that begins, and what the server asks for it."""
+    body = attribute(SESSION_ID, args.rest.pop(0).encode()) + integer(STATUS_TYPE, 1)
+    say(c.ask("Accounting-Request", body + attribute(CALLING, b"02-00-5E-00-00-10")).name)
+    nas(c, args)
+
+
 def half(c, args):
     """Half a packet, then nothing."""
     c.send(c.request("Status-Server", b"")[:11])
@@ -495,7 +502,7 @@ def eap_tls(c, args):
 SCENARIOS = {
     "status": status, "login": login, "accounting": accounting, "duplicates": duplicates, "many": many,
     "refusals": refusals, "wrong-authenticator": wrong_authenticator, "half": half, "trickle": trickle,
-    "hold": hold, "deaf": deaf, "nas": nas, "eap-tls": eap_tls,
+    "hold": hold, "deaf": deaf, "nas": nas, "stay": stay, "eap-tls": eap_tls,
 }
 
 
