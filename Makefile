@@ -36,6 +36,7 @@ bench: ## CPU per operation, beside FreeRADIUS and the in-memory floor
 	@sh scripts/install-deps.sh test
 	cargo build --release --bins --benches
 	sh scripts/bench.sh
+	sh scripts/bench-accounting.sh
 	sh scripts/bench-scale.sh
 
 fuzz: ## Each fuzz target for SECONDS_EACH seconds (default 600)
