@@ -3,6 +3,7 @@
 //! journal; nobody waits for it.
 
 use super::codec::{Encoded, decode};
+use super::db::Claim;
 use super::endpoints::Endpoints;
 use super::journal::{Position, Reader};
 use super::records::Row as RecordRow;
@@ -95,6 +96,8 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub(super) struct Applier {
     store: Store,
+    /// Nobody else writes records meanwhile.
+    _claim: Claim,
     journal: Uuid,
     reader: Reader,
     place: Position,
@@ -125,6 +128,7 @@ impl Applier {
     /// A task that reads on from `reader`, with the sessions that go on.
     pub(super) async fn new(
         store: Store,
+        claim: Claim,
         journal: Uuid,
         reader: Reader,
         shared: Arc<Shared>,
@@ -137,7 +141,7 @@ impl Applier {
         store.begin_journal(journal, place).await?;
         let endpoints = Endpoints::default();
         let pruned = Instant::now();
-        Ok(Self { store, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
+        Ok(Self { store, _claim: claim, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {

@@ -149,3 +149,86 @@ fn session_of_before(row: &Row) -> Result<Session, StoreError> {
         details: serde_json::from_value(details).map_err(|e| unreadable(e.to_string()))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::SessionState;
+    use crate::store::db::SQLITE;
+    use crate::store::read::{DecisionFilter, SessionFilter};
+    use crate::time::Timestamp;
+    use sqlx::migrate::Migrator;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+    use std::time::Duration;
+
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    /// A decision as an earlier version wrote it.
+    fn decision(id: DecisionId, at: Timestamp) -> String {
+        json!({
+            "id": id, "at": at, "outcome": "accept", "reason": "accepted", "detail": "", "method": "mab",
+            "nas_name": "sw1", "nas_address": "192.0.2.1", "nas_port": null, "calling_station": null, "mac": null,
+            "called_station": null, "outer_identity": null, "identity": null, "profile": "iot", "policies": [],
+            "policy_revision": "x", "facts": [], "reply": [], "warnings": [], "rounds": 1, "duration_us": 5, "class": null,
+        })
+        .to_string()
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_recorded_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        let before: Vec<_> = SQLITE.iter().filter(|m| m.version < 5).cloned().collect();
+        Migrator { migrations: before.into(), ..Migrator::DEFAULT }.run(&old).await.unwrap();
+        let begin = Timestamp::from_unix_secs(1_764_000_000);
+        let mut ids = Vec::new();
+        let mut tx = old.begin().await.unwrap();
+        // More than are moved at once, over three weeks.
+        for n in 0..5_000_u32 {
+            let at = begin + WEEK * (n % 3) + Duration::from_millis(n.into());
+            let id = DecisionId::new(at);
+            ids.push(id);
+            let sql = "INSERT INTO decision VALUES (?, ?, 'accept', 'accepted', 'sw1', NULL, NULL, 1, ?)";
+            let query = sqlx::query(sql).bind(id.as_bytes().to_vec()).bind(at.as_micros()).bind(decision(id, at));
+            query.execute(&mut *tx).await.unwrap();
+            let sql = "INSERT INTO accounting VALUES (?, 0, ?, 'sw1', 'd', 1, 's', 'm', 1, 2, 3)";
+            let digest = [&n.to_be_bytes()[..], &[0; 28]].concat();
+            sqlx::query(sql).bind(digest).bind(at.as_micros()).execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let session = SessionId::new(begin);
+        let latest = |value: Value| json!({ "at_us": begin.as_micros(), "value": value });
+        let details = json!({
+            "start_us": begin.as_micros(), "implied_us": begin.as_micros(), "stop_us": null,
+            "nas_address": latest("192.0.2.1".into()), "nas_port": latest("Gi1/0/1".into()),
+            "mac": latest("02-00-5E-00-00-01".into()), "user_name": latest("anna".into()),
+            "framed_ip": latest("10.0.0.9".into()), "decision": latest(ids[0].to_string().into()),
+        });
+        let sql = "INSERT INTO session VALUES (?, 'sw1', 'd', '7', '02-00-5E-00-00-01', 0, 'active', 0, ?, NULL, 1000, 2000, \
+                   3, 4, 60, '02-00-5E-00-00-01', 'anna', ?)";
+        let query =
+            sqlx::query(sql).bind(session.as_bytes().to_vec()).bind((begin + Duration::from_secs(60)).as_micros());
+        query.bind(details.to_string()).execute(&old).await.unwrap();
+        old.close().await;
+
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.accounting_count().await.unwrap(), 5_000);
+        let (bodies, _) = store.decision_bodies(begin, None, 10_000).await.unwrap();
+        assert_eq!(bodies.len(), 5_000);
+        assert_eq!(store.decision(ids[4_321]).await.unwrap().map(|d| d.id), Some(ids[4_321]));
+        let page = store.decisions(&DecisionFilter::default(), None, 2).await.unwrap();
+        assert!(page.items[0].at > begin + WEEK * 2, "the newest first");
+        let all = store.sessions(&SessionFilter::default(), None, 10).await.unwrap().items;
+        let moved = &all[0];
+        assert_eq!((all.len(), moved.id, moved.state()), (1, session, SessionState::Started));
+        assert_eq!((moved.counters().input_octets(), moved.counters().output_packets()), (1000, 4));
+        assert_eq!((moved.nas_port().as_deref(), moved.framed_ip()), (Some("Gi1/0/1"), Some("10.0.0.9")));
+        assert_eq!((moved.decision(), moved.user_name()), (Some(ids[0]), Some("anna")));
+        // It is done once.
+        drop(store);
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.accounting_count().await.unwrap(), 5_000);
+    }
+}

@@ -190,6 +190,7 @@ impl Writer {
         let dir = data_dir.join(JOURNAL);
         let journal = tokio::task::spawn_blocking(move || Journal::open(&dir));
         let journal = journal.await.map_err(|e| StartError::Thread(std::io::Error::other(e)))??;
+        let claim = store.db.claim().await?.ok_or(StartError::Claimed)?;
         let place = store.journal_place(journal.id()).await?.unwrap_or_default();
         let (queue, entries) = mpsc::channel(QUEUE);
         let (commands, asked) = mpsc::channel(16);
@@ -209,7 +210,7 @@ impl Writer {
         // Whoever reads through this store waits for what this writer writes.
         let _ = store.progress.set(progress);
         let reader = journal.reader(place);
-        let applier = Applier::new(store, journal.id(), reader, shared.clone(), metrics.clone()).await?;
+        let applier = Applier::new(store, claim, journal.id(), reader, shared.clone(), metrics.clone()).await?;
         tokio::spawn(applier.run(asked));
         let runtime = tokio::runtime::Handle::current();
         let task = Task { journal, max: journal_max, metrics, shared: shared.clone(), runtime };
@@ -290,6 +291,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another server writes to this database.
+    #[error("another server writes to it\n  -> stop that one first, or give this one a database of its own")]
+    Claimed,
     /// The system gives no thread.
     #[error("a thread: {0}")]
     Thread(std::io::Error),

@@ -4,7 +4,7 @@ use crate::support::eapol::Eapol;
 use crate::support::postgres::postgres;
 use crate::support::radclient::radclient;
 use crate::support::server::{Config, Server};
-use crate::support::wait_for;
+use crate::support::{cordon, text, wait_for};
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,6 +58,19 @@ fn logins_sessions_endpoints_and_signals_are_found_again() {
     let families = storage["families"].as_array().unwrap();
     assert!(families.iter().all(|f| f["octets"].as_u64().is_some_and(|octets| octets > 0)), "{storage:#}");
     assert!(server.get_raw("/api/v1/who?ip=x", Some(crate::support::server::TOKEN)).0 == 400);
+}
+
+#[test]
+fn a_second_server_on_the_same_database_does_not_start() {
+    let config = config("");
+    let _first = Server::start(&config);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cordon.toml");
+    std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
+    std::fs::write(&file, config.text()).unwrap();
+    let output = cordon().args(["serve", "--config"]).arg(&file).output().unwrap();
+    let out = text(&output);
+    assert!(!output.status.success() && out.contains("another server writes to it"), "{out}");
 }
 
 #[test]

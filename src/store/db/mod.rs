@@ -10,7 +10,7 @@ pub use sql::{Arg, Kind, Sql};
 use super::StoreError;
 use sql::{postgres_query, sqlite_query};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,20 @@ impl std::fmt::Display for Location {
             }
         }
     }
+}
+
+/// The number by which PostgreSQL knows the lock of the one server that writes records:
+/// "cordon" in ASCII.
+const CLAIM: i64 = 0x63_6f72_646f_6e;
+/// How often, and after which time, one that another server seems to hold is asked for:
+/// PostgreSQL needs a moment to notice that a server has died.
+const CLAIM_TRIES: u32 = 20;
+const CLAIM_AGAIN: Duration = Duration::from_millis(500);
+
+/// Held by the one server that writes records to a database. It ends with the process.
+#[derive(Debug)]
+pub(super) struct Claim {
+    _connection: Option<PgConnection>,
 }
 
 /// The connections.
@@ -146,6 +160,21 @@ impl Db {
                 Ok(Db::Postgres(pool.connect_with(options).await?))
             }
         }
+    }
+
+    /// Claims the database for this server. `None` when another one has it. SQLite's
+    /// lies beside the journal, which one process has.
+    pub(super) async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        let Db::Postgres(pool) = self else { return Ok(Some(Claim { _connection: None })) };
+        let mut connection = pool.acquire().await?.detach();
+        for _ in 0..CLAIM_TRIES {
+            let query = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(CLAIM);
+            if query.fetch_one(&mut connection).await? {
+                return Ok(Some(Claim { _connection: Some(connection) }));
+            }
+            tokio::time::sleep(CLAIM_AGAIN).await;
+        }
+        Ok(None)
     }
 
     /// The most rows that one statement takes.
