@@ -6,10 +6,12 @@ pub mod changes;
 pub mod reevaluate;
 
 use crate::access::Engine;
+use crate::inventory::behaviour::Behaviour;
 use crate::store::Store;
 use crate::store::partition::Retention;
 use crate::store::writer::Writer;
 use crate::transport::clock::Clock;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +104,8 @@ pub async fn note_unknown(engine: Arc<Engine>, store: Store) {
 pub async fn learn(engine: Arc<Engine>, store: Store) {
     let mut interval = tokio::time::interval(LEARN);
     let mut untold = Vec::new();
+    // As many as are watched, at most.
+    let mut unsaved = HashMap::new();
     loop {
         interval.tick().await;
         let news = engine.watch().news();
@@ -113,10 +117,13 @@ pub async fn learn(engine: Arc<Engine>, store: Store) {
                 Err(error) => tracing::warn!(%error, "signals about NASes could not be stored yet"),
             }
         }
-        if !news.behaviours.is_empty()
-            && let Err(error) = store.save_behaviours(&news.behaviours).await
-        {
-            tracing::warn!(%error, "how NASes behave could not be stored");
+        unsaved.extend(news.behaviours.into_iter().map(|behaviour| (behaviour.address, behaviour)));
+        if !unsaved.is_empty() {
+            let all: Vec<Behaviour> = unsaved.values().cloned().collect();
+            match store.save_behaviours(&all).await {
+                Ok(()) => unsaved.clear(),
+                Err(error) => tracing::debug!(%error, "how NASes behave could not be stored yet"),
+            }
         }
     }
 }

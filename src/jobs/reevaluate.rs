@@ -190,7 +190,7 @@ impl Reevaluator {
             if let Err(error) = done {
                 // The writer of records tells of a database that is away; what was
                 // missed is found by the next look at all.
-                tracing::warn!(%error, "sessions could not be looked at again");
+                tracing::debug!(%error, "sessions could not be looked at again");
                 self.last = None;
             }
         }

@@ -12,11 +12,13 @@ use sql::{postgres_query, sqlite_query};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::log::LevelFilter;
 
 pub(super) static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(super) static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -42,7 +44,9 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// What PostgreSQL is told of each connection: no statement runs, and no lock is
 /// waited for, for longer, in milliseconds. A million identities are written in
 /// statements of 256.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
+    // Not that a table is there already.
+    ("client_min_messages", "warning"),
     ("application_name", "cordon"),
     ("statement_timeout", "60000"),
     ("lock_timeout", "10000"),
@@ -116,9 +120,10 @@ impl Db {
         match location {
             Location::File(path) => Self::open_file(path).await,
             Location::Url(url) => {
+                let options = postgres_options(url)?;
+                reach(&options).await?;
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-                let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS).options(SESSION);
-                let pool = pool.connect_with(options).await?;
+                let pool = pool.acquire_slow_level(LevelFilter::Off).connect_with(options).await?;
                 POSTGRES.run(&pool).await.map_err(migration)?;
                 Ok(Db::Postgres(pool))
             }
@@ -154,12 +159,23 @@ impl Db {
                 Ok(Db::Sqlite { write: read.clone(), read })
             }
             Location::Url(url) => {
-                let options = PgConnectOptions::from_str(url)?.options(SESSION);
-                let options = options.options([("default_transaction_read_only", "on")]);
+                let options = postgres_options(url)?.options([("default_transaction_read_only", "on")]);
+                reach(&options).await?;
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
                 Ok(Db::Postgres(pool.connect_with(options).await?))
             }
         }
+    }
+
+    /// Whether a server has made tables in it.
+    pub(super) async fn has_tables(&self) -> Result<bool, StoreError> {
+        let sql = match self {
+            Db::Sqlite { .. } => "SELECT count(*) AS n FROM sqlite_master WHERE name = 'partitions'",
+            Db::Postgres(_) => {
+                "SELECT CAST(count(*) AS BIGINT) AS n FROM pg_class WHERE oid = to_regclass('partitions')"
+            }
+        };
+        Ok(self.number(Sql::new(sql)).await? > 0)
     }
 
     /// Claims the database for this server. `None` when another one has it. SQLite's
@@ -309,6 +325,40 @@ impl Tx {
             Tx::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
+    }
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS).options(SESSION);
+    // A slow database is told of by the metrics; each statement of it says nothing new.
+    Ok(options.log_slow_statements(LevelFilter::Off, Duration::ZERO))
+}
+
+/// Connects once, since a pool would only say that there was no connection.
+async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let unreachable = |what: String, remedy| Err(StoreError::Unreachable { what, remedy });
+    match tokio::time::timeout(ACQUIRE, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => Ok(connection.close().await?),
+        Ok(Err(sqlx::Error::Database(e))) => {
+            let remedy = match e.code().as_deref() {
+                Some("3D000") => "make the database first: `createdb NAME` on the host of PostgreSQL",
+                Some("28000" | "28P01") => "correct user and password of the URL, or pg_hba.conf of PostgreSQL",
+                Some("57P03") => "it is starting or stopping: try again in a moment",
+                _ => "see the log of PostgreSQL",
+            };
+            unreachable(e.message().to_owned(), remedy)
+        }
+        Ok(Err(sqlx::Error::Tls(e))) => {
+            unreachable(format!("TLS: {e}"), "check sslmode and sslrootcert of the URL, and ssl of postgresql.conf")
+        }
+        Ok(Err(e)) => unreachable(
+            e.to_string(),
+            "is PostgreSQL running there, at this host and port, and does its listen_addresses name it?",
+        ),
+        Err(_) => unreachable(
+            format!("no answer within {} s", ACQUIRE.as_secs()),
+            "is the host right, and does a firewall let this server through?",
+        ),
     }
 }
 
