@@ -62,9 +62,9 @@ fn a_stop_alone_makes_a_complete_session() {
 fn a_late_interim_takes_nothing_back() {
     let mut s = session(&record(Start, 0));
     s.merge(&record(Interim, 120));
-    let before = (*s.counters(), s.last_at, s.started_at(), s.state());
+    let before = (s.counters().clone(), s.last_at, s.started_at(), s.state());
     s.merge(&record(Interim, 60));
-    assert_eq!((*s.counters(), s.last_at, s.started_at(), s.state()), before);
+    assert_eq!((s.counters().clone(), s.last_at, s.started_at(), s.state()), before);
     s.merge(&record(Stop, 180));
     s.merge(&record(Interim, 150));
     assert_eq!((s.state(), s.counters().session_time()), (SessionState::Stopped, 180));
