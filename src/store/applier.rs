@@ -285,12 +285,23 @@ impl Applier {
     /// What follows from the records for sessions and usage: once, whether or not
     /// the database then takes it at the first try.
     async fn take_in(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        let accounting = batch.items.iter().filter_map(|item| match &item.record {
-            Record::Accounting(record) => Some(&**record),
-            Record::Decision(_) => None,
-        });
-        let unknown = self.sessions.unknown(accounting);
-        for session in self.store.sessions_by_key(&unknown).await? {
+        let accounting = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Accounting(record) => Some(&**record),
+                Record::Decision(_) => None,
+            })
+        };
+        let decisions = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Decision(decision) => Some(&**decision),
+                Record::Accounting(_) => None,
+            })
+        };
+        let unknown = self.sessions.unknown(accounting(), decisions());
+        let wanted = self.sessions.wanted_stays(accounting(), decisions());
+        let mut found = self.store.sessions_by_key(&unknown).await?;
+        found.extend(self.store.sessions_of_stations(&wanted).await?);
+        for session in found {
             self.sessions.load(session);
         }
         for item in &batch.items {
