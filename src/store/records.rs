@@ -4,14 +4,13 @@ use super::applier::Item;
 use super::db::{Arg, Kind, Sql, Tx};
 use super::journal::Position;
 use super::partition::Family;
-use super::usage::Usage;
 use super::writer::Record;
 use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::session::Session;
 use crate::session::accounting::AccountingRecord;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -99,16 +98,21 @@ fn accounting_values(r: &AccountingRecord, out: &mut Vec<Arg>) {
 }
 
 impl Store {
-    /// Makes the tables that these will lie in.
-    pub(super) async fn make_room_for(
-        &self,
-        rows: &[Row<'_>],
-        sessions: &[Session],
-        usage: &Usage,
-    ) -> Result<(), StoreError> {
-        let rows = rows.iter().map(|row| (row.family(), row.at()));
-        let sessions = sessions.iter().map(|s| (Family::Session, began(s)));
-        let all: Vec<(Family, Timestamp)> = rows.chain(sessions).chain(usage.places()).collect();
+    /// Makes the tables that these will lie in, and what follows from them.
+    pub(super) async fn make_room_for(&self, rows: &[Row<'_>]) -> Result<(), StoreError> {
+        let mut all = BTreeSet::new();
+        for row in rows {
+            match row {
+                Row::Decision(decision, _) => {
+                    all.extend([Family::Decision, Family::Session].map(|family| (family, hour_of(decision.at))));
+                }
+                Row::Accounting(record) => {
+                    all.insert((Family::Session, hour_of(record.received)));
+                    let families = [Family::Accounting, Family::UsageMinutes, Family::UsageHour, Family::UsageDay];
+                    all.extend(families.map(|family| (family, hour_of(record.event_time))));
+                }
+            }
+        }
         for (family, at) in all {
             self.partitions.ensure(&self.db, family, at).await?;
         }
@@ -120,8 +124,9 @@ impl Store {
         self.partitions.at(family, at).map(|p| p.table()).ok_or_else(missing)
     }
 
-    /// Stores records; those that are there already are left as they are.
-    pub(super) async fn save_records(&self, tx: &mut Tx, rows: &[Row<'_>]) -> Result<(), StoreError> {
+    /// Stores records; those that are there already are left as they are. Gives the
+    /// digests of the accounting records that were not.
+    pub(super) async fn save_records(&self, tx: &mut Tx, rows: &[Row<'_>]) -> Result<HashSet<Vec<u8>>, StoreError> {
         let (mut decisions, mut accounting) = (BTreeMap::new(), BTreeMap::new());
         let mut undated: BTreeMap<Timestamp, Vec<Arg>> = BTreeMap::new();
         for row in rows {
@@ -144,13 +149,17 @@ impl Store {
             tx.insert(&format!("{table} {DECISION}"), DECISION_KINDS, values, "ON CONFLICT DO NOTHING").await?;
         }
         let repeated = self.stored_last_week(tx, undated).await?;
+        let mut fresh = HashSet::with_capacity(rows.len());
         for (table, mut values) in accounting {
             if !repeated.is_empty() {
                 values = without(values, &repeated);
             }
-            tx.insert(&format!("{table} {ACCOUNTING}"), ACCOUNTING_KINDS, values, "ON CONFLICT DO NOTHING").await?;
+            let tail = "ON CONFLICT DO NOTHING RETURNING digest";
+            for row in tx.insert(&format!("{table} {ACCOUNTING}"), ACCOUNTING_KINDS, values, tail).await? {
+                fresh.insert(row.blob("digest")?.to_vec());
+            }
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// Which of these digests were stored in the week before theirs.
@@ -175,7 +184,7 @@ impl Store {
     /// Whether the database would take this record.
     pub(super) async fn try_record(&self, row: &Row<'_>) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        self.save_records(&mut tx, std::slice::from_ref(row)).await
+        self.save_records(&mut tx, std::slice::from_ref(row)).await.map(drop)
     }
 
     /// Up to where the journal of this id is stored here.
@@ -217,6 +226,12 @@ impl Store {
         let what = format!("the place of the journal {journal} was moved by somebody else");
         Err(StoreError::Unreadable { table: "journal_place", what })
     }
+}
+
+/// The beginning of an hour: no table ends within one.
+fn hour_of(at: Timestamp) -> Timestamp {
+    const HOUR_US: i64 = 3600 * 1_000_000;
+    Timestamp::from_micros(at.as_micros().div_euclid(HOUR_US) * HOUR_US)
 }
 
 /// When a session's id was made, which names its table.
