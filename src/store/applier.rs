@@ -138,7 +138,6 @@ impl Applier {
         store.load_live(&mut sessions).await?;
         let place = reader.place();
         let began = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).end;
-        store.begin_journal(journal, place).await?;
         let endpoints = Endpoints::default();
         let pruned = Instant::now();
         Ok(Self { store, _claim: claim, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })

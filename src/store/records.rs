@@ -187,19 +187,26 @@ impl Store {
         self.save_records(&mut tx, std::slice::from_ref(row)).await.map(drop)
     }
 
-    /// Up to where the journal of this id is stored here.
-    pub(super) async fn journal_place(&self, journal: Uuid) -> Result<Option<Position>, StoreError> {
-        let sql = Sql::new("SELECT file, place FROM journal_place WHERE journal = ?").bind(journal.as_bytes());
-        let row = self.db.fetch_one(sql).await?;
-        row.map(|row| Ok(Position { file: row.counter("file")?, offset: row.counter("place")? })).transpose()
-    }
-
-    /// Makes sure that the database has a place for this journal.
-    pub(super) async fn begin_journal(&self, journal: Uuid, place: Position) -> Result<(), StoreError> {
-        let sql = "INSERT INTO journal_place (journal, file, place) VALUES (?, ?, ?) ON CONFLICT (journal) \
-                   DO UPDATE SET file = excluded.file, place = excluded.place";
-        let sql = Sql::new(sql).bind(journal.as_bytes()).bind(place.file).bind(place.offset);
-        self.db.execute(sql).await.map(drop)
+    /// Up to where the journal of this id is stored here; `reader` gives where it is
+    /// read on from.
+    ///
+    /// Its row is locked first: a transaction of a process that was killed may still be
+    /// on its way to its end, and what it stores must not be stored again.
+    pub(super) async fn begin_journal(
+        &self,
+        journal: Uuid,
+        reader: impl Fn(Position) -> Position,
+    ) -> Result<Position, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql = "INSERT INTO journal_place (journal, file, place) VALUES (?, 0, 0) ON CONFLICT (journal) \
+                   DO UPDATE SET file = journal_place.file RETURNING file, place";
+        let row = tx.fetch_one(Sql::new(sql).bind(journal.as_bytes())).await?;
+        let stored = row.map(|row| Ok::<_, StoreError>((row.counter("file")?, row.counter("place")?))).transpose()?;
+        let place = reader(stored.map(|(file, offset)| Position { file, offset }).unwrap_or_default());
+        let sql = Sql::new("UPDATE journal_place SET file = ?, place = ? WHERE journal = ?");
+        tx.execute(sql.bind(place.file).bind(place.offset).bind(journal.as_bytes())).await?;
+        tx.commit().await?;
+        Ok(place)
     }
 
     /// Moves the place of a journal on. Whether it was where it should be; if not,
@@ -244,4 +251,27 @@ fn without(values: Vec<Arg>, these: &BTreeSet<Vec<u8>>) -> Vec<Arg> {
     let rows = values.chunks(ACCOUNTING_KINDS.len());
     let kept = rows.filter(|row| !matches!(row.first(), Some(Arg::Blob(Some(digest))) if these.contains(digest)));
     kept.flatten().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_journal_goes_on_where_the_last_transaction_ends_that_is_on_its_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let journal = Uuid::now_v7();
+        let (first, second) = (Position { file: 1, offset: 16 }, Position { file: 1, offset: 900 });
+        assert_eq!(store.begin_journal(journal, |place| place.max(first)).await.unwrap(), first);
+        let mut tx = store.db.begin().await.unwrap();
+        assert!(store.advance_journal(&mut tx, journal, first, second).await.unwrap());
+        let next = tokio::spawn({
+            let store = store.clone();
+            async move { store.begin_journal(journal, |place| place.max(first)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tx.commit().await.unwrap();
+        assert_eq!(next.await.unwrap().unwrap(), second);
+    }
 }
