@@ -14,7 +14,7 @@ use crate::inventory::observation::Observation;
 use crate::session::live::LiveSessions;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -138,7 +138,6 @@ impl Applier {
         store.load_live(&mut sessions).await?;
         let place = reader.place();
         let began = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).end;
-        store.begin_journal(journal, place).await?;
         let endpoints = Endpoints::default();
         let pruned = Instant::now();
         Ok(Self { store, _claim: claim, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
@@ -177,7 +176,7 @@ impl Applier {
                 let _ = done.send(());
             }
             self.metrics.set_store_behind(self.shared.progress.behind());
-            if commands.is_closed() {
+            if commands.is_closed() && commands.is_empty() {
                 return;
             }
         }
@@ -274,50 +273,60 @@ impl Applier {
         }
     }
 
-    async fn try_batch(&mut self, batch: &mut Batch, prepared: &mut bool) -> Result<(), StoreError> {
-        if !*prepared {
-            self.take_in(batch).await?;
-            *prepared = true;
-        }
-        self.write(batch).await
-    }
-
     /// What follows from the records for sessions and usage: once, whether or not
-    /// the database then takes it at the first try.
-    async fn take_in(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        let accounting = batch.items.iter().filter_map(|item| match &item.record {
-            Record::Accounting(record) => Some(&**record),
-            Record::Decision(_) => None,
-        });
-        let unknown = self.sessions.unknown(accounting);
-        for session in self.store.sessions_by_key(&unknown).await? {
+    /// the database then takes it at the first try; and of those records alone that
+    /// the database did not have yet.
+    async fn take_in(&mut self, batch: &mut Batch, mut fresh: HashSet<Vec<u8>>) -> Result<(), StoreError> {
+        let accounting = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Accounting(record) => Some(&**record),
+                Record::Decision(_) => None,
+            })
+        };
+        let decisions = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Decision(decision) => Some(&**decision),
+                Record::Accounting(_) => None,
+            })
+        };
+        let unknown = self.sessions.unknown(accounting(), decisions());
+        let wanted = self.sessions.wanted_stays(accounting(), decisions());
+        let mut found = self.store.sessions_by_key(&unknown).await?;
+        found.extend(self.store.sessions_of_stations(&wanted).await?);
+        for session in found {
             self.sessions.load(session);
         }
         for item in &batch.items {
             match &item.record {
                 Record::Decision(decision) => self.sessions.decided(decision),
-                Record::Accounting(record) => {
+                // A record may be twice in one batch, too.
+                Record::Accounting(record) if fresh.remove(record.digest.as_slice()) => {
                     if let Some(counted) = self.sessions.told(record) {
                         batch.usage.add(&counted);
                     }
                 }
+                Record::Accounting(_) => {}
             }
         }
         batch.sessions = self.sessions.changes();
         Ok(())
     }
 
-    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn try_batch(&mut self, batch: &mut Batch, prepared: &mut bool) -> Result<(), StoreError> {
         let started = Instant::now();
         let rows: Vec<RecordRow<'_>> = batch.items.iter().map(RecordRow::of).collect();
-        self.store.make_room_for(&rows, &batch.sessions, &batch.usage).await?;
-        let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
+        self.store.make_room_for(&rows).await?;
         let mut tx = self.store.db.begin().await?;
         if !self.store.advance_journal(&mut tx, self.journal, self.place, batch.end).await? {
             self.place = batch.end;
             return Ok(());
         }
-        self.store.save_records(&mut tx, &rows).await?;
+        let fresh = self.store.save_records(&mut tx, &rows).await?;
+        if !*prepared {
+            self.take_in(batch, fresh).await?;
+            *prepared = true;
+        }
+        let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
         self.store.save_sessions(&mut tx, &batch.sessions).await?;
         self.store.save_usage(&mut tx, &batch.usage).await?;
         self.endpoints.observe(&mut tx, &contacts).await?;

@@ -6,7 +6,7 @@ use super::partition::Family;
 use super::{Store, StoreError};
 use crate::session::live::Counted;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The periods, and the families that their tables are of.
@@ -96,13 +96,6 @@ impl Usage {
             sum.records += 1;
             sum.sessions += u64::from(counted.began);
         }
-    }
-
-    /// Which tables are needed.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Family, Timestamp)> {
-        let places: BTreeSet<(Family, Timestamp)> =
-            self.sums.keys().map(|(family, begin, _)| (*family, *begin)).collect();
-        places.into_iter()
     }
 }
 

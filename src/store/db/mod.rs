@@ -83,7 +83,7 @@ impl std::fmt::Display for Location {
 
 /// The number by which PostgreSQL knows the lock of the one server that writes records:
 /// "cordon" in ASCII.
-const CLAIM: i64 = 0x63_6f72_646f_6e;
+const CLAIM: i64 = 0x636f_7264_6f6e;
 /// How often, and after which time, one that another server seems to hold is asked for:
 /// PostgreSQL needs a moment to notice that a server has died.
 const CLAIM_TRIES: u32 = 20;
