@@ -271,6 +271,23 @@ async fn usage_adds_up_by_five_minutes_hours_and_days() {
     }
 }
 
+/// Nor is what comes after held up by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nas_that_counts_nonsense_fills_its_own_periods_alone() {
+    for bed in Bed::both().await {
+        let told = |session: &str, mac: &str, octets: u32| {
+            let all = octets.to_be_bytes();
+            Told::new(Interim, session, 60).with(42, &all).with(52, &all).with(43, &all).with(53, &all).of(mac)
+        };
+        for (n, octets) in [u32::MAX, u32::MAX, 1].into_iter().enumerate() {
+            bed.store_all(vec![told(&format!("s{n}"), &format!("02-00-5E-00-00-1{n}"), octets)]).await;
+        }
+        assert_eq!(bed.store.accounting_count().await.unwrap(), 3);
+        let rows = bed.store.usage(Resolution::Day, None, at(-99_000), at(99_000), 9).await.unwrap();
+        assert_eq!(rows.iter().map(|row| (row.sum.input_octets, row.sum.sessions)).collect::<Vec<_>>(), [(1 << 53, 3)]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_old_is_dropped_by_the_table_and_what_goes_on_is_kept() {
     const DAY: i64 = 24 * 3600;
