@@ -101,7 +101,7 @@ pub async fn ask_many(
 ) -> Result<Placed, StoreError> {
     let filter = SessionFilter { live: Some(true), ..filter.clone() };
     let at_site = |session: &Session| {
-        let nas = snapshot.nas.all().iter().find(|nas| nas.name == session.key.nas_name);
+        let nas = snapshot.nas.named(&session.key.nas_name);
         site.is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
     };
     let (mut sessions, mut after) = (Vec::new(), None);
