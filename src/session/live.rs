@@ -14,9 +14,12 @@ use crate::time::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-/// Sessions in memory, of about one KiB each. Beyond it those that were silent for
-/// longest are taken to have ended: only a NAS that makes sessions up gets there.
+/// Sessions in memory, of about one KiB each. Beyond it those of the NAS that has most
+/// are taken to have ended, those that were silent for longest first: only a NAS that
+/// makes sessions up gets there.
 pub const MAX_SESSIONS: usize = 500_000;
+/// One in so many makes room when there are too many, so that this is seldom.
+const ROOM: usize = 10;
 /// How long one that has ended stays in memory: late records, and roaming that is
 /// told by the new NAS after the old.
 pub const LINGER: Duration = Duration::from_secs(15 * 60);
@@ -451,13 +454,33 @@ impl LiveSessions {
         let gone = |s: &&Session| !s.state().is_live() && s.last_at + LINGER <= now && !self.changed.contains(&s.id);
         let gone: Vec<SessionId> = self.all.values().filter(gone).map(|s| s.id).collect();
         gone.into_iter().for_each(|id| self.forget(id));
-        if self.all.len() > MAX_SESSIONS {
-            let mut oldest: Vec<(Timestamp, SessionId)> = self.all.values().map(|s| (s.last_at, s.id)).collect();
-            oldest.sort_unstable();
-            let surplus = self.all.len() - MAX_SESSIONS;
-            for (_, id) in oldest.into_iter().take(surplus) {
-                self.close(id, now, Inference::Silent);
-            }
+    }
+
+    /// Keeps the bound of [`MAX_SESSIONS`]. Call it when what had changed is stored, and
+    /// before more is taken in.
+    pub fn make_room(&mut self) {
+        self.keep_to(MAX_SESSIONS);
+    }
+
+    /// Forgets what has ended and is stored, and then takes sessions of the NAS that has
+    /// most to have ended. Those are forgotten next time.
+    fn keep_to(&mut self, most: usize) {
+        if self.all.len() <= most {
+            return;
+        }
+        let goal = most - most / ROOM;
+        let ended = |s: &&Session| !s.state().is_live() && !self.changed.contains(&s.id);
+        let ended = oldest(self.all.values().filter(ended), self.all.len() - goal);
+        ended.into_iter().for_each(|id| self.forget(id));
+        let mut by_nas: HashMap<&str, usize> = HashMap::new();
+        for session in self.all.values().filter(|s| s.state().is_live()) {
+            *by_nas.entry(&session.key.nas_name).or_default() += 1;
+        }
+        let largest = by_nas.into_iter().max_by_key(|(_, count)| *count).map(|(nas, _)| nas.to_owned());
+        let Some(largest) = largest.filter(|_| self.all.len() > most) else { return };
+        let of_largest = |s: &&Session| s.state().is_live() && s.key.nas_name == largest;
+        for id in oldest(self.all.values().filter(of_largest), self.all.len() - goal) {
+            self.close(id, Timestamp::default(), Inference::Silent);
         }
     }
 
@@ -484,6 +507,13 @@ fn key_of(decision: &Decision) -> SessionKey {
         acct_session_id: decision.names.acct_session_id.clone().unwrap_or_default(),
         station: decision.mac.as_ref().or(decision.calling_station.as_ref()).cloned().unwrap_or_default(),
     }
+}
+
+/// The sessions that were silent for longest, at most so many.
+fn oldest<'a>(some: impl Iterator<Item = &'a Session>, most: usize) -> Vec<SessionId> {
+    let mut all: Vec<(Timestamp, SessionId)> = some.map(|s| (s.last_at, s.id)).collect();
+    all.sort_unstable();
+    all.into_iter().take(most).map(|(_, id)| id).collect()
 }
 
 fn station_at(key: &SessionKey) -> StationAt {

@@ -282,3 +282,30 @@ fn one_that_was_let_in_elsewhere_is_where_it_is_told_of() {
     let stations: Vec<_> = live.by_station.keys().map(|(_, device, _)| device.as_str()).collect();
     assert_eq!((live.len(), stations), (1, vec!["ap2"]), "{live:#?}");
 }
+
+#[test]
+fn a_nas_that_makes_sessions_up_crowds_out_its_own() {
+    let mut live = LiveSessions::default();
+    let mut decision = accepted(0, names("a", None, "1"));
+    decision.nas_name = "honest".into();
+    live.decided(&decision);
+    // Each of a station of its own, and all told as of tomorrow.
+    for n in 0..100 {
+        live.keep_to(20);
+        let station = format!("02-00-5E-00-01-{n:02X}");
+        live.told(&AccountingRecord { mac: Some(station), ..record(START, "b", &format!("{n}"), 86_000, &[]) });
+        live.changes();
+    }
+    assert!(live.len() <= 22, "{}", live.len());
+    assert_eq!(live.iter().filter(|s| s.key.nas_name == "honest" && s.state().is_live()).count(), 1);
+}
+
+#[test]
+fn an_end_for_silence_that_a_wrong_clock_concluded_is_void_when_the_session_tells_of_itself() {
+    let mut live = LiveSessions::default();
+    live.told(&record(START, "a", "1", 0, &[]));
+    live.sweep(at(100_000_000), Duration::from_secs(86_400));
+    assert_eq!(states(&live)[0].1, SessionState::Inferred);
+    live.told(&record(INTERIM, "a", "1", 300, &[]));
+    assert_eq!(states(&live)[0].1, SessionState::Active);
+}

@@ -340,10 +340,12 @@ impl Session {
         }
     }
 
-    /// Concludes at `at` that it must have ended.
+    /// Concludes at `at` that it must have ended. Whatever is heard of it then makes an
+    /// end for silence void, be it of before `at`: our clock may have been wrong.
     pub fn close(&mut self, at: Timestamp, why: Inference) {
         if self.state().is_live() {
-            self.details.closed = Some(Closed { at_us: at.max(self.last_at).as_micros(), why });
+            let at = if why == Inference::Silent { self.last_at } else { at.max(self.last_at) };
+            self.details.closed = Some(Closed { at_us: at.as_micros(), why });
         }
     }
 

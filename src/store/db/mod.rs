@@ -52,6 +52,9 @@ const SESSION: [(&str, &str); 5] = [
     ("lock_timeout", "10000"),
     ("idle_in_transaction_session_timeout", "120000"),
 ];
+/// How long anything that PostgreSQL is asked may take: longer than it lets a statement
+/// run, since a host that is gone says nothing at all.
+const DEADLINE: Duration = Duration::from_secs(75);
 /// Rows of one statement of SQLite. Each number of rows is a statement of its
 /// own, prepared once and then found in the connection's cache.
 const SQLITE_ROWS: usize = 64;
@@ -205,7 +208,7 @@ impl Db {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Db::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Db::Postgres(pool) => Tx::Postgres(in_time(pool.begin()).await?),
         })
     }
 
@@ -214,7 +217,7 @@ impl Db {
         Ok(match self {
             Db::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Db::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+                Tx::Postgres(in_time(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?)
             }
         })
     }
@@ -223,7 +226,7 @@ impl Db {
     pub(super) async fn execute(&self, sql: Sql) -> Result<u64, StoreError> {
         Ok(match self {
             Db::Sqlite { write, .. } => sqlite_query(sql).execute(write).await?.rows_affected(),
-            Db::Postgres(pool) => postgres_query(sql).execute(pool).await?.rows_affected(),
+            Db::Postgres(pool) => in_time(postgres_query(sql).execute(pool)).await?.rows_affected(),
         })
     }
 
@@ -231,7 +234,9 @@ impl Db {
     pub(super) async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Db::Sqlite { read, .. } => sqlite_query(sql).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect(),
-            Db::Postgres(pool) => postgres_query(sql).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
+            Db::Postgres(pool) => {
+                in_time(postgres_query(sql).fetch_all(pool)).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
@@ -259,7 +264,7 @@ impl Tx {
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         Ok(match self {
             Tx::Sqlite(tx) => sqlite_query(sql).execute(&mut **tx).await?.rows_affected(),
-            Tx::Postgres(tx) => postgres_query(sql).execute(&mut **tx).await?.rows_affected(),
+            Tx::Postgres(tx) => in_time(postgres_query(sql).execute(&mut **tx)).await?.rows_affected(),
         })
     }
 
@@ -268,7 +273,7 @@ impl Tx {
         Ok(match self {
             Tx::Sqlite(tx) => sqlite_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
             Tx::Postgres(tx) => {
-                postgres_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+                in_time(postgres_query(sql).fetch_all(&mut **tx)).await?.into_iter().map(Row::Postgres).collect()
             }
         })
     }
@@ -322,7 +327,7 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await?,
-            Tx::Postgres(tx) => tx.commit().await?,
+            Tx::Postgres(tx) => in_time(tx.commit()).await?,
         }
         Ok(())
     }
@@ -360,6 +365,12 @@ async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
             "is the host right, and does a firewall let this server through?",
         ),
     }
+}
+
+/// What PostgreSQL was asked, or that it said nothing for too long.
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(DEADLINE, asked).await.unwrap_or_else(late)
 }
 
 /// Values in pieces of at most so many.
