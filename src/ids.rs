@@ -115,6 +115,10 @@ id!(
     /// One contradiction in what was seen of an endpoint.
     SignalId
 );
+id!(
+    /// One event of the audit log.
+    AuditEventId
+);
 
 #[cfg(test)]
 mod tests {
