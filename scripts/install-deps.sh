@@ -6,7 +6,7 @@ set -eu
 build="cargo:cargo cc:gcc cmake:cmake make:make"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
 radclient:freeradius-utils radsecproxy:radsecproxy tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
-python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
+rsyslogd:rsyslog python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"
 [ "${1:-build}" = test ] && wanted="$build $peers"
@@ -14,9 +14,16 @@ wanted="$build"
 # Debian keeps PostgreSQL's programs where no PATH looks.
 [ "${1:-build}" = test ] && [ ! -e /usr/lib/postgresql ] && need_postgresql=postgresql
 
+# Programs do not tell which TLS rsyslog can speak.
+if [ "${1:-build}" = test ] && command -v dpkg-query >/dev/null 2>&1; then
+    for driver in rsyslog-gnutls rsyslog-openssl; do
+        dpkg-query -W "$driver" >/dev/null 2>&1 || need_drivers="${need_drivers:-} $driver"
+    done
+fi
+
 # Debian keeps some programs where a user's PATH does not look.
 PATH="$PATH:/usr/sbin:/sbin"
-missing="${need_postgresql:+ $need_postgresql}"
+missing="${need_postgresql:+ $need_postgresql}${need_drivers:-}"
 for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
@@ -31,7 +38,7 @@ as_root=""
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q >/dev/null
-# FreeRADIUS, radsecproxy, hostapd and wpa_supplicant are started by the tests alone.
+# FreeRADIUS, radsecproxy, hostapd, rsyslog and wpa_supplicant are started by the tests alone.
 [ -e /usr/sbin/policy-rc.d ] || policy=none
 if [ "${policy:-}" = none ]; then
     printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null

@@ -3,6 +3,7 @@
 use super::ApiState;
 use super::decisions::{CURSOR, limit, mac, parsed};
 use super::problem::Problem;
+use crate::audit::event::By;
 use crate::coa::error_cause::ErrorCause;
 use crate::coa::life::{Attempt, Ending, Fared, Life, Order, WAITING};
 use crate::coa::wave::{Counts, Wave};
@@ -13,13 +14,16 @@ use crate::store::changes::ChangeFilter;
 use crate::store::read::SessionFilter;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// Changes that are shown with the session or the decision that they are about.
 pub(super) const SHOWN: u32 = 20;
+/// Who holds the token and does not say who.
+const API: &str = "api";
 /// The longest reason, and name of who asks, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -65,7 +69,7 @@ pub(super) struct Filter {
 }
 
 impl Body {
-    fn asked(&self) -> Result<Asked, Problem> {
+    fn asked(&self, from: SocketAddr) -> Result<Asked, Problem> {
         let known = Change::ALL.map(Change::code).join(", ");
         let change = Change::from_code(&self.change)
             .ok_or_else(|| Problem::parameter("change", format!("{:?} is none of {known}", self.change)))?;
@@ -77,14 +81,15 @@ impl Body {
         };
         let wish = wish(change, vlan.as_deref(), self.role.as_deref()).map_err(|e| Problem::parameter("change", e))?;
         let short = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
-        let by = if self.by.is_empty() { "api".to_owned() } else { short(&self.by) };
-        Ok(Asked { wish, fallback: self.fallback, by, why: short(&self.reason) })
+        let by = if self.by.is_empty() { API.to_owned() } else { short(&self.by) };
+        Ok(Asked { wish, fallback: self.fallback, by: By::api(by, from), why: short(&self.reason) })
     }
 }
 
 /// Asks for a change to one session.
 pub(super) async fn ask(
     State(state): State<ApiState>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(id): Path<String>,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -94,7 +99,7 @@ pub(super) async fn ask(
     }
     let missing = || Problem::not_found(format!("there is no session {id:?} that goes on"));
     let session: SessionId = id.parse().map_err(|_| missing())?;
-    let (asked, now) = (body.asked()?, state.clock.now());
+    let (asked, now) = (body.asked(from)?, state.clock.now());
     let placed = ask_one(&state.store, &state.engine.snapshot(), session, &asked, now).await?.ok_or_else(missing)?;
     state.wake.wake();
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": placed }))))
@@ -103,10 +108,11 @@ pub(super) async fn ask(
 /// Asks for a change to all sessions of a filter.
 pub(super) async fn ask_all(
     State(state): State<ApiState>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let Json(body) = body.map_err(|e| Problem::body(e.body_text()))?;
-    let asked = body.asked()?;
+    let asked = body.asked(from)?;
     let filter = body
         .filter
         .filter(|f| f.all || [&f.nas, &f.site, &f.identity, &f.mac, &f.user].into_iter().any(Option::is_some));
@@ -190,17 +196,25 @@ pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) 
 }
 
 /// Stops what is not done yet.
-pub(super) async fn abort(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn abort(
+    State(state): State<ApiState>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     if let Ok(wave) = id.parse() {
-        state.store.abort_wave(wave, "api", state.clock.now()).await?;
+        state.store.abort_wave(wave, &By::api(API, from), state.clock.now()).await?;
     }
     found(&state, &id).await.map(Json)
 }
 
 /// Lets one go that is held.
-pub(super) async fn release(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn release(
+    State(state): State<ApiState>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     if let Ok(wave) = id.parse() {
-        state.store.release_wave(wave, state.clock.now()).await?;
+        state.store.release_wave(wave, &By::api(API, from), state.clock.now()).await?;
         state.wake.wake();
     }
     found(&state, &id).await.map(Json)

@@ -1,6 +1,7 @@
-//! The HTTP API: decisions, sessions and changes to them, endpoints, signals, discards,
-//! NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
+//! The HTTP API: decisions, sessions and changes to them, endpoints, signals, the audit log,
+//! discards, NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
 
+mod audit;
 mod changes;
 mod decisions;
 mod endpoints;
@@ -102,6 +103,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/storage", get(usage::storage))
         .route("/api/v1/endpoints", get(endpoints::list))
         .route("/api/v1/endpoints/{id}", get(endpoints::one))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/checkpoint", get(audit::checkpoint))
+        .route("/api/v1/audit/consistency", get(audit::consistency))
+        .route("/api/v1/audit/{id}", get(audit::one))
         .route("/api/v1/signals", get(endpoints::signals))
         .route("/api/v1/discards", get(system::discards))
         .route("/api/v1/nas", get(nas::list))

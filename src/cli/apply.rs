@@ -3,6 +3,7 @@
 use super::host::{Host, author, runtime};
 use super::replay::{Replayed, replay};
 use crate::access::again;
+use crate::audit::event::By;
 use crate::config::apply::{Action, Change, Plan, Request, identity_table};
 use crate::config::document::{ObjectKind, read};
 use crate::config::files::{Readers, write_whole};
@@ -101,7 +102,7 @@ pub async fn carry_out(host: &Host, request: Request, by: Option<&str>) -> Resul
         return Ok(());
     }
     let now = Clock::start().now();
-    let done = store.apply(host.stored.generation, &planned.writes, &author(by), now).await;
+    let done = store.apply(host.stored.generation, &planned.writes, &By::cli(author(by)), now).await;
     match done.map_err(|e| e.to_string())? {
         Some(revision) => println!("applied; policy revision {revision} is active"),
         None => println!("applied"),

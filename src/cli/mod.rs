@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod audit;
 mod auth;
 mod ca;
 mod capture;
@@ -48,6 +49,8 @@ enum Command {
     Identity(identity::IdentityArgs),
     /// See who is on the network, and change that
     Session(session::SessionArgs),
+    /// See who changed what, verify it, and prove it
+    Audit(audit::AuditArgs),
     /// Check, test, explain, compare, activate and roll back rules
     Policy(policy::PolicyArgs),
     Ca(ca::CaArgs),
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Nas(args) => nas::run(&args),
         Command::Identity(args) => identity::run(&args),
         Command::Session(args) => session::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Ca(args) => ca::run(args),
         Command::Import(args) => import::run(&args),

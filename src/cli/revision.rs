@@ -3,6 +3,7 @@
 use super::host::{Host, author, runtime, text_of};
 use crate::access::again::{DENIED, short};
 use crate::access::replay::facts_of;
+use crate::audit::event::By;
 use crate::config::Source;
 use crate::config::build::{Built, build};
 use crate::config::files::{Readers, write_whole};
@@ -107,7 +108,8 @@ fn put_in_force(
         comment: comment.to_owned(),
     };
     let fields = json!({ "digest": new.digest, "comment": comment });
-    let writes = Writes { policy: Some(new), step, changes: vec![activation(fields)], ..Writes::default() };
+    let (changes, reason) = (vec![activation(fields)], comment.to_owned());
+    let writes = Writes { policy: Some(new), step, changes, reason, ..Writes::default() };
     write(host, policy, &writes, by)
 }
 
@@ -165,7 +167,7 @@ fn write(host: &mut Host, policy: StoredPolicy, writes: &Writes, by: Option<&str
     let done = runtime()?.block_on(async {
         let (store, _) = host.open_to_write().await?;
         let now = Clock::start().now();
-        store.apply(generation, writes, &author(by), now).await.map_err(|e| e.to_string())
+        store.apply(generation, writes, &By::cli(author(by)), now).await.map_err(|e| e.to_string())
     })?;
     if let Some(revision) = done {
         println!("policy revision {revision} is active: {} rules", built.snapshot.policy.len());

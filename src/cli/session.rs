@@ -1,6 +1,7 @@
 //! `cordon session`: who is on the network, and changing that.
 
 use super::host::{Host, author, runtime};
+use crate::audit::event::By;
 use crate::coa::error_cause::ErrorCause;
 use crate::coa::life::{Attempt, Fared, Life};
 use crate::coa::wave::{Counts, Wave};
@@ -195,6 +196,12 @@ struct OneWave {
     by: Option<String>,
 }
 
+impl OneWave {
+    fn by(&self) -> By {
+        By::cli(author(self.by.as_deref()))
+    }
+}
+
 /// Does what the arguments say.
 ///
 /// # Errors
@@ -312,7 +319,8 @@ async fn ask(args: &AskArgs, change: Change, vlan: Option<&str>, role: Option<&s
     let host = Host::read(&args.on.config).await?;
     let snapshot = host.build()?.snapshot;
     let (store, _) = host.open_to_write().await?;
-    let asked = Asked { wish, fallback: args.fallback, by: author(args.by.as_deref()), why: args.comment.clone() };
+    let asked =
+        Asked { wish, fallback: args.fallback, by: By::cli(author(args.by.as_deref())), why: args.comment.clone() };
     let now = Clock::start().now();
     let failed = |e: crate::store::StoreError| e.to_string();
     let placed = match (args.id, args.which.is_empty(), args.all) {
@@ -398,7 +406,7 @@ async fn wave(command: &WaveCommand) -> Result<(), String> {
         WaveCommand::Abort(one) => {
             let host = Host::read(&one.on.config).await?;
             let (store, _) = host.open_to_write().await?;
-            let stopped = store.abort_wave(one.id, &author(one.by.as_deref()), now).await.map_err(|e| e.to_string())?;
+            let stopped = store.abort_wave(one.id, &one.by(), now).await.map_err(|e| e.to_string())?;
             let stopped = stopped.ok_or(format!("there is no wave {}", one.id))?;
             println!("{stopped} changes will not be made");
             Ok(())
@@ -406,7 +414,7 @@ async fn wave(command: &WaveCommand) -> Result<(), String> {
         WaveCommand::Release(one) => {
             let host = Host::read(&one.on.config).await?;
             let (store, _) = host.open_to_write().await?;
-            match store.release_wave(one.id, now).await.map_err(|e| e.to_string())? {
+            match store.release_wave(one.id, &one.by(), now).await.map_err(|e| e.to_string())? {
                 true => println!("it begins now"),
                 false => return Err(format!("there is no wave {}", one.id)),
             }

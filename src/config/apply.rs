@@ -161,6 +161,7 @@ pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now:
     warnings.extend(built.warnings.iter().cloned());
     changes.sort_by(|a, b| (order(a.kind), &a.name).cmp(&(order(b.kind), &b.name)));
     writes.changes = told(&changes);
+    writes.reason = request.comment;
     Ok(Plan { changes, unchanged, writes, warnings, built })
 }
 

@@ -5,6 +5,7 @@
 //! wrong and what to do.
 
 pub mod apply;
+pub mod audit;
 pub mod build;
 pub mod database;
 pub mod document;
@@ -43,6 +44,9 @@ pub struct Config {
     /// How long records are kept.
     #[serde(default)]
     pub retention: RetentionSection,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditSection,
     /// The HTTP API.
     #[serde(default)]
     pub http: HttpSection,
@@ -169,6 +173,30 @@ impl Default for RetentionSection {
             silent_session_hours: Spanned::new(0..0, 24),
         }
     }
+}
+
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSection {
+    /// Where events are sent to; nowhere without it.
+    pub syslog: Option<Spanned<SyslogSection>>,
+}
+
+/// `syslog` of `[audit]`: over TLS (RFC 5425).
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogSection {
+    /// Host and port of the receiver.
+    pub server: Spanned<String>,
+    /// PEM: whose certificate the receiver's is.
+    pub ca: Spanned<PathBuf>,
+    /// The name in its certificate, if that is not the host's.
+    pub name: Option<Spanned<String>>,
+    /// PEM: the certificate that is shown to a receiver that asks for one.
+    pub certificate: Option<Spanned<PathBuf>>,
+    /// PEM: its private key.
+    pub key: Option<Spanned<PathBuf>>,
 }
 
 /// `[http]`

@@ -3,6 +3,7 @@
 
 use crate::access::Snapshot;
 use crate::access::changes::Ordering;
+use crate::audit::event::By;
 use crate::coa::life::Life;
 use crate::coa::wave::{SMALL, Wave};
 use crate::enforcement::coa::{Change, Wish};
@@ -27,7 +28,7 @@ pub struct Asked {
     /// Whether something harsher may take its place.
     pub fallback: bool,
     /// Who asks.
-    pub by: String,
+    pub by: By,
     /// Why.
     pub why: String,
 }
@@ -82,7 +83,7 @@ pub async fn ask_one(
     let ordering = Ordering { snapshot, wave: None, begins: now, turn: Duration::ZERO, now };
     let life = order(&ordering, &session, asked);
     let id = life.order().id;
-    store.take_up_changes(None, vec![life], false, now).await?;
+    store.take_up_changes(None, vec![life], false, &asked.by, now).await?;
     Ok(Some(id))
 }
 
@@ -117,7 +118,7 @@ pub async fn ask_many(
     let total = sessions.len() as u64;
     let wave = bulk.then(|| Wave {
         id: WaveId::new(now),
-        trigger: format!("operator {}", asked.by),
+        trigger: format!("operator {}", asked.by.actor),
         detail: format!("{} of {total} sessions{}", asked.wish.change(), because(&asked.why)),
         created: now,
         begins: now,
@@ -129,7 +130,7 @@ pub async fn ask_many(
     let ordering = Ordering { snapshot, wave: wave.as_ref().map(|wave| wave.id), begins: now, turn, now };
     let orders: Vec<Life> = sessions.iter().map(|session| order(&ordering, session, asked)).collect();
     let ids = orders.iter().map(|life| life.order().id).collect();
-    store.take_up_changes(wave.as_ref(), orders, bulk, now).await?;
+    store.take_up_changes(wave.as_ref(), orders, bulk, &asked.by, now).await?;
     Ok(match wave {
         Some(wave) => Placed::Wave(wave.id, total),
         None => Placed::Few(ids),
@@ -138,7 +139,7 @@ pub async fn ask_many(
 
 fn order(ordering: &Ordering<'_>, session: &Session, asked: &Asked) -> Life {
     let Asked { wish, fallback, by, why } = asked;
-    ordering.asked(session, wish.clone(), *fallback, by, why)
+    ordering.asked(session, wish.clone(), *fallback, &by.actor, why)
 }
 
 fn because(why: &str) -> String {

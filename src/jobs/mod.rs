@@ -2,6 +2,7 @@
 //! is stored, and so is how NASes behave.
 
 pub mod asked;
+pub mod audit;
 pub mod changes;
 pub mod reevaluate;
 

@@ -7,6 +7,7 @@ use crate::access::changes::{Ordering, is_due};
 use crate::access::reevaluate::{Difference, Standing, look};
 use crate::access::{Engine, Snapshot};
 use crate::audit::decision::Decision;
+use crate::audit::event::By;
 use crate::coa::Settings;
 use crate::coa::life::Ending;
 use crate::coa::wave::{SMALL, Wave};
@@ -360,7 +361,7 @@ impl Reevaluator {
             life.order_mut().cause.at = at;
             life
         });
-        self.store.take_up_changes(wave.as_ref(), orders.collect(), bulk, now).await?;
+        self.store.take_up_changes(wave.as_ref(), orders.collect(), bulk, &By::server(), now).await?;
         self.wake.wake();
         Ok(())
     }

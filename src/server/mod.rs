@@ -5,15 +5,19 @@ pub mod reload;
 
 use crate::access::{Engine, Service};
 use crate::api::{self, ApiState, Sources};
+use crate::audit::event::{By, Event};
 use crate::coa::exchange::{NoAnswer, Timing};
+use crate::config::audit::{keep_checkpoint, kept_checkpoint, signing_key};
 use crate::config::build::{Built, Faults, build};
 use crate::config::database;
 use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
 use crate::jobs;
+use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
 use crate::jobs::reevaluate::Reevaluator;
+use crate::store::audit::StoredCheckpoint;
 use crate::store::writer::Writer;
 use crate::store::{Location, Store};
 use crate::telemetry::Metrics;
@@ -23,13 +27,13 @@ use crate::transport::radsec::{self, Connections};
 use crate::transport::udp::Listener;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 /// How long requests in progress may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -61,6 +65,9 @@ pub enum StartError {
         /// What is wrong.
         message: String,
     },
+    /// The audit log cannot be signed.
+    #[error("{0}")]
+    Audit(String),
     /// Anything else of the system.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -99,6 +106,9 @@ pub struct Running {
     pub store: Store,
     /// The connections of NASes.
     pub connections: Connections,
+    signer: Arc<Mutex<Signer>>,
+    data_dir: PathBuf,
+    clock: Arc<Clock>,
     tls_threads: radsec::Threads,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
@@ -152,6 +162,9 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     for warning in &built.warnings {
         tracing::warn!("{warning}");
     }
+    let key = signing_key(&data_dir).map_err(StartError::Audit)?;
+    tracing::info!(key = %key.public(), "checkpoints of the audit log are signed with this key");
+    let signer = Arc::new(Mutex::new(Signer::new(store.clone(), key, kept_checkpoint(&data_dir))));
     let token = api_token(&config, &source).map_err(|e| StartError::Config(e.into()))?;
     let metrics = Arc::new(Metrics::new());
     let clock = Arc::new(Clock::start());
@@ -175,6 +188,18 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         error,
     })?;
     let http = http_listener.local_addr()?;
+
+    let started = Event::new(&By::server(), "server.start", "server", &host_name(), clock.now());
+    let started = started.states(serde_json::Value::Null, built.described());
+    store.audit(vec![started]).await.map_err(|e| unusable(e.to_string()))?;
+    let kept = {
+        let data_dir = data_dir.clone();
+        move |checkpoint: &StoredCheckpoint| keep(&data_dir, checkpoint)
+    };
+    tokio::spawn(jobs::audit::checkpoints(signer.clone(), clock.clone(), kept));
+    if let Some(receiver) = built.syslog.clone() {
+        tokio::spawn(jobs::audit::export(store.clone(), receiver, host_name(), clock.clone()));
+    }
 
     let stop = Arc::new(AtomicBool::new(false));
     let shared = radius::Shared {
@@ -219,7 +244,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let state = ApiState::new(sources, token, ready(&writer, &stop));
     let app = api::router(state);
     tokio::spawn(async move {
-        if let Err(e) = axum::serve(http_listener, app).await {
+        if let Err(e) = axum::serve(http_listener, app.into_make_service_with_connect_info::<SocketAddr>()).await {
             tracing::error!(error = %e, "the API has stopped");
         }
     });
@@ -227,7 +252,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let keep = jobs::Keep {
         store: store.clone(),
         writer: writer.clone(),
-        clock,
+        clock: clock.clone(),
         retention: database::retention(&config.retention),
         silence: database::silence(&config.retention),
     };
@@ -235,10 +260,24 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let in_use = reload::InUse { engine, connections: connections.clone() };
-    let known = (stored, built);
-    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), data_dir, known, reevaluate);
+    let (known, home) = ((stored, built), data_dir.clone());
+    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), home, known, reevaluate);
     tokio::spawn(reloader.run());
-    Ok(Running { auth, acct, radsec, http, store, connections, tls_threads, stop, workers, writer })
+    Ok(Running {
+        auth,
+        acct,
+        radsec,
+        http,
+        store,
+        connections,
+        signer,
+        data_dir,
+        clock,
+        tls_threads,
+        stop,
+        workers,
+        writer,
+    })
 }
 
 /// The listeners, and the addresses for authentication and for accounting.
@@ -300,6 +339,30 @@ pub async fn inventory(store: &Store, data_dir: &Path) -> Result<Stored, String>
     Stored::of_rows(rows, seal.as_ref()).map_err(|e| e.to_string())
 }
 
+/// Keeps a checkpoint beside the database.
+fn keep(data_dir: &Path, checkpoint: &StoredCheckpoint) {
+    if let Err(error) = keep_checkpoint(data_dir, &checkpoint.note) {
+        tracing::warn!(%error, "the checkpoint of the audit log is kept in the database alone");
+    }
+}
+
+/// The server's last event, and a checkpoint over it.
+async fn sign_off(store: &Store, signer: &Mutex<Signer>, data_dir: &Path, clock: &Clock) {
+    let event = Event::new(&By::server(), "server.stop", "server", &host_name(), clock.now());
+    if let Err(error) = store.audit(vec![event]).await {
+        tracing::warn!(%error, "that the server stops is not in the audit log");
+    }
+    match signer.lock().await.sign(clock.now()).await {
+        Ok(checkpoint) => checkpoint.iter().for_each(|checkpoint| keep(data_dir, checkpoint)),
+        Err(error) => tracing::error!("no last checkpoint was signed: {error}"),
+    }
+}
+
+/// The name of this host; empty if it has none.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 impl Running {
     /// What a script needs to find the server: `auth=`, `acct=`, `radsec=` and
     /// `http=` lines.
@@ -336,5 +399,6 @@ impl Running {
         drop(self.tls_threads);
         // What is not in the database by then is stored at the next start.
         self.writer.settle(DRAIN).await;
+        let _ = tokio::time::timeout(DRAIN, sign_off(&self.store, &self.signer, &self.data_dir, &self.clock)).await;
     }
 }

@@ -4,6 +4,7 @@
 
 use super::{inventory, load};
 use crate::access::Engine;
+use crate::audit::event::{By, Event};
 use crate::config::build::Built;
 use crate::config::stored::Stored;
 use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
@@ -101,7 +102,7 @@ impl Reloader {
             last = now.clone();
             let applied = self.read_applied().await;
             if asked || applied || (settled && now != self.in_force) {
-                self.reload().await;
+                self.reload(now != self.in_force).await;
                 // Files that are watched from now on count as they are; others
                 // as they were when they were read, so that no change is missed.
                 self.in_force = stamps(&self.watched)
@@ -140,7 +141,22 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self) {
+    /// Files were changed, by whom is not known: who may write them. What is applied
+    /// was told by who applied it.
+    async fn audit(&self, new: &Built, files: bool) {
+        if !files {
+            return;
+        }
+        let (was, is) = (self.built.described(), new.described());
+        let now = Clock::start().now();
+        let name = self.file.display().to_string();
+        let event = Event::new(&By::server(), "configuration.load", "configuration", &name, now);
+        if let Err(error) = self.store.audit(vec![event.states(was, is)]).await {
+            tracing::error!(%error, "that the configuration was changed is not in the audit log");
+        }
+    }
+
+    async fn reload(&mut self, files: bool) {
         let (file, stored, previous) = (self.file.clone(), self.stored.clone(), self.built.clone());
         // Reading and compiling takes a while, which nobody else should wait for.
         let loaded = tokio::task::spawn_blocking(move || load(&file, &stored, Some(&previous))).await;
@@ -159,6 +175,7 @@ impl Reloader {
                 let policy = new.snapshot.policy.revision();
                 let (scope, trigger) = scope(&self.built, &new);
                 self.reevaluate.ask(scope, &trigger);
+                self.audit(&new, files).await;
                 let waiting = needs_restart(&self.started, &config);
                 if waiting.is_empty() {
                     tracing::info!(policy, "the changed configuration is in force");
@@ -239,11 +256,13 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
     let told = |value: &Option<toml::Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone());
     let file = |value: &Option<toml::Spanned<PathBuf>>| value.as_ref().map(|value| value.get_ref().clone());
     let database = &now.database;
+    let syslog = |config: &Config| config.audit.syslog.as_ref().map(|syslog| syslog.get_ref().clone());
     let changed = [
         ("[database] url", told(url) != told(&database.url)),
         ("[database] url_file", file(url_file) != file(&database.url_file)),
         ("[database] journal_mib", journal_mib.get_ref() != database.journal_mib.get_ref()),
         ("[retention]", started.retention != now.retention),
+        ("[audit]", syslog(started) != syslog(now)),
         ("[server] data_dir", *data_dir != server.data_dir),
         ("[server] auth", *auth != server.auth),
         ("[server] acct", *acct != server.acct),

@@ -2,13 +2,15 @@
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
 use super::read::{MAX_PAGE, Page, SessionFilter, page};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
 use crate::audit::decision::Decision;
-use crate::coa::life::{Ending, Life, WAITING, Waiting};
+use crate::audit::event::{By, Event};
+use crate::coa::life::{Ending, Life, Order, WAITING, Waiting};
 use crate::coa::wave::{Aborted, Counts, Wave};
 use crate::ids::{ChangeOrderId, DecisionId, SessionId, WaveId};
 use crate::session::state::Session;
 use crate::time::Timestamp;
+use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
 const COLUMNS: &str =
@@ -97,15 +99,18 @@ impl Store {
         wave: Option<&Wave>,
         all: Vec<Life>,
         bulk: bool,
+        by: &By,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut wave = wave;
+        let (mut wave, alone) = (wave, wave.is_none());
         let mut added = 0;
         for piece in all.chunks(PIECE) {
             let mut tx = self.db.begin().await?;
+            let mut audited = Vec::new();
             if let Some(wave) = wave.take() {
                 let sql = Sql::new("INSERT INTO change_wave (id, body) VALUES (?, ?)");
                 tx.execute(sql.bind(wave.id.as_bytes()).bind(body("change_wave", wave)?)).await?;
+                audited.push(ordered(wave, by, now));
             }
             let sessions = ids(piece.iter().map(|life| life.order().session.as_bytes()));
             let sql = Sql::new("SELECT body FROM change_order WHERE pending = 1 AND session_id IN (");
@@ -125,9 +130,13 @@ impl Store {
                 }
                 values(life, bulk, &mut new)?;
                 added += 1;
+                if alone {
+                    audited.push(asked(life, by, now));
+                }
             }
             write(&mut tx, &superseded).await?;
             tx.insert(COLUMNS, KINDS, new, "").await?;
+            audit::append(&mut tx, audited).await?;
             tx.commit().await?;
         }
         Ok(added)
@@ -365,10 +374,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn abort_wave(&self, id: WaveId, by: &str, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        let Some((wave, _)) = self.wave(id).await? else { return Ok(None) };
-        let wave = Wave { aborted: wave.aborted.or(Some(Aborted { at: now, by: by.to_owned() })), ..wave };
-        self.save_wave(&wave).await?;
+    pub async fn abort_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        let Some((wave, counts)) = self.wave(id).await? else { return Ok(None) };
+        let wave = Wave { aborted: wave.aborted.or(Some(Aborted { at: now, by: by.actor.clone() })), ..wave };
+        let (before, after) = (json!({ "waiting": counts.waiting }), json!({ "aborted": wave.aborted }));
+        let event = Event::new(by, "wave.abort", "wave", &id.to_string(), now).states(before, after);
+        let mut tx = self.db.begin().await?;
+        save_wave(&mut tx, &wave).await?;
+        audit::append(&mut tx, vec![event]).await?;
+        tx.commit().await?;
         let mut stopped = 0;
         loop {
             let sql = Sql::new("SELECT body FROM change_order WHERE wave_id = ? AND state = ? LIMIT ?");
@@ -390,17 +404,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn release_wave(&self, id: WaveId, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn release_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<bool, StoreError> {
         let Some((wave, _)) = self.wave(id).await? else { return Ok(false) };
-        self.save_wave(&Wave { begins: wave.begins.min(now), ..wave }).await?;
+        let begins = wave.begins.min(now);
+        let states = (json!({ "begins": wave.begins }), json!({ "begins": begins }));
+        let event = Event::new(by, "wave.release", "wave", &id.to_string(), now).states(states.0, states.1);
+        let mut tx = self.db.begin().await?;
+        save_wave(&mut tx, &Wave { begins, ..wave }).await?;
         let sql = Sql::new("UPDATE change_order SET due_us = ? WHERE wave_id = ? AND state = ? AND due_us > ?");
-        self.db.execute(sql.bind(now).bind(id.as_bytes()).bind(WAITING).bind(now)).await?;
+        tx.execute(sql.bind(now).bind(id.as_bytes()).bind(WAITING).bind(now)).await?;
+        audit::append(&mut tx, vec![event]).await?;
+        tx.commit().await?;
         Ok(true)
-    }
-
-    async fn save_wave(&self, wave: &Wave) -> Result<(), StoreError> {
-        let sql = Sql::new("UPDATE change_wave SET body = ? WHERE id = ?");
-        self.db.execute(sql.bind(body("change_wave", wave)?).bind(wave.id.as_bytes())).await.map(drop)
     }
 
     /// Forgets changes and waves that were ordered before `before` and are over.
@@ -418,6 +433,26 @@ impl Store {
         self.db.execute(sql.bind(WaveId::floor(before).to_vec())).await?;
         Ok(count)
     }
+}
+
+async fn save_wave(tx: &mut Tx, wave: &Wave) -> Result<(), StoreError> {
+    let sql = Sql::new("UPDATE change_wave SET body = ? WHERE id = ?");
+    tx.execute(sql.bind(body("change_wave", wave)?).bind(wave.id.as_bytes())).await.map(drop)
+}
+
+/// A wave, as the audit log tells of it.
+fn ordered(wave: &Wave, by: &By, now: Timestamp) -> Event {
+    let Wave { id, trigger, detail, begins, total, live, .. } = wave;
+    let after = json!({ "trigger": trigger, "begins": begins, "sessions": total, "sessions_in_all": live });
+    Event::new(by, "wave.order", "wave", &id.to_string(), now).states(serde_json::Value::Null, after).because(detail)
+}
+
+/// A change to one session, as the audit log tells of it.
+fn asked(life: &Life, by: &By, now: Timestamp) -> Event {
+    let Order { id, session, nas_name, who, cause, .. } = life.order();
+    let after = json!({ "change": id, "nas": nas_name, "who": who, "trigger": cause.trigger });
+    let event = Event::new(by, "session.change", "session", &session.to_string(), now);
+    event.states(serde_json::Value::Null, after).because(&cause.detail)
 }
 
 /// Writes changes that were to be tried. Returns those that still were.

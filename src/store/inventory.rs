@@ -2,7 +2,8 @@
 //! as one transaction.
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
-use super::{Store, StoreError};
+use super::{Store, StoreError, audit};
+use crate::audit::event::{By, Event, states_of};
 use crate::ids::{ChangeId, IdentityId};
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, Interner};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 const ROWS: usize = 1_024;
 /// Identities that are read at a time.
 const READ_AT_ONCE: i64 = 4_096;
+/// The kind of changes that put a policy in force.
+const POLICY: &str = "policy";
 const OBJECT_KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Text, Kind::Blob, Kind::Int];
 const CHANGE_KINDS: &[Kind] = &[Kind::Blob, Kind::Int, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text];
 const IDENTITY_KINDS: &[Kind] = {
@@ -155,6 +158,8 @@ pub struct Writes {
     pub step: PolicyStep,
     /// What is told of it later.
     pub changes: Vec<ChangeRow>,
+    /// Why, in the author's words; may be empty.
+    pub reason: String,
 }
 
 /// A revision that is not stored yet.
@@ -238,9 +243,25 @@ impl Store {
         &self,
         generation: i64,
         writes: &Writes,
-        author: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<Option<i64>, ApplyError> {
+        let done = self.apply_at(generation, writes, by, now).await;
+        if let Err(e @ ApplyError::Overtaken) = &done {
+            let event = Event::new(by, "inventory.apply", "inventory", "the inventory", now).refused(&e.to_string());
+            self.audit(vec![event]).await?;
+        }
+        done
+    }
+
+    async fn apply_at(
+        &self,
+        generation: i64,
+        writes: &Writes,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Option<i64>, ApplyError> {
+        let author = by.actor.as_str();
         let mut tx = self.db.begin().await?;
         let next = Sql::new("UPDATE inventory_state SET generation = generation + 1 WHERE generation = ?");
         if tx.execute(next.bind(generation)).await? != 1 {
@@ -266,6 +287,7 @@ impl Store {
         for identities in writes.identities.chunks(ROWS) {
             save_identities(&mut tx, identities, now).await?;
         }
+        let replaced = revision_in_force(&mut tx).await?;
         let revision = match (&writes.policy, writes.activate) {
             (Some(new), _) => Some(add_revision(&mut tx, new, author, now).await?),
             (None, known) => known,
@@ -287,6 +309,17 @@ impl Store {
             ]);
         }
         tx.insert("change (id, at_us, author, kind, name, action, fields)", CHANGE_KINDS, values, "").await?;
+        if let Some(number) = revision {
+            let is = revision_in_force(&mut tx).await?;
+            let event = Event::new(by, format!("policy.{}", writes.step.as_str()), "policy", &number.to_string(), now);
+            let event = event.states(replaced, is).because(&writes.reason);
+            audit::append(&mut tx, vec![event]).await?;
+        }
+        for changes in writes.changes.chunks(ROWS) {
+            // That a policy comes into force was told with its number.
+            let told = changes.iter().filter(|change| change.kind != POLICY);
+            audit::append(&mut tx, told.map(|change| event_of(change, by, &writes.reason, now)).collect()).await?;
+        }
         tx.commit().await?;
         Ok(revision)
     }
@@ -332,6 +365,21 @@ impl Store {
         };
         rows.iter().map(change).collect()
     }
+}
+
+fn event_of(change: &ChangeRow, by: &By, reason: &str, now: Timestamp) -> Event {
+    let ChangeRow { kind, name, action, fields } = change;
+    let (before, after) = states_of(fields);
+    Event::new(by, format!("{kind}.{action}"), kind, name, now).states(before, after).because(reason)
+}
+
+/// The number and digests of the policy in force; null when that is the built-in one.
+async fn revision_in_force(tx: &mut Tx) -> Result<serde_json::Value, StoreError> {
+    let sql = "SELECT number, digest, tests FROM policy_revision WHERE number = \
+               (SELECT revision FROM policy_activation ORDER BY number DESC LIMIT 1)";
+    let Some(row) = tx.fetch_one(Sql::new(sql)).await? else { return Ok(serde_json::Value::Null) };
+    let tests = row.maybe_text("tests")?.map(crate::policy::engine::digest_of);
+    Ok(serde_json::json!({ "revision": row.int("number")?, "digest": row.text("digest")?, "tests": tests }))
 }
 
 async fn add_revision(tx: &mut Tx, new: &NewRevision, author: &str, now: Timestamp) -> Result<i64, StoreError> {

@@ -6,6 +6,7 @@
 //! knows memory only.
 
 mod applier;
+pub mod audit;
 pub mod behaviour;
 pub mod changes;
 mod codec;

@@ -1,9 +1,11 @@
 //! Tables for stretches of time. What is old is dropped as a whole, which takes a
 //! moment and gives the room back; no row is deleted for its age.
 
-use super::StoreError;
 use super::db::{Db, Row, Sql};
+use super::{StoreError, audit};
+use crate::audit::event::{By, Event};
 use crate::time::Timestamp;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -196,6 +198,7 @@ impl Partitions {
         db: &Db,
         family: Family,
         before: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Partition>, StoreError> {
         let mut dropped = Vec::new();
         for old in self.between(family, None, None).into_iter().filter(|p| p.until <= before) {
@@ -212,6 +215,10 @@ impl Partitions {
             }
             let sql = Sql::new("DELETE FROM partitions WHERE family = ? AND from_us = ?");
             tx.execute(sql.bind(family.code()).bind(old.from)).await?;
+            let state = json!({ "from": old.from, "until": old.until, "tables": old.tables() });
+            let event = Event::new(&By::server(), "records.drop", family.code(), &old.table(), now);
+            let event = event.states(state, Value::Null).because("they are older than [retention] keeps them");
+            audit::append(&mut tx, vec![event]).await?;
             tx.commit().await?;
             self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&(family, old.from));
             dropped.push(old);

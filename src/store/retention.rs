@@ -33,7 +33,7 @@ impl Store {
         let mut dropped = Vec::new();
         for family in Family::ALL {
             if let Some(kept) = retention.of(family) {
-                dropped.extend(self.partitions.drop_before(&self.db, family, now - kept).await?);
+                dropped.extend(self.partitions.drop_before(&self.db, family, now - kept, now).await?);
             }
         }
         Ok(dropped)

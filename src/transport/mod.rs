@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod coa;
 pub mod radsec;
+pub mod syslog;
 pub mod udp;

@@ -8,6 +8,7 @@ use cordon::access::changes::{is_due, tell};
 use cordon::access::reevaluate::{Difference, Standing, look};
 use cordon::access::{Answer as Reply, Arrival, Engine, Service, Snapshot};
 use cordon::audit::decision::Decision;
+use cordon::audit::event::By;
 use cordon::audit::reason::Reason;
 use cordon::client::Port;
 use cordon::coa::exchange::Answer;
@@ -23,6 +24,7 @@ use cordon::ids::{ChangeOrderId, SessionId, WaveId};
 use cordon::inventory::mac::MacAddress;
 use cordon::secret::Secret;
 use cordon::session::state::{Session, SessionKey};
+use cordon::store::audit::AuditFilter;
 use cordon::store::changes::ChangeFilter;
 use cordon::store::writer::Record;
 use cordon::store::{Location, Store};
@@ -77,7 +79,8 @@ async fn due(store: &Store, bulk: bool, busy: &[&str], now: Timestamp) -> Vec<Wa
 async fn a_newer_change_takes_the_place_of_one_that_was_not_sent() {
     for (store, _dir) in both().await {
         let session = SessionId::new(START);
-        let take = |life: Life| store.take_up_changes(None, vec![life], false, START);
+        let by = By::server();
+        let take = |life: Life| store.take_up_changes(None, vec![life], false, &by, START);
         assert_eq!(take(life(session, "corp", "sw", START, None)).await.unwrap(), 1);
         assert_eq!(take(life(session, "corp", "sw", after(1), None)).await.unwrap(), 0, "the same is not wanted twice");
         assert_eq!(take(life(session, "denied", "sw", after(2), None)).await.unwrap(), 1);
@@ -94,7 +97,7 @@ async fn a_newer_change_takes_the_place_of_one_that_was_not_sent() {
         let other = SessionId::new(after(3));
         let wave = WaveId::new(after(3));
         store
-            .take_up_changes(None, vec![life(other, "denied", "sw", after(3), Some(wave))], true, START)
+            .take_up_changes(None, vec![life(other, "denied", "sw", after(3), Some(wave))], true, &By::server(), START)
             .await
             .unwrap();
         assert_eq!(take(life(other, "denied", "sw", after(4), None)).await.unwrap(), 1);
@@ -108,7 +111,10 @@ async fn a_newer_change_takes_the_place_of_one_that_was_not_sent() {
 async fn what_was_stopped_while_its_nas_was_asked_stays_so_and_keeps_the_attempt() {
     for (store, _dir) in both().await {
         let session = SessionId::new(START);
-        store.take_up_changes(None, vec![life(session, "corp", "sw", START, None)], false, START).await.unwrap();
+        store
+            .take_up_changes(None, vec![life(session, "corp", "sw", START, None)], false, &By::server(), START)
+            .await
+            .unwrap();
         let [waiting] = due(&store, false, &[], START).await.try_into().unwrap();
         let id = waiting.order.id;
         let flying = waiting.clone().ask(START).unwrap();
@@ -127,8 +133,11 @@ async fn what_was_stopped_while_its_nas_was_asked_stays_so_and_keeps_the_attempt
 async fn what_is_due_comes_in_its_order_and_not_to_who_is_busy() {
     for (store, _dir) in both().await {
         let one = |n: u64, nas: &str| life(SessionId::new(after(n)), "corp", nas, after(n), None);
-        store.take_up_changes(None, vec![one(3, "a"), one(1, "b"), one(2, "a")], false, START).await.unwrap();
-        store.take_up_changes(None, vec![one(0, "c")], true, START).await.unwrap();
+        store
+            .take_up_changes(None, vec![one(3, "a"), one(1, "b"), one(2, "a")], false, &By::server(), START)
+            .await
+            .unwrap();
+        store.take_up_changes(None, vec![one(0, "c")], true, &By::server(), START).await.unwrap();
         let names = |all: Vec<Waiting>| all.into_iter().map(|w| w.order.nas_name).collect::<Vec<_>>();
         assert_eq!(names(due(&store, false, &[], after(2)).await), ["b", "a"], "what is due later is not");
         assert_eq!(names(due(&store, false, &[], after(9)).await), ["b", "a", "a"]);
@@ -158,23 +167,28 @@ async fn a_wave_is_held_let_go_stopped_and_forgotten() {
             Life::Waiting(waiting) => Life::Waiting(waiting.postpone(after(60))),
             over => over,
         });
-        let added = store.take_up_changes(Some(&wave), changes.collect(), true, START).await.unwrap();
+        let added = store.take_up_changes(Some(&wave), changes.collect(), true, &By::server(), START).await.unwrap();
         assert_eq!(added, 700);
         assert!(due(&store, true, &[], after(59)).await.is_empty());
         let (found, counts) = store.wave(wave.id).await.unwrap().unwrap();
         assert_eq!((&found, counts.waiting, found.state(&counts, START)), (&wave, 700, "held"));
-        assert!(store.release_wave(wave.id, after(5)).await.unwrap());
+        assert!(store.release_wave(wave.id, &By::cli("anna"), after(5)).await.unwrap());
         let released = due(&store, true, &[], after(5)).await;
         assert_eq!(released.len(), 100);
         let done: Vec<_> =
             released.into_iter().map(|w| w.ask(after(5)).unwrap().answered(Answer::Ack, after(6))).collect();
         store.save_changes(&done).await.unwrap();
-        assert_eq!(store.abort_wave(wave.id, "anna", after(7)).await.unwrap(), Some(600));
-        assert_eq!(store.abort_wave(WaveId::new(after(1)), "anna", after(7)).await.unwrap(), None);
+        assert_eq!(store.abort_wave(wave.id, &By::cli("anna"), after(7)).await.unwrap(), Some(600));
+        assert_eq!(store.abort_wave(WaveId::new(after(1)), &By::cli("anna"), after(7)).await.unwrap(), None);
         let page = store.waves(None, 10).await.unwrap();
         let [(found, counts)] = page.items.as_slice() else { panic!("{page:?}") };
         assert_eq!(found.state(counts, after(8)), "aborted");
         assert_eq!((counts.waiting, counts.over.clone()), (0, vec![("done", 100), ("aborted", 600)]));
+        // One event for all of it, and one for each that somebody did to it.
+        let filter = AuditFilter { object: Some(wave.id.to_string()), ..AuditFilter::default() };
+        let told = store.audit_events(&filter, None, 10).await.unwrap().items;
+        let told: Vec<_> = told.iter().map(|f| (f.entry.event.action.as_str(), f.entry.event.actor.as_str())).collect();
+        assert_eq!(told, [("wave.abort", "anna"), ("wave.release", "anna"), ("wave.order", "server")]);
         assert_eq!(store.forget_changes(after(3600)).await.unwrap(), 700);
         assert!(store.wave(wave.id).await.unwrap().is_none());
     }

@@ -310,6 +310,36 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
             format!("{good}{}{}", tls("one"), tls("two")),
             ["cordon.toml:13", "is that of one and of two", "one [[nas]] only"],
         ),
+        (
+            format!("{good}[audit]\nsyslog = {{ server = \"siem\", ca = \"x\" }}\n"),
+            ["cordon.toml:10", "no host with a port", "siem.example.net:6514"],
+        ),
+        (
+            format!("{good}[audit]\nsyslog = {{ server = \"siem:6514\" }}\n"),
+            ["cordon.toml:10", "missing field `ca`", "docs/configuration.md"],
+        ),
+        (
+            format!("{good}[audit]\nsyslog = {{ server = \"siem:6514\", ca = \"none.pem\" }}\n"),
+            ["cordon.toml:10", "none.pem cannot be read", "relative to the configuration"],
+        ),
+        (
+            format!("{good}[audit]\nsyslog = {{ server = \"siem:6514\", ca = \"p.cedar\" }}\n"),
+            ["cordon.toml:10", "the CA file of syslog", "PEM certificates"],
+        ),
+        (
+            format!(
+                "{good}[audit]\nsyslog = {{ server = \"siem:6514\", ca = {0:?}, certificate = {0:?} }}\n",
+                pki().path("corp/ca.pem")
+            ),
+            ["cordon.toml:10", "go together", "asks for none"],
+        ),
+        (
+            format!(
+                "{good}[audit]\nsyslog = {{ server = \"[::1]:6514\", name = \"a b\", ca = {:?} }}\n",
+                pki().path("corp/ca.pem")
+            ),
+            ["cordon.toml:10", "no name that a certificate can bear", "receiver's certificate"],
+        ),
         (format!("{good}[radsec]\nlisten = [\"0.0.0.0\"]\n"), ["cordon.toml:10", "has no port", "0.0.0.0:2083"]),
         (format!("{good}[radsec]\nmax_connections = 0\n"), ["cordon.toml:10", "no NAS could connect", "give a number"]),
         (format!("{good}[radsec]\nio_timeout_secs = 0\n"), ["cordon.toml:10", "from 1 to 300", "10 suits"]),

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod audit;
 mod behaviour;
 mod campus;
 mod change_queue;

@@ -2,10 +2,13 @@
 //! a NAS and of the server, who had what when, what is dropped for its age.
 
 use crate::support::postgres::{Postgres, postgres};
+use cordon::audit::event::By;
+use cordon::audit::verify::Verifier;
 use cordon::ids::{DecisionId, IdentityId};
 use cordon::inventory::identity::{Identity, IdentityKind};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
 use cordon::session::{Session, SessionState};
+use cordon::store::audit::AuditFilter;
 use cordon::store::inventory::{ApplyError, Writes};
 use cordon::store::partition::Retention;
 use cordon::store::read::{Held, SessionFilter};
@@ -289,7 +292,7 @@ async fn a_nas_that_counts_nonsense_fills_its_own_periods_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_old_is_dropped_by_the_table_and_what_goes_on_is_kept() {
+async fn gap_9_what_is_old_is_dropped_by_class_and_the_chained_log_tells_of_it() {
     const DAY: i64 = 24 * 3600;
     for bed in Bed::both().await {
         bed.store_all(vec![record(Start, "gone", 0), record(Stop, "gone", 60)]).await;
@@ -313,6 +316,12 @@ async fn what_is_old_is_dropped_by_the_table_and_what_goes_on_is_kept() {
         bed.writer.sweep_sessions(now, Duration::from_secs(24 * 3600)).await;
         let dropped = bed.store.retain(&retention, now).await.unwrap();
         assert_eq!(dropped.iter().map(|p| p.table()).collect::<Vec<_>>(), ["session_20251124"]);
+        let filter = AuditFilter { action: Some("records.drop".into()), ..AuditFilter::default() };
+        let told = bed.store.audit_events(&filter, None, 10).await.unwrap().items;
+        let told: Vec<_> = told.iter().map(|found| found.entry.event.object.name.as_str()).collect();
+        assert_eq!(told, ["session_20251124", "usage_5min_20251124", "accounting_20251124"]);
+        let report = bed.store.audit_verify(|_| Verifier::new(Vec::new())).await.unwrap();
+        assert_eq!((report.events, report.count), (3, 0), "{report:?}");
         let left = bed.sessions().await;
         assert_eq!(left.iter().map(|s| s.key.acct_session_id.as_str()).collect::<Vec<_>>(), ["new"]);
         let (sizes, octets) = bed.store.sizes().await.unwrap();
@@ -421,8 +430,8 @@ async fn of_two_changes_planned_at_once_one_is_made() {
             ..Writes::default()
         };
         let planned = store.generation().await.unwrap();
-        store.apply(planned, &writes("alice"), "one", at(0)).await.unwrap();
-        let late = store.apply(planned, &writes("bob"), "two", at(0)).await;
+        store.apply(planned, &writes("alice"), &By::cli("one"), at(0)).await.unwrap();
+        let late = store.apply(planned, &writes("bob"), &By::cli("two"), at(0)).await;
         assert!(matches!(late, Err(ApplyError::Overtaken)), "{late:?}");
         let inventory = store.inventory().await.unwrap();
         let names: Vec<_> = inventory.identities.iter().map(|i| i.name.to_string()).collect();

@@ -1,5 +1,6 @@
 //! From the configuration to what the server runs on.
 
+mod audit;
 mod changes;
 mod gear;
 mod inventory;
@@ -22,12 +23,13 @@ use crate::pki::certificate::server_faults;
 use crate::pki::pem;
 use crate::pki::trust::{CaSettings, CrlPolicy, TrustStore};
 use crate::pki::verifier::ClientVerifier;
-use crate::policy::engine::{DEFAULT_POLICY, Policy};
+use crate::policy::engine::{DEFAULT_POLICY, Policy, digest_of};
 use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{PolicyTests, World};
 use crate::radius::dictionary::Dictionary;
 use crate::time::Timestamp;
 use crate::transport;
+use crate::transport::syslog::Receiver;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateRevocationListDer, PrivateKeyDer};
@@ -60,6 +62,10 @@ pub struct Built {
     pub warnings: Vec<String>,
     /// By what NASes are let in that connect by TLS.
     pub radsec: Arc<transport::radsec::Policy>,
+    /// Of the configuration file's text.
+    pub digest: String,
+    /// Where the audit log is exported to.
+    pub syslog: Option<Receiver>,
     /// The revocation lists of each CRL file, for when it cannot be read later.
     crls: HashMap<PathBuf, Vec<CertificateRevocationListDer<'static>>>,
     /// Tells whether tickets of an earlier configuration are still good: the
@@ -72,6 +78,19 @@ impl Built {
     /// revocation lists.
     pub fn trusts_as(&self, other: &Built) -> bool {
         self.crls == other.crls && self.tls_fingerprint == other.tls_fingerprint
+    }
+
+    /// What is in force, in short: for the audit log.
+    pub fn described(&self) -> serde_json::Value {
+        let Snapshot { policy, nas, identities, .. } = &self.snapshot;
+        serde_json::json!({
+            "files": self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "digest": self.digest,
+            "policy": policy.revision(),
+            "nas": nas.all().len(),
+            "identities": identities.all().len(),
+            "profiles": self.profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>(),
+        })
     }
 
     /// What the facts of tests and questions are made with.
@@ -194,6 +213,7 @@ pub fn build(
     let max_eap_len = builder.max_eap_len(config);
     builder.http(config);
     let changes = builder.changes(config);
+    let syslog = builder.syslog(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
         if let Some(rules) = &rules {
@@ -240,7 +260,17 @@ pub fn build(
                 timezone,
                 changes,
             };
-            Ok(Built { snapshot, profiles, files, warnings, radsec: Arc::new(radsec), crls, tls_fingerprint })
+            Ok(Built {
+                snapshot,
+                profiles,
+                files,
+                warnings,
+                radsec: Arc::new(radsec),
+                digest: digest_of(&source.text),
+                syslog,
+                crls,
+                tls_fingerprint,
+            })
         }
         _ => Err(Faults { errors, files }),
     }
