@@ -234,6 +234,19 @@ impl Store {
         Ok(page(items, limit, |s| s.id))
     }
 
+    /// How many sessions go on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_live_sessions(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for partition in self.partitions.between(Family::Session, None, None) {
+            let sql = format!("SELECT count(*) AS n FROM {} WHERE ended_us IS NULL", partition.table());
+            count += self.db.number(Sql::new(sql)).await?.unsigned_abs();
+        }
+        Ok(count)
+    }
+
     /// Sessions that go on, newest first, each with the decision that let it in last.
     ///
     /// # Errors
