@@ -14,3 +14,6 @@ CREATE TABLE accounting_{p} (
     output_octets   INTEGER,
     session_time    INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- "when did this NAS restart": few.
+CREATE INDEX accounting_{p}_restarts ON accounting_{p} (event_us) WHERE status IN (7, 8);

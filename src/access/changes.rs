@@ -146,8 +146,7 @@ fn goes_on(session: &Session, over: Timestamp) -> bool {
 /// The NAS of a session, as it is configured now.
 pub fn nas_of<'a>(session: &Session, snapshot: &'a Snapshot) -> Option<&'a Arc<Nas>> {
     let at = session.nas_address().and_then(|address| snapshot.nas.lookup(address));
-    at.filter(|nas| nas.name == session.key.nas_name)
-        .or_else(|| snapshot.nas.all().iter().find(|nas| nas.name == session.key.nas_name))
+    at.filter(|nas| nas.name == session.key.nas_name).or_else(|| snapshot.nas.named(&session.key.nas_name))
 }
 
 /// A request, and where it goes.

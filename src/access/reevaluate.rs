@@ -70,7 +70,8 @@ pub fn look(decision: &Decision, snapshot: &Snapshot, now: Timestamp) -> Look {
     if decision.outcome != DecisionOutcome::Accept && decision.enforced {
         return Look::alone("it was not let in by this decision");
     }
-    let Some(nas) = snapshot.nas.lookup(decision.nas_address).filter(|nas| nas.name == decision.nas_name) else {
+    // By name: over TLS a NAS is known by its certificate, wherever it asks from.
+    let Some(nas) = snapshot.nas.named(&decision.nas_name) else {
         return Look::alone("its NAS is not configured any more");
     };
     if nas.mode == NasMode::Observe {
@@ -139,7 +140,14 @@ fn is_cut(leaf: &CertificateFacts) -> bool {
 }
 
 fn ended(reason: Reason, detail: String) -> Difference {
-    Difference { reason: Some(reason), detail, goal: Goal::End, target: Target("denied".into()) }
+    // Who stops a change for one reason has said nothing about the next.
+    let target = Target(format!("denied {} {}", reason.code(), short(detail.as_bytes())));
+    Difference { reason: Some(reason), detail, goal: Goal::End, target }
+}
+
+/// What tells two texts apart, in hexadecimal.
+fn short(text: &[u8]) -> String {
+    digest(&SHA256, text).as_ref().iter().take(TARGET_LEN).map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The certificates between the endpoint's and the anchor, as the record has them.
@@ -204,8 +212,6 @@ fn compare(decision: &Decision, profile: &str, rules: &str, spelled: &Spelled) -
         None => format!("it gets the profile {profile} (rule {rules})"),
     };
     let all: String = is.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    let digest = digest(&SHA256, all.as_bytes());
-    let digest: String = digest.as_ref().iter().take(TARGET_LEN).map(|octet| format!("{octet:02x}")).collect();
-    let target = Target(format!("{profile} {digest}"));
+    let target = Target(format!("{profile} {}", short(all.as_bytes())));
     Some(Difference { reason: None, detail, goal: Goal::Move { vlan, role }, target })
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The most periods of one answer: a week of five minutes.
 const MAX_PERIODS: u32 = 2_016;
+/// How long the database may take to say how large it is.
+const SIZES: Duration = Duration::from_secs(3);
 /// How far back it goes when nothing is said.
 const DEFAULT_SPAN: Duration = Duration::from_secs(24 * 3600);
 
@@ -52,8 +54,10 @@ pub(super) async fn usage(
 
 /// How much room records take, how long they are kept, and what waits for the
 /// database.
-pub(super) async fn storage(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
-    let (sizes, octets) = state.store.sizes().await?;
+pub(super) async fn storage(State(state): State<ApiState>) -> Json<Value> {
+    // The journal can be told of while the database is away.
+    let sizes = tokio::time::timeout(SIZES, state.store.sizes()).await.ok().and_then(Result::ok);
+    let (sizes, octets) = sizes.map_or((Vec::new(), None), |(sizes, octets)| (sizes, Some(octets)));
     let backlog = state.writer.backlog();
     let families: Vec<Value> = sizes
         .iter()
@@ -67,7 +71,7 @@ pub(super) async fn storage(State(state): State<ApiState>) -> Result<Json<Value>
             })
         })
         .collect();
-    Ok(Json(json!({
+    Json(json!({
         "database_octets": octets,
         "families": families,
         "journal": {
@@ -76,5 +80,5 @@ pub(super) async fn storage(State(state): State<ApiState>) -> Result<Json<Value>
             "caught_up": backlog.caught_up,
             "database_takes_records": backlog.database,
         },
-    })))
+    }))
 }

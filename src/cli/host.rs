@@ -8,7 +8,7 @@ use crate::config::{Config, Source, database};
 use crate::ids::DecisionId;
 use crate::inventory::seal::Seal;
 use crate::server;
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, StoreError};
 use crate::transport::clock::Clock;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub struct Host {
     pub source: Source,
     pub data_dir: PathBuf,
     pub location: Location,
+    /// Whether a server has made the tables of its database.
+    pub has_database: bool,
     pub stored: Stored,
 }
 
@@ -32,18 +34,18 @@ impl Host {
         let (config, source) = Config::load(file).map_err(|e| e.to_string())?;
         let data_dir = source.resolve(&config.server.data_dir);
         let location = database::location(&config, &source).map_err(|e| e.to_string())?;
-        let stored = if is_there(&location) {
-            let store = Store::open_to_read(&location).await.map_err(|e| format!("{location}: {e}"))?;
-            server::inventory(&store, &data_dir).await.map_err(|e| format!("{location}: {e}"))?
-        } else {
-            Stored::default()
+        let store = match Store::open_to_read(&location).await {
+            _ if !is_there(&location) => None,
+            Ok(store) => Some(store),
+            Err(StoreError::Empty) => None,
+            Err(e) => return Err(format!("{location}: {e}")),
         };
-        Ok(Host { file: file.to_owned(), config, source, data_dir, location, stored })
-    }
-
-    /// Whether there may be a database.
-    pub fn has_database(&self) -> bool {
-        is_there(&self.location)
+        let stored = match &store {
+            Some(store) => server::inventory(store, &data_dir).await.map_err(|e| format!("{location}: {e}"))?,
+            None => Stored::default(),
+        };
+        let has_database = store.is_some();
+        Ok(Host { file: file.to_owned(), config, source, data_dir, location, has_database, stored })
     }
 
     /// The database, to be read.
@@ -52,7 +54,7 @@ impl Host {
     /// In words, when there is none.
     pub async fn open(&self) -> Result<Store, String> {
         let location = &self.location;
-        if !is_there(location) {
+        if !self.has_database {
             return Err(format!("{location}: there is no database yet; nothing was decided"));
         }
         Store::open_to_read(location).await.map_err(|e| format!("{location}: {e}"))

@@ -101,7 +101,7 @@ fn list(args: &ListArgs) -> Result<(), String> {
     let (built, mut behaviours) = runtime()?.block_on(async {
         let host = Host::read(&args.config).await?;
         // Before the first start there is no database, and nothing was learned.
-        let behaviours = if host.has_database() {
+        let behaviours = if host.has_database {
             host.open().await?.behaviours().await.map_err(|e| e.to_string())?
         } else {
             Vec::new()

@@ -71,6 +71,10 @@ impl Pace {
         if self.by_nas.get(nas).is_some_and(|n| *n >= self.limits.per_nas) {
             return Err(Held::Nas);
         }
+        // What lies further ahead than one second was set before the clock was set back.
+        if self.next > now + BURST + Duration::from_secs(1) {
+            self.next = now;
+        }
         if self.next > now + BURST {
             return Err(Held::Rate(self.next - BURST));
         }
@@ -123,6 +127,15 @@ mod tests {
         assert_eq!(pace.begin("slow", after(0)), Ok(()));
         (0..7).for_each(|n| assert_eq!(pace.begin(&n.to_string(), after(1)), Ok(())));
         assert_eq!(pace.begin("more", after(2)), Err(Held::Full));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_up() {
+        let mut pace = Pace::new(Limits { in_flight: 10, per_nas: 10, per_second: 1 });
+        let later = START + Duration::from_secs(86_400);
+        assert_eq!(pace.begin("sw", later), Ok(()));
+        assert_eq!(pace.begin("sw", START), Ok(()));
+        assert!(matches!(pace.begin("sw", START), Err(Held::Rate(_))), "the pace is kept again");
     }
 
     proptest! {

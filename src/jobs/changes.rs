@@ -154,6 +154,11 @@ impl Dispatcher {
                 () = tokio::time::sleep(pause) => {}
             }
             self.save().await;
+            // What cannot be written would be done again after a crash: no more of it.
+            if !self.unsaved.is_empty() {
+                pause = LATER;
+                continue;
+            }
             pause = match self.dispatch().await {
                 Ok(pause) => pause,
                 Err(error) => {

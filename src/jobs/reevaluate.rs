@@ -190,7 +190,7 @@ impl Reevaluator {
             if let Err(error) = done {
                 // The writer of records tells of a database that is away; what was
                 // missed is found by the next look at all.
-                tracing::warn!(%error, "sessions could not be looked at again");
+                tracing::debug!(%error, "sessions could not be looked at again");
                 self.last = None;
             }
         }
@@ -373,7 +373,8 @@ impl Reevaluator {
             return Ok(());
         }
         let now = self.clock.now();
-        if self.last.is_none_or(|last| now.since(last) >= settings.recheck) {
+        // One that lies ahead was before the clock was set back.
+        if self.last.is_none_or(|last| last > now || now.since(last) >= settings.recheck) {
             return self.pass(Request { scope: Scope::All, trigger: "time".into(), at: now }).await;
         }
         let snapshot = self.engine.snapshot();

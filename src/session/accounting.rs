@@ -229,6 +229,18 @@ impl AccountingRecord {
         }
     }
 
+    /// When the session began that it is about, as far as it says so itself. A count of
+    /// no seconds says nothing: some NASes never count.
+    pub fn begun(&self) -> Option<Timestamp> {
+        match (self.status, self.session_time) {
+            (AccountingStatus::Start, _) => Some(self.event_time),
+            (AccountingStatus::Interim | AccountingStatus::Stop, Some(secs)) if secs > 0 => {
+                Some(self.event_time - Duration::from_secs(secs.into()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it says itself when it was.
     pub fn is_dated(&self) -> bool {
         self.digest.iter().take(4).any(|b| *b != 0)

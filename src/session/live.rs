@@ -7,22 +7,28 @@
 //! [`LiveSessions::load`] takes in what was found, before the record is taken in.
 
 use super::accounting::{AccountingRecord, AccountingStatus};
-use super::state::{Inference, Session, SessionKey};
-use crate::audit::decision::{Decision, DecisionOutcome, class_of};
+use super::state::{Inference, SLACK, Session, SessionKey};
+use crate::audit::decision::{Decision, DecisionOutcome, class_of, decision_of_class};
 use crate::ids::{DecisionId, SessionId};
 use crate::time::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-/// Sessions in memory, of about one KiB each. Beyond it those that were silent for
-/// longest are taken to have ended: only a NAS that makes sessions up gets there.
+/// Sessions in memory, of about one KiB each. Beyond it those of the NAS that has most
+/// are taken to have ended, those that were silent for longest first: only a NAS that
+/// makes sessions up gets there.
 pub const MAX_SESSIONS: usize = 500_000;
+/// One in so many makes room when there are too many, so that this is seldom.
+const ROOM: usize = 10;
 /// How long one that has ended stays in memory: late records, and roaming that is
 /// told by the new NAS after the old.
 pub const LINGER: Duration = Duration::from_secs(15 * 60);
-/// How much later than another one's beginning a session may have been heard of
-/// and yet be the earlier: NASes tell whole seconds, and a login precedes its Start.
-const SLACK: Duration = Duration::from_secs(5);
+/// Restarts of each device that are remembered for what is told late of the sessions
+/// that they ended.
+const MAX_RESTARTS: usize = 8;
+/// Devices of which restarts are remembered; of others, late records are not held
+/// against them.
+const MAX_RESTARTED: usize = 65_536;
 /// What is said of one decision's method, where it lets nobody in.
 const NO_SESSION: &str = "acl-download";
 
@@ -50,11 +56,17 @@ pub struct LiveSessions {
     all: HashMap<SessionId, Session>,
     /// The latest stay under each key.
     by_key: HashMap<SessionKey, SessionId>,
+    /// Earlier stays under the same key, where there are any.
+    earlier: HashMap<SessionKey, Vec<SessionId>>,
     by_station: HashMap<StationAt, Vec<SessionId>>,
     by_decision: HashMap<DecisionId, SessionId>,
     /// By station and Acct-Multi-Session-Id.
     by_stay: HashMap<(String, String), SessionId>,
     changed: BTreeSet<SessionId>,
+    /// When devices restarted, by NAS and device, the latest at the end.
+    restarts: HashMap<(String, String), Vec<Timestamp>>,
+    /// When any of them restarted last: what was told later needs no look at them.
+    restarted_last: Timestamp,
 }
 
 impl LiveSessions {
@@ -78,11 +90,69 @@ impl LiveSessions {
         self.all.values()
     }
 
-    /// Keys of sessions that the records are about and that are not here: they may
-    /// be stored.
-    pub fn unknown<'a>(&self, records: impl Iterator<Item = &'a AccountingRecord>) -> Vec<SessionKey> {
-        let keys: HashSet<SessionKey> = records.filter_map(AccountingRecord::key).collect();
-        keys.into_iter().filter(|key| !self.by_key.contains_key(key)).collect()
+    /// Keys of sessions that the records and decisions are about and that are not here:
+    /// they may be stored.
+    pub fn unknown<'a>(
+        &self,
+        records: impl Iterator<Item = &'a AccountingRecord>,
+        decisions: impl Iterator<Item = &'a Decision>,
+    ) -> Vec<SessionKey> {
+        let of_record = |record: &'a AccountingRecord| {
+            let key = record.key()?;
+            (!self.is_of_latest(&key, record)).then_some(key)
+        };
+        let of_decision = |decision: &'a Decision| {
+            let named = lets_in(decision) && decision.names.acct_session_id.is_some();
+            let key = named.then(|| key_of(decision))?;
+            (!self.by_key.contains_key(&key)).then_some(key)
+        };
+        let keys: HashSet<SessionKey> =
+            records.filter_map(of_record).chain(decisions.filter_map(of_decision)).collect();
+        keys.into_iter().collect()
+    }
+
+    /// MAC addresses of new sessions that may belong to a stay of which nothing is here,
+    /// each with the time at which it was told of.
+    pub fn wanted_stays<'a>(
+        &self,
+        records: impl Iterator<Item = &'a AccountingRecord>,
+        decisions: impl Iterator<Item = &'a Decision>,
+    ) -> Vec<(&'a str, Timestamp)> {
+        // One that was let in and not told of yet may itself belong to another's.
+        let told_of =
+            |id: &SessionId| self.all.get(id).is_some_and(|s| s.state() != super::SessionState::Authenticated);
+        let is_here =
+            |mac: &str, multi: &str| self.by_stay.get(&(mac.to_owned(), multi.to_owned())).is_some_and(told_of);
+        let of_record = |record: &'a AccountingRecord| {
+            let mac = record.mac.as_deref()?;
+            let known = match &record.names.multi_session_id {
+                Some(multi) => is_here(mac, multi),
+                None => record.class.is_none_or(|class| self.by_decision.contains_key(&class)),
+            };
+            // The key last: to make it costs the most.
+            (!known && !self.is_of_latest(&record.key()?, record)).then_some((mac, record.event_time))
+        };
+        let of_decision = |decision: &'a Decision| {
+            let mac = decision.mac.as_deref().filter(|_| lets_in(decision))?;
+            let multi = decision.names.multi_session_id.as_ref()?;
+            (!is_here(mac, multi)).then_some((mac, decision.at))
+        };
+        records.filter_map(of_record).chain(decisions.filter_map(of_decision)).collect()
+    }
+
+    /// Takes in that a device restarted, as it was stored.
+    pub fn load_restart(&mut self, nas_name: &str, device: &str, at: Timestamp) {
+        let key = (nas_name.to_owned(), device.to_owned());
+        if self.restarts.len() >= MAX_RESTARTED && !self.restarts.contains_key(&key) {
+            return;
+        }
+        self.restarted_last = self.restarted_last.max(at);
+        let known = self.restarts.entry(key).or_default();
+        known.push(at);
+        known.sort_unstable();
+        known.dedup();
+        let surplus = known.len().saturating_sub(MAX_RESTARTS);
+        known.drain(..surplus);
     }
 
     /// Takes in a stored session. It is not a change.
@@ -95,8 +165,16 @@ impl LiveSessions {
     fn put(&mut self, session: Session) {
         let id = session.id;
         let latest = self.by_key.get(&session.key).and_then(|known| self.all.get(known));
-        if latest.is_none_or(|known| known.id == id || known.reuse <= session.reuse) {
-            self.by_key.insert(session.key.clone(), id);
+        match latest.map(|known| (known.id, known.started_at() <= session.started_at())) {
+            Some((known, _)) if known == id => {}
+            Some((known, true)) => {
+                self.by_key.insert(session.key.clone(), id);
+                self.has_earlier(&session.key, known);
+            }
+            Some((_, false)) => self.has_earlier(&session.key, id),
+            None => {
+                self.by_key.insert(session.key.clone(), id);
+            }
         }
         if let Some(decision) = session.decision() {
             let holder = self.by_decision.entry(decision).or_insert(id);
@@ -124,6 +202,27 @@ impl LiveSessions {
         self.all.insert(id, session);
     }
 
+    fn has_earlier(&mut self, key: &SessionKey, id: SessionId) {
+        let earlier = self.earlier.entry(key.clone()).or_default();
+        if !earlier.contains(&id) {
+            earlier.push(id);
+        }
+    }
+
+    /// All stays under a key that are here, the latest first.
+    fn stays_of(&self, key: &SessionKey) -> Vec<&Session> {
+        let ids = self.by_key.get(key).into_iter().chain(self.earlier.get(key).into_iter().flatten());
+        let mut all: Vec<&Session> = ids.filter_map(|id| self.all.get(id)).collect();
+        all.sort_by_key(|s| std::cmp::Reverse((s.started_at(), s.id)));
+        all.dedup_by_key(|s| s.id);
+        all
+    }
+
+    /// How many stays under a key there were, so that a further one has another number.
+    fn next_reuse(&self, key: &SessionKey) -> u32 {
+        self.stays_of(key).iter().map(|s| s.reuse.saturating_add(1)).max().unwrap_or(0)
+    }
+
     /// Takes it out to change it; [`LiveSessions::put`] brings it back.
     fn take(&mut self, id: SessionId) -> Option<Session> {
         let session = self.all.remove(&id)?;
@@ -146,7 +245,18 @@ impl LiveSessions {
 
     fn forget(&mut self, id: SessionId) {
         let Some(session) = self.take(id) else { return };
-        let at = station_at(&session.key);
+        if let Some(ids) = self.earlier.get_mut(&session.key) {
+            ids.retain(|known| *known != id);
+            if ids.is_empty() {
+                self.earlier.remove(&session.key);
+            }
+        }
+        self.leaves(&session.key, id);
+    }
+
+    /// It is not, or no longer, where this key says.
+    fn leaves(&mut self, key: &SessionKey, id: SessionId) {
+        let at = station_at(key);
         if let Some(ids) = self.by_station.get_mut(&at) {
             ids.retain(|known| *known != id);
             if ids.is_empty() {
@@ -162,20 +272,11 @@ impl LiveSessions {
 
     /// Takes in that somebody was let in: a new session, or one that logged in again.
     pub fn decided(&mut self, decision: &Decision) {
-        if decision.outcome != DecisionOutcome::Accept && decision.enforced || decision.method == NO_SESSION {
+        if !lets_in(decision) || self.by_decision.contains_key(&decision.id) {
             return;
         }
-        if decision.class.is_none() || self.by_decision.contains_key(&decision.id) {
-            return;
-        }
-        let station = decision.mac.as_ref().or(decision.calling_station.as_ref()).cloned().unwrap_or_default();
         let names = &decision.names;
-        let mut key = SessionKey {
-            nas_name: decision.nas_name.clone(),
-            device: names.device.clone(),
-            acct_session_id: names.acct_session_id.clone().unwrap_or_default(),
-            station,
-        };
+        let mut key = key_of(decision);
         let known = match names.acct_session_id {
             Some(_) => self.by_key.get(&key).copied().filter(|id| self.is_live(*id)),
             None => self.at_port(&key, names.port().as_deref()),
@@ -188,8 +289,9 @@ impl LiveSessions {
         if key.acct_session_id.is_empty() {
             key.acct_session_id = class_of(decision.id);
         }
-        let reuse = self.by_key.get(&key).and_then(|id| self.all.get(id)).map_or(0, |s| s.reuse.saturating_add(1));
-        let session = Session::let_in(SessionId::new(decision.at), key.clone(), reuse, decision);
+        let reuse = self.next_reuse(&key);
+        let mut session = Session::let_in(SessionId::new(decision.at), key.clone(), reuse, decision);
+        self.join_stay(&mut session, None);
         self.change(session);
         self.supersede(&key);
     }
@@ -219,10 +321,7 @@ impl LiveSessions {
             }
             return None;
         };
-        let known = self.by_key.get(&key).copied();
-        let reused = known.and_then(|id| self.all.get(&id)).filter(|s| s.is_reused_by(record)).map(|s| s.reuse);
-        let mine =
-            known.filter(|_| reused.is_none()).or_else(|| self.unnamed(&key, record).filter(|_| known.is_none()));
+        let mine = self.stay_of(&key, record).or_else(|| self.unnamed(&key, record));
         let mut counted = Counted {
             nas_name: record.nas_name.clone(),
             at: record.event_time,
@@ -230,25 +329,32 @@ impl LiveSessions {
             output_octets: 0,
             began: false,
         };
-        let (before, session) = match mine.and_then(|id| self.take(id)) {
+        let (before, mut session) = match mine.and_then(|id| self.take(id)) {
             Some(mut session) => {
                 let before = (session.counters().input_octets(), session.counters().output_octets());
                 counted.began = session.state() == super::SessionState::Authenticated;
-                session.key = key.clone();
+                if session.key != key {
+                    self.leaves(&session.key, session.id);
+                    session.reuse = self.next_reuse(&key);
+                    session.key = key.clone();
+                }
                 session.merge(record);
                 (before, session)
             }
             None => {
                 counted.began = true;
-                let reuse = reused.map_or(0, |reuse| reuse.saturating_add(1));
-                let mut session = Session::new(SessionId::new(record.received), key.clone(), reuse, record);
-                if let Some(other) = self.same_stay(&session, record) {
-                    session.stay = other.stay;
-                    session.inherit(other);
-                }
-                ((0, 0), session)
+                let reuse = self.next_reuse(&key);
+                ((0, 0), Session::new(SessionId::new(record.received), key.clone(), reuse, record))
             }
         };
+        if counted.began {
+            self.join_stay(&mut session, record.class);
+        }
+        if record.event_time < self.restarted_last {
+            for restart in self.restarts.get(&(key.nas_name.clone(), key.device.clone())).into_iter().flatten() {
+                session.nas_restarted(*restart);
+            }
+        }
         let counters = session.counters();
         counted.input_octets = counters.input_octets().saturating_sub(before.0);
         counted.output_octets = counters.output_octets().saturating_sub(before.1);
@@ -260,12 +366,25 @@ impl LiveSessions {
         Some(counted)
     }
 
+    /// Whether a record is about the latest stay under its key, as most are.
+    fn is_of_latest(&self, key: &SessionKey, record: &AccountingRecord) -> bool {
+        self.by_key.get(key).and_then(|id| self.all.get(id)).is_some_and(|s| s.is_told_of_by(record))
+    }
+
+    /// Which of the stays under its key a record is about.
+    fn stay_of(&self, key: &SessionKey, record: &AccountingRecord) -> Option<SessionId> {
+        if self.is_of_latest(key, record) {
+            return self.by_key.get(key).copied();
+        }
+        self.stays_of(key).into_iter().find(|s| s.is_told_of_by(record)).map(|s| s.id)
+    }
+
     /// The session that was let in, and that this record is the first to name.
     fn unnamed(&self, key: &SessionKey, record: &AccountingRecord) -> Option<SessionId> {
         let is_unnamed = |s: &Session| {
             s.state() == super::SessionState::Authenticated
                 && s.key.nas_name == key.nas_name
-                && s.decision().is_some_and(|d| s.key.acct_session_id == class_of(d))
+                && decision_of_class(s.key.acct_session_id.as_bytes()).is_some()
         };
         if let Some(decision) = record.class {
             let id = self.by_decision.get(&decision)?;
@@ -275,17 +394,17 @@ impl LiveSessions {
         self.all.get(&id).filter(|s| is_unnamed(s)).map(|s| s.id)
     }
 
-    /// Another session of the same stay: told by Acct-Multi-Session-Id, or by the
-    /// Class of a decision that was made elsewhere.
-    fn same_stay(&self, session: &Session, record: &AccountingRecord) -> Option<&Session> {
+    /// Joins a new session with another of the same stay: told by Acct-Multi-Session-Id,
+    /// or by the Class of a decision that was made elsewhere.
+    fn join_stay(&self, session: &mut Session, class: Option<DecisionId>) {
         let multi = session.multi_session_id().map(|multi| (session.key.station.clone(), multi.to_owned()));
-        let by_multi = multi.and_then(|stay| self.by_stay.get(&stay));
+        let by_multi = multi.and_then(|stay| self.by_stay.get(&stay)).and_then(|id| self.all.get(id));
+        let by_class = class.and_then(|class| self.by_decision.get(&class)).and_then(|id| self.all.get(id));
         let same_station = |s: &&Session| s.key.station == session.key.station;
-        let by_class = || {
-            let id = record.class.and_then(|class| self.by_decision.get(&class))?;
-            self.all.get(id).filter(same_station)
-        };
-        by_multi.and_then(|id| self.all.get(id)).or_else(by_class)
+        if let Some(other) = by_multi.or(by_class.filter(same_station)) {
+            session.stay = other.stay;
+            session.inherit(other);
+        }
     }
 
     /// An endpoint has one session at a device: the one that began last. What was
@@ -309,6 +428,7 @@ impl LiveSessions {
     }
 
     fn restarted(&mut self, record: &AccountingRecord) {
+        self.load_restart(&record.nas_name, &record.names.device, record.event_time);
         let of_device = |s: &&Session| s.key.nas_name == record.nas_name && s.key.device == record.names.device;
         let ids: Vec<SessionId> = self.all.values().filter(of_device).map(|s| s.id).collect();
         for id in ids {
@@ -334,13 +454,33 @@ impl LiveSessions {
         let gone = |s: &&Session| !s.state().is_live() && s.last_at + LINGER <= now && !self.changed.contains(&s.id);
         let gone: Vec<SessionId> = self.all.values().filter(gone).map(|s| s.id).collect();
         gone.into_iter().for_each(|id| self.forget(id));
-        if self.all.len() > MAX_SESSIONS {
-            let mut oldest: Vec<(Timestamp, SessionId)> = self.all.values().map(|s| (s.last_at, s.id)).collect();
-            oldest.sort_unstable();
-            let surplus = self.all.len() - MAX_SESSIONS;
-            for (_, id) in oldest.into_iter().take(surplus) {
-                self.close(id, now, Inference::Silent);
-            }
+    }
+
+    /// Keeps the bound of [`MAX_SESSIONS`]. Call it when what had changed is stored, and
+    /// before more is taken in.
+    pub fn make_room(&mut self) {
+        self.keep_to(MAX_SESSIONS);
+    }
+
+    /// Forgets what has ended and is stored, and then takes sessions of the NAS that has
+    /// most to have ended. Those are forgotten next time.
+    fn keep_to(&mut self, most: usize) {
+        if self.all.len() <= most {
+            return;
+        }
+        let goal = most - most / ROOM;
+        let ended = |s: &&Session| !s.state().is_live() && !self.changed.contains(&s.id);
+        let ended = oldest(self.all.values().filter(ended), self.all.len() - goal);
+        ended.into_iter().for_each(|id| self.forget(id));
+        let mut by_nas: HashMap<&str, usize> = HashMap::new();
+        for session in self.all.values().filter(|s| s.state().is_live()) {
+            *by_nas.entry(&session.key.nas_name).or_default() += 1;
+        }
+        let largest = by_nas.into_iter().max_by_key(|(_, count)| *count).map(|(nas, _)| nas.to_owned());
+        let Some(largest) = largest.filter(|_| self.all.len() > most) else { return };
+        let of_largest = |s: &&Session| s.state().is_live() && s.key.nas_name == largest;
+        for id in oldest(self.all.values().filter(of_largest), self.all.len() - goal) {
+            self.close(id, Timestamp::default(), Inference::Silent);
         }
     }
 
@@ -348,6 +488,32 @@ impl LiveSessions {
     pub fn changes(&mut self) -> Vec<Session> {
         std::mem::take(&mut self.changed).iter().filter_map(|id| self.all.get(id)).cloned().collect()
     }
+}
+
+/// Whether somebody was let in, or would have been refused at a NAS that is only
+/// observed.
+fn lets_in(decision: &Decision) -> bool {
+    (decision.outcome == DecisionOutcome::Accept || !decision.enforced)
+        && decision.method != NO_SESSION
+        && decision.class.is_some()
+}
+
+/// What the NAS called the session when it asked; without a name of its own, if it
+/// gave none.
+fn key_of(decision: &Decision) -> SessionKey {
+    SessionKey {
+        nas_name: decision.nas_name.clone(),
+        device: decision.names.device.clone(),
+        acct_session_id: decision.names.acct_session_id.clone().unwrap_or_default(),
+        station: decision.mac.as_ref().or(decision.calling_station.as_ref()).cloned().unwrap_or_default(),
+    }
+}
+
+/// The sessions that were silent for longest, at most so many.
+fn oldest<'a>(some: impl Iterator<Item = &'a Session>, most: usize) -> Vec<SessionId> {
+    let mut all: Vec<(Timestamp, SessionId)> = some.map(|s| (s.last_at, s.id)).collect();
+    all.sort_unstable();
+    all.into_iter().take(most).map(|(_, id)| id).collect()
 }
 
 fn station_at(key: &SessionKey) -> StationAt {

@@ -178,7 +178,11 @@ fn what_has_ended_and_was_taken_is_forgotten_after_a_while() {
     live.sweep(much_later, LINGER);
     assert!(live.is_empty() && live.by_key.is_empty() && live.by_station.is_empty() && live.by_stay.is_empty());
     let late = record(INTERIM, "a", "1", 30, &[]);
-    assert_eq!(live.unknown([&late].into_iter()).len(), 1, "a late record looks for it in the database");
+    assert_eq!(
+        live.unknown([&late].into_iter(), [].into_iter()).len(),
+        1,
+        "a late record looks for it in the database"
+    );
 }
 
 #[test]
@@ -203,4 +207,105 @@ fn who_was_refused_has_no_session() {
     // At a switch that is only observed it was let in all the same.
     live.decided(&Decision { outcome: DecisionOutcome::Reject, enforced: false, ..accepted(0, names("a", None, "1")) });
     assert_eq!(live.len(), 1);
+}
+
+#[test]
+fn what_comes_late_is_told_of_the_stay_that_it_was_in() {
+    let mut live = LiveSessions::default();
+    let octets = |n: u8| [0, 0, 0, n];
+    live.told(&record(START, "a", "1", 0, &[]));
+    // The NAS restarted without a word, and counts from 1 again.
+    live.told(&record(START, "a", "1", 1_000, &[]));
+    live.told(&record(INTERIM, "a", "1", 1_600, &[(46, &[0, 0, 2, 88]), (42, &octets(7))]));
+    live.told(&record(INTERIM, "a", "1", 600, &[(46, &[0, 0, 2, 88]), (42, &octets(200))]));
+    // And a Stop of one whose Start was lost.
+    live.told(&record(STOP, "a", "1", 700, &[(46, &[0, 0, 0, 20]), (42, &octets(9))]));
+    let mut all: Vec<_> = live.iter().map(|s| (s.started_at(), s.counters().input_octets(), s.reuse)).collect();
+    all.sort();
+    assert_eq!(all, [(at(0), 200, 0), (at(680), 9, 2), (at(1_000), 7, 1)], "{live:#?}");
+    assert_eq!(live.unknown([&record(INTERIM, "a", "1", 900, &[])].into_iter(), [].into_iter()).len(), 1);
+    live.changes();
+    live.sweep(at(200_000), LINGER);
+    live.changes();
+    live.sweep(at(200_000), LINGER);
+    assert!(live.is_empty() && live.earlier.is_empty() && live.by_key.is_empty());
+}
+
+#[test]
+fn a_restart_ends_what_is_told_late_of_before() {
+    let mut live = LiveSessions::default();
+    live.told(&record(7, "a", "", 60, &[]));
+    live.told(&record(START, "a", "1", 0, &[]));
+    live.told(&record(START, "a", "2", 90, &[]));
+    assert_eq!(states(&live), [("1".into(), SessionState::Stopped), ("2".into(), SessionState::Started)]);
+    for n in 0..100 {
+        live.told(&record(7, "a", "", 100 + n, &[]));
+    }
+    assert_eq!(live.restarts.values().map(Vec::len).collect::<Vec<_>>(), [MAX_RESTARTS]);
+}
+
+#[test]
+fn a_login_that_is_repeated_before_accounting_begins_is_one_session() {
+    let mut live = LiveSessions::default();
+    live.decided(&accepted(0, names("a", None, "1")));
+    let again = accepted(3, names("a", None, "1"));
+    live.decided(&again);
+    live.told(&record(START, "a", "7", 4, &[(25, class_of(again.id).as_bytes())]));
+    assert_eq!(states(&live), [("7".into(), SessionState::Started)]);
+}
+
+#[test]
+fn a_login_at_a_new_place_belongs_to_the_stay_and_a_name_that_was_used_is_numbered() {
+    let mut live = LiveSessions::default();
+    live.told(&record(START, "ap1", "1", 0, &[(50, b"stay")]));
+    live.told(&record(STOP, "ap1", "1", 90, &[(50, b"stay")]));
+    let multi = SessionNames { multi_session_id: Some("stay".into()), ..names("ap1", None, "1") };
+    let decision = accepted(100, multi);
+    live.decided(&decision);
+    live.told(&record(START, "ap1", "1", 101, &[(25, class_of(decision.id).as_bytes()), (50, b"stay")]));
+    let mut reuses: Vec<_> = live.iter().map(|s| s.reuse).collect();
+    reuses.sort_unstable();
+    assert_eq!((reuses, live.iter().map(|s| s.stay).collect::<HashSet<_>>().len()), (vec![0, 1], 1), "{live:#?}");
+    // What is only in the database is looked for there.
+    let elsewhere = record(START, "ap3", "4", 200, &[(50, b"another stay")]);
+    assert_eq!(live.wanted_stays([&elsewhere].into_iter(), [].into_iter()), [(MAC, at(200))]);
+    let named = accepted(300, names("b", Some("x"), "1"));
+    assert_eq!(live.unknown([].into_iter(), [&named].into_iter()).len(), 1);
+}
+
+#[test]
+fn one_that_was_let_in_elsewhere_is_where_it_is_told_of() {
+    let mut live = LiveSessions::default();
+    let decision = accepted(0, names("ap1", None, "1"));
+    live.decided(&decision);
+    live.told(&record(START, "ap2", "1", 1, &[(25, class_of(decision.id).as_bytes())]));
+    let stations: Vec<_> = live.by_station.keys().map(|(_, device, _)| device.as_str()).collect();
+    assert_eq!((live.len(), stations), (1, vec!["ap2"]), "{live:#?}");
+}
+
+#[test]
+fn a_nas_that_makes_sessions_up_crowds_out_its_own() {
+    let mut live = LiveSessions::default();
+    let mut decision = accepted(0, names("a", None, "1"));
+    decision.nas_name = "honest".into();
+    live.decided(&decision);
+    // Each of a station of its own, and all told as of tomorrow.
+    for n in 0..100 {
+        live.keep_to(20);
+        let station = format!("02-00-5E-00-01-{n:02X}");
+        live.told(&AccountingRecord { mac: Some(station), ..record(START, "b", &format!("{n}"), 86_000, &[]) });
+        live.changes();
+    }
+    assert!(live.len() <= 22, "{}", live.len());
+    assert_eq!(live.iter().filter(|s| s.key.nas_name == "honest" && s.state().is_live()).count(), 1);
+}
+
+#[test]
+fn an_end_for_silence_that_a_wrong_clock_concluded_is_void_when_the_session_tells_of_itself() {
+    let mut live = LiveSessions::default();
+    live.told(&record(START, "a", "1", 0, &[]));
+    live.sweep(at(100_000_000), Duration::from_secs(86_400));
+    assert_eq!(states(&live)[0].1, SessionState::Inferred);
+    live.told(&record(INTERIM, "a", "1", 300, &[]));
+    assert_eq!(states(&live)[0].1, SessionState::Active);
 }

@@ -3,9 +3,7 @@
 //!
 //! Records come in any order, late and more than once. [`Session::merge`]
 //! therefore takes the earlier, the later or the larger of two things, so that the
-//! same set of records ends in the same session whatever order it came in; but for
-//! a NAS that sets its counters back in the middle, where what comes late is not
-//! told from what was counted before.
+//! same set of records ends in the same session whatever order it came in.
 
 use super::accounting::{AccountingRecord, AccountingStatus};
 use super::meter::{Counters, Place};
@@ -25,6 +23,14 @@ const SILENT_INTERVALS: u32 = 3;
 /// However often it told of itself, a session is not over for being silent this
 /// long: a link that fails for a while loses everything.
 const SILENT_LEAST: Duration = Duration::from_secs(15 * 60);
+/// NASes tell whole seconds, and what they tell crosses on its way.
+pub(super) const SLACK: Duration = Duration::from_secs(5);
+/// How long a NAS is away at least that restarts: a session that seems to have begun
+/// later than this after all that was told of one that goes on is another.
+const AWAY: Duration = Duration::from_secs(60);
+/// How far the beginning that Acct-Session-Time implies may be from that which Start
+/// tells: some NASes count from when the endpoint had an address.
+const VAGUE: Duration = Duration::from_secs(5 * 60);
 /// Addresses of one session that are remembered, the latest.
 pub const MAX_ADDRESSES: usize = 16;
 
@@ -220,12 +226,44 @@ impl Session {
         session
     }
 
-    /// Whether the record is about another, later stay for which the NAS uses
-    /// the same id again: a Start after everything that is known of a session
-    /// that ended. Some NAS count from 1 again when they restart.
+    /// When the NAS told last of it, as far as that is known.
+    fn told_last(&self) -> Option<i64> {
+        let d = &self.details;
+        d.start_us.max(d.interim_us).max(d.stop_us)
+    }
+
+    /// Whether the record is about another, later stay for which the NAS uses the same
+    /// id again: what it tells of began after everything that was told of this one.
+    /// Some NAS count from 1 again when they restart, whether or not they say so.
     pub fn is_reused_by(&self, record: &AccountingRecord) -> bool {
-        record.status == AccountingStatus::Start
-            && self.stopped_at().is_some_and(|end| record.event_time > end.max(self.last_at))
+        let Some(last) = self.told_last() else {
+            // It was let in, and has ended without a word.
+            return record.status == AccountingStatus::Start
+                && self.stopped_at().is_some_and(|end| record.event_time > end);
+        };
+        let ended = !self.state().is_live();
+        match record.begun() {
+            Some(begun) if record.status == AccountingStatus::Start => {
+                let slack = if ended { Duration::ZERO } else { SLACK };
+                begun > Timestamp::from_micros(last) + slack
+            }
+            Some(begun) => begun > Timestamp::from_micros(last) + if ended { SLACK } else { AWAY },
+            None => false,
+        }
+    }
+
+    /// Whether the record is about an earlier stay of the same id: it was before this
+    /// one began.
+    pub fn is_later_than(&self, record: &AccountingRecord) -> bool {
+        let d = &self.details;
+        // What other records imply is no more than a hint of when it began.
+        let begun = d.start_us.map(|us| (us, SLACK)).or(d.implied_us.map(|us| (us, VAGUE)));
+        begun.is_some_and(|(us, slack)| record.event_time + slack < Timestamp::from_micros(us))
+    }
+
+    /// Whether a record with its key is about this stay.
+    pub fn is_told_of_by(&self, record: &AccountingRecord) -> bool {
+        !self.is_reused_by(record) && !self.is_later_than(record)
     }
 
     /// Takes in that it was let in, or logged in again.
@@ -291,18 +329,23 @@ impl Session {
     }
 
     /// Takes note that the NAS restarted at `restart`. A session with something
-    /// later to tell has outlived it.
+    /// later to tell has outlived it; one that must have ended, had ended by then.
     pub fn nas_restarted(&mut self, restart: Timestamp) {
         let d = &mut self.details;
-        if restart > self.last_at && d.restarted_us.is_none_or(|earlier| restart.as_micros() < earlier) {
+        if d.closed.is_none()
+            && restart > self.last_at
+            && d.restarted_us.is_none_or(|earlier| restart.as_micros() < earlier)
+        {
             d.restarted_us = Some(restart.as_micros());
         }
     }
 
-    /// Concludes at `at` that it must have ended.
+    /// Concludes at `at` that it must have ended. Whatever is heard of it then makes an
+    /// end for silence void, be it of before `at`: our clock may have been wrong.
     pub fn close(&mut self, at: Timestamp, why: Inference) {
         if self.state().is_live() {
-            self.details.closed = Some(Closed { at_us: at.max(self.last_at).as_micros(), why });
+            let at = if why == Inference::Silent { self.last_at } else { at.max(self.last_at) };
+            self.details.closed = Some(Closed { at_us: at.as_micros(), why });
         }
     }
 

@@ -62,9 +62,9 @@ fn a_stop_alone_makes_a_complete_session() {
 fn a_late_interim_takes_nothing_back() {
     let mut s = session(&record(Start, 0));
     s.merge(&record(Interim, 120));
-    let before = (*s.counters(), s.last_at, s.started_at(), s.state());
+    let before = (s.counters().clone(), s.last_at, s.started_at(), s.state());
     s.merge(&record(Interim, 60));
-    assert_eq!((*s.counters(), s.last_at, s.started_at(), s.state()), before);
+    assert_eq!((s.counters().clone(), s.last_at, s.started_at(), s.state()), before);
     s.merge(&record(Stop, 180));
     s.merge(&record(Interim, 150));
     assert_eq!((s.state(), s.counters().session_time()), (SessionState::Stopped, 180));
@@ -91,16 +91,35 @@ fn a_restart_ends_what_has_nothing_later_to_tell() {
     assert_eq!(s.state(), SessionState::Active, "it was still there after that restart");
     s.merge(&record(Stop, 90));
     assert_eq!(s.terminate_cause().as_deref(), Some("User-Request"));
+    let mut silent = session(&record(Interim, 60));
+    silent.close(at(1_000), Inference::Silent);
+    silent.nas_restarted(at(5_000));
+    assert_eq!(silent.stopped_at(), Some(at(60)), "it had ended by then");
 }
 
 #[test]
-fn only_a_start_after_the_end_reuses_the_id() {
+fn what_began_after_all_that_was_told_is_another_stay_of_the_same_id() {
+    let begun = |status, secs, lasted| AccountingRecord { session_time: Some(lasted), ..record(status, secs) };
     let mut s = session(&record(Start, 0));
-    assert!(!s.is_reused_by(&record(Start, 500)), "it has not ended");
+    s.merge(&record(Interim, 40));
+    // The NAS restarted without a word, or the Start was sent again.
+    assert!(s.is_reused_by(&record(Start, 500)));
+    assert!(!s.is_reused_by(&record(Start, 45)));
+    assert!(!s.is_reused_by(&begun(Interim, 500, 500)) && s.is_reused_by(&begun(Interim, 500, 300)));
+    assert!(!s.is_reused_by(&begun(Interim, 500, 0)), "it never counts");
     s.merge(&record(Stop, 60));
     assert!(!s.is_reused_by(&record(Start, 60)));
     assert!(!s.is_reused_by(&record(Interim, 500)));
-    assert!(s.is_reused_by(&record(Start, 61)));
+    assert!(s.is_reused_by(&record(Start, 61)) && s.is_reused_by(&begun(Stop, 500, 430)));
+}
+
+#[test]
+fn what_was_before_the_beginning_is_of_an_earlier_stay() {
+    let mut s = session(&AccountingRecord { session_time: Some(60), ..record(Interim, 1_060) });
+    assert!(!s.is_later_than(&record(Start, 980)), "how long it lasted may be counted from later on");
+    assert!(s.is_later_than(&record(Interim, 600)));
+    s.merge(&record(Start, 1_000));
+    assert!(s.is_later_than(&record(Start, 980)) && !s.is_later_than(&record(Start, 996)));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::inventory::observation::Observation;
 use crate::session::live::LiveSessions;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -122,6 +122,8 @@ struct Batch {
     end: Position,
     sessions: Vec<crate::session::Session>,
     usage: Usage,
+    /// Without usage and endpoints: the database does not take them.
+    bare: bool,
 }
 
 impl Applier {
@@ -138,7 +140,6 @@ impl Applier {
         store.load_live(&mut sessions).await?;
         let place = reader.place();
         let began = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).end;
-        store.begin_journal(journal, place).await?;
         let endpoints = Endpoints::default();
         let pruned = Instant::now();
         Ok(Self { store, _claim: claim, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
@@ -170,6 +171,8 @@ impl Applier {
                 }
             }
             let fresh = batch.fresh;
+            // What the batches before had changed is stored.
+            self.sessions.make_room();
             self.store_batch(batch).await;
             self.shared.progress.stored(self.place, fresh);
             for done in swept.drain(..) {
@@ -177,7 +180,7 @@ impl Applier {
                 let _ = done.send(());
             }
             self.metrics.set_store_behind(self.shared.progress.behind());
-            if commands.is_closed() {
+            if commands.is_closed() && commands.is_empty() {
                 return;
             }
         }
@@ -256,8 +259,19 @@ impl Applier {
             };
             self.endpoints.forget();
             self.metrics.store_failed();
-            if is_of_one_record(&error) && self.sift(&mut batch).await {
-                continue;
+            // One that was dropped, though nobody heard that it was, is made anew. A
+            // database that is away says no more than it has said.
+            let _ = tokio::time::timeout(RETRY_MOST, self.store.partitions.read(&self.store.db)).await;
+            if is_of_one_record(&error) {
+                if self.sift(&mut batch).await {
+                    continue;
+                }
+                // No record is to blame by itself: what follows from all of them is.
+                if prepared && !std::mem::replace(&mut batch.bare, true) {
+                    tracing::error!(%error, "the database refuses usage and endpoints of some records: they are left out");
+                    self.metrics.record_refused();
+                    continue;
+                }
             }
             let since: Instant = *since.get_or_insert_with(Instant::now);
             if self.shared.database.swap(false, Ordering::Relaxed) || reminded.elapsed() > REMIND {
@@ -274,53 +288,65 @@ impl Applier {
         }
     }
 
-    async fn try_batch(&mut self, batch: &mut Batch, prepared: &mut bool) -> Result<(), StoreError> {
-        if !*prepared {
-            self.take_in(batch).await?;
-            *prepared = true;
-        }
-        self.write(batch).await
-    }
-
     /// What follows from the records for sessions and usage: once, whether or not
-    /// the database then takes it at the first try.
-    async fn take_in(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        let accounting = batch.items.iter().filter_map(|item| match &item.record {
-            Record::Accounting(record) => Some(&**record),
-            Record::Decision(_) => None,
-        });
-        let unknown = self.sessions.unknown(accounting);
-        for session in self.store.sessions_by_key(&unknown).await? {
+    /// the database then takes it at the first try; and of those records alone that
+    /// the database did not have yet.
+    async fn take_in(&mut self, batch: &mut Batch, mut fresh: HashSet<Vec<u8>>) -> Result<(), StoreError> {
+        let accounting = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Accounting(record) => Some(&**record),
+                Record::Decision(_) => None,
+            })
+        };
+        let decisions = || {
+            batch.items.iter().filter_map(|item| match &item.record {
+                Record::Decision(decision) => Some(&**decision),
+                Record::Accounting(_) => None,
+            })
+        };
+        let unknown = self.sessions.unknown(accounting(), decisions());
+        let wanted = self.sessions.wanted_stays(accounting(), decisions());
+        let mut found = self.store.sessions_by_key(&unknown).await?;
+        found.extend(self.store.sessions_of_stations(&wanted).await?);
+        for session in found {
             self.sessions.load(session);
         }
         for item in &batch.items {
             match &item.record {
                 Record::Decision(decision) => self.sessions.decided(decision),
-                Record::Accounting(record) => {
+                // A record may be twice in one batch, too.
+                Record::Accounting(record) if fresh.remove(record.digest.as_slice()) => {
                     if let Some(counted) = self.sessions.told(record) {
                         batch.usage.add(&counted);
                     }
                 }
+                Record::Accounting(_) => {}
             }
         }
         batch.sessions = self.sessions.changes();
         Ok(())
     }
 
-    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn try_batch(&mut self, batch: &mut Batch, prepared: &mut bool) -> Result<(), StoreError> {
         let started = Instant::now();
         let rows: Vec<RecordRow<'_>> = batch.items.iter().map(RecordRow::of).collect();
-        self.store.make_room_for(&rows, &batch.sessions, &batch.usage).await?;
-        let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
+        self.store.make_room_for(&rows).await?;
         let mut tx = self.store.db.begin().await?;
         if !self.store.advance_journal(&mut tx, self.journal, self.place, batch.end).await? {
             self.place = batch.end;
             return Ok(());
         }
-        self.store.save_records(&mut tx, &rows).await?;
+        let fresh = self.store.save_records(&mut tx, &rows).await?;
+        if !*prepared {
+            self.take_in(batch, fresh).await?;
+            *prepared = true;
+        }
+        let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
         self.store.save_sessions(&mut tx, &batch.sessions).await?;
-        self.store.save_usage(&mut tx, &batch.usage).await?;
-        self.endpoints.observe(&mut tx, &contacts).await?;
+        if !batch.bare {
+            self.store.save_usage(&mut tx, &batch.usage).await?;
+            self.endpoints.observe(&mut tx, &contacts).await?;
+        }
         if let Some(now) = contacts.iter().map(|o| o.at).max().filter(|_| self.pruned.elapsed() > PRUNE) {
             self.endpoints.prune(&mut tx, now).await?;
             self.pruned = Instant::now();
@@ -377,14 +403,48 @@ fn contact(item: &Item) -> Option<Observation> {
 /// Whether the error is about what a record holds, rather than about the database.
 fn is_of_one_record(error: &StoreError) -> bool {
     let StoreError::Database(error) = error else {
-        return matches!(error, StoreError::Unreadable { .. });
+        // Of a table that was dropped meanwhile, another is made at the next try.
+        let meanwhile = ["partitions", "journal_place"];
+        return matches!(error, StoreError::Unreadable { table, .. } if !meanwhile.contains(table));
     };
     // SQLSTATE classes 22 and 23 (data, constraints) and 54 (limits).
     let by_class = |code: &str| code.len() == 5 && ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+    // SQLite's SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH, with what extends them.
+    let by_number = |code: &str| code.len() < 5 && code.parse::<u32>().is_ok_and(|n| (18..=20).contains(&(n & 0xff)));
     error.as_database_error().is_some_and(|e| {
         e.is_unique_violation()
             || e.is_check_violation()
             || e.is_foreign_key_violation()
-            || e.code().is_some_and(|code| by_class(&code))
+            || e.code().is_some_and(|code| by_class(&code) || by_number(&code))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::db::Sql;
+    use super::super::writer::{JOURNAL_MAX, Writer};
+    use super::*;
+    use crate::session::accounting::AccountingRecord;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_database_refuses_of_endpoints_holds_up_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON endpoint BEGIN SELECT RAISE(ABORT, 'refused'); END";
+        store.db.execute(Sql::new(trigger)).await.unwrap();
+        let writer = Writer::start(store.clone(), dir.path(), JOURNAL_MAX, Arc::new(Metrics::new())).await.unwrap();
+        for (id, endpoints) in [(b"1", 0), (b"2", 1)] {
+            let octets = [&[40, 6, 0, 0, 0, 1, 44, 3][..], id, &[31, 19], b"02-00-5e-00-00-01"].concat();
+            let now = Timestamp::from_unix_secs(1_764_000_000);
+            let record = AccountingRecord::from_octets(&octets, "sw1", [192, 0, 2, 1].into(), now).unwrap();
+            writer.submit(Record::Accounting(Box::new(record)), Box::new(|_| {})).unwrap();
+            writer.drain().await;
+            writer.settle(Duration::from_secs(20)).await;
+            assert_eq!(writer.backlog().behind, 0);
+            let count = store.db.number(Sql::new("SELECT count(*) AS n FROM endpoint")).await.unwrap();
+            assert_eq!(count, endpoints);
+            store.db.execute(Sql::new("DROP TRIGGER IF EXISTS refuse")).await.unwrap();
+        }
+        assert_eq!(store.accounting_count().await.unwrap(), 2);
+    }
 }

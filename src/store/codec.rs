@@ -2,6 +2,7 @@
 //! hold too, accounting as the attributes that came.
 
 use super::StoreError;
+use super::journal::MAX_FRAME;
 use super::records::text;
 use super::writer::Record;
 use crate::audit::decision::Decision;
@@ -23,7 +24,15 @@ pub(super) struct Encoded {
 /// Writes a record.
 pub(super) fn encode(record: &Record) -> Result<Encoded, StoreError> {
     match record {
-        Record::Decision(decision) => Ok(Encoded { kind: DECISION, content: text("decision", decision)?.into_bytes() }),
+        Record::Decision(decision) => {
+            let content = text("decision", decision)?.into_bytes();
+            // The letter counts, too. A longer frame would be read as the journal's end.
+            if content.len() >= MAX_FRAME {
+                let what = format!("a decision of {} octets is too long", content.len());
+                return Err(StoreError::Unreadable { table: "the journal", what });
+            }
+            Ok(Encoded { kind: DECISION, content })
+        }
         Record::Accounting(record) => {
             let mut content = Vec::with_capacity(record.attributes.len() + 64);
             content.extend_from_slice(&record.received.as_micros().to_le_bytes());

@@ -37,8 +37,19 @@ use std::time::Duration;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said so.
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Database(Arc<sqlx::Error>),
+    /// Nothing answers there, or it lets this server not in.
+    #[error("{what}\n  -> {remedy}")]
+    Unreachable {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// It is there, and no server has made its tables yet.
+    #[error("there is nothing in it yet: a server makes its tables when it starts")]
+    Empty,
     /// Its tables could not be brought to this version's form.
     #[error("its tables cannot be brought up to date: {0}")]
     Migration(Arc<sqlx::migrate::MigrateError>),
@@ -56,6 +67,15 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+}
+
+/// An error in words, without places in the source of the database.
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(e) => e.message().to_owned(),
+        sqlx::Error::PoolTimedOut => "no connection to it is to be had in time".into(),
+        other => other.to_string(),
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -97,9 +117,12 @@ impl Store {
     /// Opens the database to read it, as it is: that of a running server, too.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read, or no server has used it yet.
     pub async fn open_to_read(location: &Location) -> Result<Store, StoreError> {
         let store = Self::of(Db::open_to_read(location).await?);
+        if !store.db.has_tables().await? {
+            return Err(StoreError::Empty);
+        }
         store.partitions.read(&store.db).await?;
         Ok(store)
     }

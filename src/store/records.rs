@@ -4,14 +4,13 @@ use super::applier::Item;
 use super::db::{Arg, Kind, Sql, Tx};
 use super::journal::Position;
 use super::partition::Family;
-use super::usage::Usage;
 use super::writer::Record;
 use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::session::Session;
 use crate::session::accounting::AccountingRecord;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -99,16 +98,21 @@ fn accounting_values(r: &AccountingRecord, out: &mut Vec<Arg>) {
 }
 
 impl Store {
-    /// Makes the tables that these will lie in.
-    pub(super) async fn make_room_for(
-        &self,
-        rows: &[Row<'_>],
-        sessions: &[Session],
-        usage: &Usage,
-    ) -> Result<(), StoreError> {
-        let rows = rows.iter().map(|row| (row.family(), row.at()));
-        let sessions = sessions.iter().map(|s| (Family::Session, began(s)));
-        let all: Vec<(Family, Timestamp)> = rows.chain(sessions).chain(usage.places()).collect();
+    /// Makes the tables that these will lie in, and what follows from them.
+    pub(super) async fn make_room_for(&self, rows: &[Row<'_>]) -> Result<(), StoreError> {
+        let mut all = BTreeSet::new();
+        for row in rows {
+            match row {
+                Row::Decision(decision, _) => {
+                    all.extend([Family::Decision, Family::Session].map(|family| (family, hour_of(decision.at))));
+                }
+                Row::Accounting(record) => {
+                    all.insert((Family::Session, hour_of(record.received)));
+                    let families = [Family::Accounting, Family::UsageMinutes, Family::UsageHour, Family::UsageDay];
+                    all.extend(families.map(|family| (family, hour_of(record.event_time))));
+                }
+            }
+        }
         for (family, at) in all {
             self.partitions.ensure(&self.db, family, at).await?;
         }
@@ -120,8 +124,9 @@ impl Store {
         self.partitions.at(family, at).map(|p| p.table()).ok_or_else(missing)
     }
 
-    /// Stores records; those that are there already are left as they are.
-    pub(super) async fn save_records(&self, tx: &mut Tx, rows: &[Row<'_>]) -> Result<(), StoreError> {
+    /// Stores records; those that are there already are left as they are. Gives the
+    /// digests of the accounting records that were not.
+    pub(super) async fn save_records(&self, tx: &mut Tx, rows: &[Row<'_>]) -> Result<HashSet<Vec<u8>>, StoreError> {
         let (mut decisions, mut accounting) = (BTreeMap::new(), BTreeMap::new());
         let mut undated: BTreeMap<Timestamp, Vec<Arg>> = BTreeMap::new();
         for row in rows {
@@ -144,13 +149,17 @@ impl Store {
             tx.insert(&format!("{table} {DECISION}"), DECISION_KINDS, values, "ON CONFLICT DO NOTHING").await?;
         }
         let repeated = self.stored_last_week(tx, undated).await?;
+        let mut fresh = HashSet::with_capacity(rows.len());
         for (table, mut values) in accounting {
             if !repeated.is_empty() {
                 values = without(values, &repeated);
             }
-            tx.insert(&format!("{table} {ACCOUNTING}"), ACCOUNTING_KINDS, values, "ON CONFLICT DO NOTHING").await?;
+            let tail = "ON CONFLICT DO NOTHING RETURNING digest";
+            for row in tx.insert(&format!("{table} {ACCOUNTING}"), ACCOUNTING_KINDS, values, tail).await? {
+                fresh.insert(row.blob("digest")?.to_vec());
+            }
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// Which of these digests were stored in the week before theirs.
@@ -175,22 +184,29 @@ impl Store {
     /// Whether the database would take this record.
     pub(super) async fn try_record(&self, row: &Row<'_>) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        self.save_records(&mut tx, std::slice::from_ref(row)).await
+        self.save_records(&mut tx, std::slice::from_ref(row)).await.map(drop)
     }
 
-    /// Up to where the journal of this id is stored here.
-    pub(super) async fn journal_place(&self, journal: Uuid) -> Result<Option<Position>, StoreError> {
-        let sql = Sql::new("SELECT file, place FROM journal_place WHERE journal = ?").bind(journal.as_bytes());
-        let row = self.db.fetch_one(sql).await?;
-        row.map(|row| Ok(Position { file: row.counter("file")?, offset: row.counter("place")? })).transpose()
-    }
-
-    /// Makes sure that the database has a place for this journal.
-    pub(super) async fn begin_journal(&self, journal: Uuid, place: Position) -> Result<(), StoreError> {
-        let sql = "INSERT INTO journal_place (journal, file, place) VALUES (?, ?, ?) ON CONFLICT (journal) \
-                   DO UPDATE SET file = excluded.file, place = excluded.place";
-        let sql = Sql::new(sql).bind(journal.as_bytes()).bind(place.file).bind(place.offset);
-        self.db.execute(sql).await.map(drop)
+    /// Up to where the journal of this id is stored here; `reader` gives where it is
+    /// read on from.
+    ///
+    /// Its row is locked first: a transaction of a process that was killed may still be
+    /// on its way to its end, and what it stores must not be stored again.
+    pub(super) async fn begin_journal(
+        &self,
+        journal: Uuid,
+        reader: impl Fn(Position) -> Position,
+    ) -> Result<Position, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql = "INSERT INTO journal_place (journal, file, place) VALUES (?, 0, 0) ON CONFLICT (journal) \
+                   DO UPDATE SET file = journal_place.file RETURNING file, place";
+        let row = tx.fetch_one(Sql::new(sql).bind(journal.as_bytes())).await?;
+        let stored = row.map(|row| Ok::<_, StoreError>((row.counter("file")?, row.counter("place")?))).transpose()?;
+        let place = reader(stored.map(|(file, offset)| Position { file, offset }).unwrap_or_default());
+        let sql = Sql::new("UPDATE journal_place SET file = ?, place = ? WHERE journal = ?");
+        tx.execute(sql.bind(place.file).bind(place.offset).bind(journal.as_bytes())).await?;
+        tx.commit().await?;
+        Ok(place)
     }
 
     /// Moves the place of a journal on. Whether it was where it should be; if not,
@@ -219,6 +235,12 @@ impl Store {
     }
 }
 
+/// The beginning of an hour: no table ends within one.
+fn hour_of(at: Timestamp) -> Timestamp {
+    const HOUR_US: i64 = 3600 * 1_000_000;
+    Timestamp::from_micros(at.as_micros().div_euclid(HOUR_US) * HOUR_US)
+}
+
 /// When a session's id was made, which names its table.
 pub(super) fn began(session: &Session) -> Timestamp {
     session.id.made_at()
@@ -229,4 +251,27 @@ fn without(values: Vec<Arg>, these: &BTreeSet<Vec<u8>>) -> Vec<Arg> {
     let rows = values.chunks(ACCOUNTING_KINDS.len());
     let kept = rows.filter(|row| !matches!(row.first(), Some(Arg::Blob(Some(digest))) if these.contains(digest)));
     kept.flatten().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_journal_goes_on_where_the_last_transaction_ends_that_is_on_its_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let journal = Uuid::now_v7();
+        let (first, second) = (Position { file: 1, offset: 16 }, Position { file: 1, offset: 900 });
+        assert_eq!(store.begin_journal(journal, |place| place.max(first)).await.unwrap(), first);
+        let mut tx = store.db.begin().await.unwrap();
+        assert!(store.advance_journal(&mut tx, journal, first, second).await.unwrap());
+        let next = tokio::spawn({
+            let store = store.clone();
+            async move { store.begin_journal(journal, |place| place.max(first)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tx.commit().await.unwrap();
+        assert_eq!(next.await.unwrap().unwrap(), second);
+    }
 }

@@ -6,6 +6,9 @@ use super::{Store, StoreError};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
+/// Octets of a table up to which its rows are counted.
+const COUNTED: i64 = 32 << 20;
+
 /// How much room something takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -67,15 +70,18 @@ impl Store {
         Ok((sizes, self.db.number(Sql::new(whole)).await?.unsigned_abs()))
     }
 
-    /// About how many rows a table has: counting millions would take long.
+    /// How many rows a table has; of a large one of PostgreSQL, about how many, since
+    /// counting millions would take long.
     async fn rows_of(&self, table: &str) -> Result<u64, StoreError> {
-        let count = match self.db {
-            Db::Sqlite { .. } => Sql::new(format!("SELECT count(*) AS n FROM {table}")),
-            Db::Postgres(_) => {
-                let sql = "SELECT CAST(greatest(reltuples, 0) AS BIGINT) AS n FROM pg_class WHERE oid = to_regclass(?)";
-                Sql::new(sql).bind(table)
+        if let Db::Postgres(_) = self.db {
+            let sql = "SELECT CAST(CASE WHEN pg_relation_size(oid) < ? THEN -1 ELSE reltuples END AS BIGINT) AS n \
+                       FROM pg_class WHERE oid = to_regclass(?)";
+            let about = self.db.number(Sql::new(sql).bind(COUNTED).bind(table)).await?;
+            if let Ok(about) = u64::try_from(about) {
+                return Ok(about);
             }
-        };
+        }
+        let count = Sql::new(format!("SELECT count(*) AS n FROM {table}"));
         Ok(self.db.number(count).await?.unsigned_abs())
     }
 

@@ -12,12 +12,16 @@ use crate::session::live::{LINGER, LiveSessions};
 use crate::session::state::{Session, SessionDetails, SessionKey, SessionState};
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How far back a record may reach for its session: a NAS that could not reach us
 /// for a month may still deliver what it kept.
 const REACH: Duration = Duration::from_secs(5 * 7 * 24 * 3600);
+/// How long before one session of a stay another may have begun that is not in memory.
+const STAY: Duration = Duration::from_secs(48 * 3600);
+/// Restarts of each of the two latest weeks that are read at the start.
+const MAX_RESTARTS: i64 = 65_536;
 /// Octets of a key's digest: enough that two are never the same.
 const KEY_LEN: usize = 16;
 /// Sessions that are looked at when it is asked who had an address: one that has
@@ -33,7 +37,8 @@ const KINDS: &[Kind] = {
 };
 /// Of what may change, all.
 const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET stay_id = excluded.stay_id, key = excluded.key, \
-                      reuse = excluded.reuse, acct_session_id = excluded.acct_session_id, state = excluded.state, \
+                      reuse = excluded.reuse, device = excluded.device, station = excluded.station, \
+                      acct_session_id = excluded.acct_session_id, state = excluded.state, \
                       started_us = excluded.started_us, last_us = excluded.last_us, ended_us = excluded.ended_us, \
                       mac = excluded.mac, identity_name = excluded.identity_name, user_name = excluded.user_name, \
                       nas_port = excluded.nas_port, decision_id = excluded.decision_id, \
@@ -163,8 +168,43 @@ impl Store {
         Ok(found)
     }
 
+    /// The stored sessions of these MAC addresses that began within [`STAY`] before
+    /// each time: a session may belong to the stay of one of them.
+    pub(super) async fn sessions_of_stations(&self, wanted: &[(&str, Timestamp)]) -> Result<Vec<Session>, StoreError> {
+        let mut found = Vec::new();
+        let Some(since) = wanted.iter().map(|(_, at)| *at).min().map(|at| at - STAY) else { return Ok(found) };
+        let macs: BTreeSet<&str> = wanted.iter().map(|(mac, _)| *mac).collect();
+        let macs: Vec<Arg> = macs.into_iter().map(Arg::from).collect();
+        for partition in self.partitions.between(Family::Session, Some(since), None) {
+            for chunk in super::db::chunks(macs.clone(), self.db.rows_at_once()) {
+                let sql = format!("SELECT * FROM {} WHERE mac IN (", partition.table());
+                let sql = Sql::new(sql).rows(&[Kind::Text], chunk).then(") AND started_us > ?").bind(since);
+                for row in self.db.fetch(sql).await? {
+                    found.push(session_of_row(&row)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes restarts of devices that late records may have to be seen with.
+    async fn load_restarts(&self, into: &mut LiveSessions) -> Result<(), StoreError> {
+        for partition in self.partitions.between(Family::Accounting, None, None).into_iter().take(2) {
+            // As the index says it.
+            let sql = format!(
+                "SELECT nas_name, device, event_us FROM {} WHERE status IN (7, 8) ORDER BY event_us DESC LIMIT ?",
+                partition.table()
+            );
+            for row in self.db.fetch(Sql::new(sql).bind(MAX_RESTARTS)).await? {
+                into.load_restart(row.text("nas_name")?, row.text("device")?, row.time("event_us")?);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the sessions that go on, and those that ended lately, into memory.
     pub(super) async fn load_live(&self, into: &mut LiveSessions) -> Result<(), StoreError> {
+        self.load_restarts(into).await?;
         let partitions = self.partitions.between(Family::Session, None, None);
         let mut last = None;
         for partition in &partitions {
@@ -337,4 +377,29 @@ pub(super) fn session_of_row(row: &Row) -> Result<Session, StoreError> {
         last_at: row.time("last_us")?,
         details,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::accounting::AccountingRecord;
+
+    #[tokio::test]
+    async fn a_session_is_written_with_the_names_that_it_has_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let at = Timestamp::from_unix_secs(1_764_000_000);
+        let octets = [&[40, 6, 0, 0, 0, 1, 44, 3, b'1', 31, 19][..], b"02-00-5e-00-00-01"].concat();
+        let record = AccountingRecord::from_octets(&octets, "wlc", [192, 0, 2, 1].into(), at).unwrap();
+        let mut session = Session::new(SessionId::new(at), record.key().unwrap(), 0, &record);
+        store.partitions.ensure(&store.db, Family::Session, at).await.unwrap();
+        // Let in at one access point, and told of by the next.
+        for device in ["ap1", "ap2"] {
+            device.clone_into(&mut session.key.device);
+            let mut tx = store.db.begin().await.unwrap();
+            store.save_sessions(&mut tx, std::slice::from_ref(&session)).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(store.session(session.id).await.unwrap().unwrap(), session);
+        }
+    }
 }

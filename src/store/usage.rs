@@ -6,7 +6,7 @@ use super::partition::Family;
 use super::{Store, StoreError};
 use crate::session::live::Counted;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The periods, and the families that their tables are of.
@@ -19,6 +19,11 @@ const KINDS: &[Kind] = {
     use Kind::{Int, Text};
     &[Int, Text, Int, Int, Int, Int]
 };
+
+/// The most of anything in one period: 9 PB, which nobody counts in a day. A NAS that
+/// tells nonsense fills its own periods, and neither a column nor the sum of a
+/// thousand such NASes overflows.
+const MOST: u64 = 1 << 53;
 
 /// What was counted in one period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,18 +96,11 @@ impl Usage {
         for (family, period) in PERIODS {
             let begin = begin_of(period, counted.at);
             let sum = self.sums.entry((family, begin, counted.nas_name.clone())).or_default();
-            sum.input_octets = sum.input_octets.saturating_add(counted.input_octets);
-            sum.output_octets = sum.output_octets.saturating_add(counted.output_octets);
+            sum.input_octets = sum.input_octets.saturating_add(counted.input_octets).min(MOST);
+            sum.output_octets = sum.output_octets.saturating_add(counted.output_octets).min(MOST);
             sum.records += 1;
             sum.sessions += u64::from(counted.began);
         }
-    }
-
-    /// Which tables are needed.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Family, Timestamp)> {
-        let places: BTreeSet<(Family, Timestamp)> =
-            self.sums.keys().map(|(family, begin, _)| (*family, *begin)).collect();
-        places.into_iter()
     }
 }
 
@@ -128,7 +126,12 @@ impl Store {
             ]);
         }
         for (table, values) in tables {
-            let add = |column: &str| format!("{column} = {table}.{column} + excluded.{column}");
+            let add = |column: &str| {
+                format!(
+                    "{column} = CASE WHEN {table}.{column} > {MOST} - excluded.{column} THEN {MOST} \
+                     ELSE {table}.{column} + excluded.{column} END"
+                )
+            };
             let sums = ["input_octets", "output_octets", "records", "sessions"].map(add).join(", ");
             let tail = format!("ON CONFLICT (nas_name, begin_us) DO UPDATE SET {sums}");
             let into = format!("{table} (begin_us, nas_name, input_octets, output_octets, records, sessions)");

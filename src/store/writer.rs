@@ -191,7 +191,7 @@ impl Writer {
         let journal = tokio::task::spawn_blocking(move || Journal::open(&dir));
         let journal = journal.await.map_err(|e| StartError::Thread(std::io::Error::other(e)))??;
         let claim = store.db.claim().await?.ok_or(StartError::Claimed)?;
-        let place = store.journal_place(journal.id()).await?.unwrap_or_default();
+        let place = store.begin_journal(journal.id(), |place| journal.reader(place).place()).await?;
         let (queue, entries) = mpsc::channel(QUEUE);
         let (commands, asked) = mpsc::channel(16);
         let progress = Arc::new(Progress::new(place, journal.end()));

@@ -282,6 +282,12 @@ fn what_a_session_would_come_to_now_is_told_from_its_record() {
     assert_eq!(filter.goal, Goal::Move { vlan: None, role: None }, "a VLAN alone would not do");
     assert_ne!(vlan.target, filter.target);
 
+    // Over TLS a NAS has no address of its own.
+    let over_tls =
+        "[[nas]]\nname = \"sw\"\nradsec = { san_dns = \"sw.our.example\" }\nvendor = \"aruba-cx\"\nsite = \"hq\"\n";
+    assert_eq!(look(POLICY, &[CAMERA, IOT, over_tls]).standing, Standing::Same);
+
+    let mut targets = HashSet::new();
     for (policy, sections, reason) in [
         (
             POLICY.replace("permit", "forbid").replace("@order(\"10\") @profile(\"iot\")", ""),
@@ -303,7 +309,9 @@ fn what_a_session_would_come_to_now_is_told_from_its_record() {
     ] {
         let difference = differs(&decision, &snapshot(&policy, &sections));
         assert_eq!((difference.reason, &difference.goal), (Some(reason), &Goal::End), "{difference:?}");
+        targets.insert(difference.target);
     }
+    assert_eq!(targets.len(), 4, "who stops a change for one reason has said nothing about the next: {targets:?}");
     for nas in [NAS.replace("vendor", "mode = \"observe\"\nvendor"), NAS.replace("\"sw\"", "\"other\"")] {
         assert!(matches!(look(POLICY, &[CAMERA, IOT, &nas]).standing, Standing::LeftAlone(_)), "{nas}");
     }

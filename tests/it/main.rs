@@ -11,6 +11,7 @@ mod campus;
 mod change_queue;
 mod cli;
 mod coa;
+mod day;
 mod demo;
 mod durable;
 mod eap_tls;

@@ -149,6 +149,41 @@ async fn a_record_counts_once_and_a_restart_ends_sessions() {
     }
 }
 
+/// One that does not say when it was, received at a time.
+fn undated(status: AccountingStatus, session: &str, secs: i64) -> Record {
+    let told = Told { attributes: Vec::new(), secs };
+    told.with(40, &status.number().to_be_bytes()).with(44, session.as_bytes()).of(MAC)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_comes_again_after_the_end_is_no_new_session() {
+    for bed in Bed::both().await {
+        bed.store_all(vec![undated(Start, "a", 0), undated(Stop, "a", 20)]).await;
+        bed.store_all(vec![undated(Start, "a", 30)]).await;
+        let sessions = bed.sessions().await;
+        assert_eq!((sessions.len(), sessions[0].stopped_at()), (1, Some(at(20))), "{sessions:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_late_is_joined_with_what_is_no_longer_in_memory() {
+    for bed in Bed::both().await {
+        let told = |status, session: &str, ap: &str, secs| {
+            Told::new(status, session, secs).with(32, ap.as_bytes()).with(50, b"stay").of(MAC)
+        };
+        bed.store_all(vec![told(Start, "1", "ap1", 0), told(Stop, "1", "ap1", 100)]).await;
+        bed.store_all(vec![Told::new(On, "", 300).with(32, b"ap2").of("")]).await;
+        let later = Told::new(Start, "other", 20_000).of("02-00-5E-00-00-09");
+        bed.store_all(vec![later]).await;
+        let bed = bed.again().await;
+        bed.store_all(vec![told(Start, "2", "ap2", 101)]).await;
+        let sessions = bed.sessions().await;
+        let of = |session: &str| sessions.iter().find(|s| s.key.acct_session_id == session).unwrap();
+        assert_eq!(of("1").stay, of("2").stay, "{sessions:#?}");
+        assert_eq!(of("2").stopped_at(), Some(at(300)), "its access point restarted since");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_late_records_find_their_sessions() {
     for bed in Bed::both().await {
@@ -224,7 +259,7 @@ async fn usage_adds_up_by_five_minutes_hours_and_days() {
             let rows = usage(resolution).await;
             let sum = |of: fn(&cordon::store::usage::Sum) -> u64| rows.iter().map(|row| of(&row.sum)).sum::<u64>();
             assert_eq!((sum(|s| s.input_octets), sum(|s| s.output_octets)), (9_000, 18_000), "{rows:#?}");
-            assert_eq!(sum(|s| s.sessions), 1);
+            assert_eq!((sum(|s| s.sessions), sum(|s| s.records)), (1, 5), "one came twice");
         }
         let minutes = usage(Resolution::Minutes).await;
         assert_eq!(minutes.first().unwrap().sum.input_octets, 1_000, "{minutes:#?}");
@@ -233,6 +268,23 @@ async fn usage_adds_up_by_five_minutes_hours_and_days() {
             usage(Resolution::Minutes).await,
             bed.store.usage(Resolution::Minutes, None, at(-9_000), at(9_000), 100).await.unwrap()
         );
+    }
+}
+
+/// Nor is what comes after held up by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nas_that_counts_nonsense_fills_its_own_periods_alone() {
+    for bed in Bed::both().await {
+        let told = |session: &str, mac: &str, octets: u32| {
+            let all = octets.to_be_bytes();
+            Told::new(Interim, session, 60).with(42, &all).with(52, &all).with(43, &all).with(53, &all).of(mac)
+        };
+        for (n, octets) in [u32::MAX, u32::MAX, 1].into_iter().enumerate() {
+            bed.store_all(vec![told(&format!("s{n}"), &format!("02-00-5E-00-00-1{n}"), octets)]).await;
+        }
+        assert_eq!(bed.store.accounting_count().await.unwrap(), 3);
+        let rows = bed.store.usage(Resolution::Day, None, at(-99_000), at(99_000), 9).await.unwrap();
+        assert_eq!(rows.iter().map(|row| (row.sum.input_octets, row.sum.sessions)).collect::<Vec<_>>(), [(1 << 53, 3)]);
     }
 }
 

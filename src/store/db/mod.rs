@@ -12,11 +12,13 @@ use sql::{postgres_query, sqlite_query};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::log::LevelFilter;
 
 pub(super) static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(super) static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -42,12 +44,17 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// What PostgreSQL is told of each connection: no statement runs, and no lock is
 /// waited for, for longer, in milliseconds. A million identities are written in
 /// statements of 256.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
+    // Not that a table is there already.
+    ("client_min_messages", "warning"),
     ("application_name", "cordon"),
     ("statement_timeout", "60000"),
     ("lock_timeout", "10000"),
     ("idle_in_transaction_session_timeout", "120000"),
 ];
+/// How long anything that PostgreSQL is asked may take: longer than it lets a statement
+/// run, since a host that is gone says nothing at all.
+const DEADLINE: Duration = Duration::from_secs(75);
 /// Rows of one statement of SQLite. Each number of rows is a statement of its
 /// own, prepared once and then found in the connection's cache.
 const SQLITE_ROWS: usize = 64;
@@ -79,7 +86,7 @@ impl std::fmt::Display for Location {
 
 /// The number by which PostgreSQL knows the lock of the one server that writes records:
 /// "cordon" in ASCII.
-const CLAIM: i64 = 0x63_6f72_646f_6e;
+const CLAIM: i64 = 0x636f_7264_6f6e;
 /// How often, and after which time, one that another server seems to hold is asked for:
 /// PostgreSQL needs a moment to notice that a server has died.
 const CLAIM_TRIES: u32 = 20;
@@ -116,9 +123,10 @@ impl Db {
         match location {
             Location::File(path) => Self::open_file(path).await,
             Location::Url(url) => {
+                let options = postgres_options(url)?;
+                reach(&options).await?;
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-                let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS).options(SESSION);
-                let pool = pool.connect_with(options).await?;
+                let pool = pool.acquire_slow_level(LevelFilter::Off).connect_with(options).await?;
                 POSTGRES.run(&pool).await.map_err(migration)?;
                 Ok(Db::Postgres(pool))
             }
@@ -154,12 +162,23 @@ impl Db {
                 Ok(Db::Sqlite { write: read.clone(), read })
             }
             Location::Url(url) => {
-                let options = PgConnectOptions::from_str(url)?.options(SESSION);
-                let options = options.options([("default_transaction_read_only", "on")]);
+                let options = postgres_options(url)?.options([("default_transaction_read_only", "on")]);
+                reach(&options).await?;
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE);
                 Ok(Db::Postgres(pool.connect_with(options).await?))
             }
         }
+    }
+
+    /// Whether a server has made tables in it.
+    pub(super) async fn has_tables(&self) -> Result<bool, StoreError> {
+        let sql = match self {
+            Db::Sqlite { .. } => "SELECT count(*) AS n FROM sqlite_master WHERE name = 'partitions'",
+            Db::Postgres(_) => {
+                "SELECT CAST(count(*) AS BIGINT) AS n FROM pg_class WHERE oid = to_regclass('partitions')"
+            }
+        };
+        Ok(self.number(Sql::new(sql)).await? > 0)
     }
 
     /// Claims the database for this server. `None` when another one has it. SQLite's
@@ -189,7 +208,7 @@ impl Db {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Db::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Db::Postgres(pool) => Tx::Postgres(in_time(pool.begin()).await?),
         })
     }
 
@@ -198,7 +217,7 @@ impl Db {
         Ok(match self {
             Db::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Db::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+                Tx::Postgres(in_time(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?)
             }
         })
     }
@@ -207,7 +226,7 @@ impl Db {
     pub(super) async fn execute(&self, sql: Sql) -> Result<u64, StoreError> {
         Ok(match self {
             Db::Sqlite { write, .. } => sqlite_query(sql).execute(write).await?.rows_affected(),
-            Db::Postgres(pool) => postgres_query(sql).execute(pool).await?.rows_affected(),
+            Db::Postgres(pool) => in_time(postgres_query(sql).execute(pool)).await?.rows_affected(),
         })
     }
 
@@ -215,7 +234,9 @@ impl Db {
     pub(super) async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Db::Sqlite { read, .. } => sqlite_query(sql).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect(),
-            Db::Postgres(pool) => postgres_query(sql).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
+            Db::Postgres(pool) => {
+                in_time(postgres_query(sql).fetch_all(pool)).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
@@ -243,7 +264,7 @@ impl Tx {
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         Ok(match self {
             Tx::Sqlite(tx) => sqlite_query(sql).execute(&mut **tx).await?.rows_affected(),
-            Tx::Postgres(tx) => postgres_query(sql).execute(&mut **tx).await?.rows_affected(),
+            Tx::Postgres(tx) => in_time(postgres_query(sql).execute(&mut **tx)).await?.rows_affected(),
         })
     }
 
@@ -252,7 +273,7 @@ impl Tx {
         Ok(match self {
             Tx::Sqlite(tx) => sqlite_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
             Tx::Postgres(tx) => {
-                postgres_query(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+                in_time(postgres_query(sql).fetch_all(&mut **tx)).await?.into_iter().map(Row::Postgres).collect()
             }
         })
     }
@@ -306,10 +327,50 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await?,
-            Tx::Postgres(tx) => tx.commit().await?,
+            Tx::Postgres(tx) => in_time(tx.commit()).await?,
         }
         Ok(())
     }
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS).options(SESSION);
+    // A slow database is told of by the metrics; each statement of it says nothing new.
+    Ok(options.log_slow_statements(LevelFilter::Off, Duration::ZERO))
+}
+
+/// Connects once, since a pool would only say that there was no connection.
+async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let unreachable = |what: String, remedy| Err(StoreError::Unreachable { what, remedy });
+    match tokio::time::timeout(ACQUIRE, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => Ok(connection.close().await?),
+        Ok(Err(sqlx::Error::Database(e))) => {
+            let remedy = match e.code().as_deref() {
+                Some("3D000") => "make the database first: `createdb NAME` on the host of PostgreSQL",
+                Some("28000" | "28P01") => "correct user and password of the URL, or pg_hba.conf of PostgreSQL",
+                Some("57P03") => "it is starting or stopping: try again in a moment",
+                _ => "see the log of PostgreSQL",
+            };
+            unreachable(e.message().to_owned(), remedy)
+        }
+        Ok(Err(sqlx::Error::Tls(e))) => {
+            unreachable(format!("TLS: {e}"), "check sslmode and sslrootcert of the URL, and ssl of postgresql.conf")
+        }
+        Ok(Err(e)) => unreachable(
+            e.to_string(),
+            "is PostgreSQL running there, at this host and port, and does its listen_addresses name it?",
+        ),
+        Err(_) => unreachable(
+            format!("no answer within {} s", ACQUIRE.as_secs()),
+            "is the host right, and does a firewall let this server through?",
+        ),
+    }
+}
+
+/// What PostgreSQL was asked, or that it said nothing for too long.
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(DEADLINE, asked).await.unwrap_or_else(late)
 }
 
 /// Values in pieces of at most so many.

@@ -103,3 +103,14 @@ fn after_a_failure_nothing_of_it_is_read() {
     drop(journal);
     assert_eq!(contents(dir.path(), Position::default()), [b"xone".to_vec(), b"xtwo".to_vec()]);
 }
+
+#[test]
+fn a_journal_is_in_use_until_whoever_reads_it_on_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(dir.path()).unwrap();
+    let reader = journal.reader(Position::default());
+    drop(journal);
+    assert!(matches!(Journal::open(dir.path()), Err(JournalError::InUse(_))));
+    drop(reader);
+    assert!(Journal::open(dir.path()).is_ok());
+}

@@ -19,6 +19,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a file of the log begins with; the digit is the form's version.
@@ -69,7 +70,7 @@ pub struct Journal {
     first: u64,
     /// Octets of all files.
     size: u64,
-    _lock: File,
+    lock: Arc<File>,
 }
 
 impl Journal {
@@ -101,7 +102,7 @@ impl Journal {
             end: Position::default(),
             first: files.first().map_or(1, |(number, _)| *number),
             size: files.iter().map(|(_, length)| length).sum(),
-            _lock: lock,
+            lock: Arc::new(lock),
         };
         if let Some((number, length)) = files.last().copied() {
             let path = path(dir, number);
@@ -123,7 +124,8 @@ impl Journal {
     fn reopen(&mut self, path: &Path, length: u64) -> io::Result<()> {
         let mut file = OpenOptions::new().read(true).write(true).open(path)?;
         self.id = read_header(&mut file)?;
-        let mut reader = Reader::at(&self.dir, Position { file: self.end.file, offset: FILE_HEADER });
+        let mut reader =
+            Reader::at(&self.dir, Position { file: self.end.file, offset: FILE_HEADER }, self.lock.clone());
         let mut end = FILE_HEADER;
         while let Some((next, _)) = reader.next_of_file()? {
             end = next.offset;
@@ -219,7 +221,7 @@ impl Journal {
     /// Reads the log from `place` on, or from its beginning when that is later.
     pub fn reader(&self, place: Position) -> Reader {
         let first = Position { file: self.first, offset: FILE_HEADER };
-        Reader::at(&self.dir, place.max(first))
+        Reader::at(&self.dir, place.max(first), self.lock.clone())
     }
 }
 
@@ -229,16 +231,18 @@ pub struct Reader {
     dir: PathBuf,
     place: Position,
     file: Option<io::BufReader<File>>,
+    /// The log is nobody else's until whoever takes it on has ended, too.
+    lock: Arc<File>,
 }
 
 impl Reader {
-    fn at(dir: &Path, place: Position) -> Reader {
-        Reader { dir: dir.to_owned(), place, file: None }
+    fn at(dir: &Path, place: Position, lock: Arc<File>) -> Reader {
+        Reader { dir: dir.to_owned(), place, file: None, lock }
     }
 
     /// A reader of the same log from `place` on.
     pub fn moved_to(&self, place: Position) -> Reader {
-        Reader::at(&self.dir, place)
+        Reader::at(&self.dir, place, self.lock.clone())
     }
 
     /// Where the next frame begins.
