@@ -279,6 +279,19 @@ impl Store {
         Ok(page(items, limit, |s| s.id))
     }
 
+    /// How many sessions go on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_live_sessions(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for partition in self.partitions.between(Family::Session, None, None) {
+            let sql = format!("SELECT count(*) AS n FROM {} WHERE state <> 'stopped' AND ended_us IS NULL", partition.table());
+            count += self.db.number(Sql::new(sql)).await?.unsigned_abs();
+        }
+        Ok(count)
+    }
+
     /// Sessions that may go on at `now`, of one identity or of all, newest first, each
     /// with the decision that let it in last.
     ///
