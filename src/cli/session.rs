@@ -239,7 +239,7 @@ async fn list(args: &ListArgs) -> Result<(), String> {
     let store = host.open().await?;
     let snapshot = host.build()?.snapshot;
     let at = |session: &Session| {
-        let nas = snapshot.nas.all().iter().find(|nas| nas.name == session.key.nas_name);
+        let nas = snapshot.nas.named(&session.key.nas_name);
         args.which.site.as_deref().is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
     };
     let filter = args.which.known(&store, &snapshot).await?;

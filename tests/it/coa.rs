@@ -371,6 +371,36 @@ fn what_is_on_its_way_when_a_wave_is_stopped_ends_as_its_nas_answers() {
 }
 
 #[test]
+fn many_that_the_api_asks_for_are_held_unless_it_says_at_once() {
+    const CAMERAS: usize = 25;
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = serve(nas.port, "standard", "", CAMERAS);
+    let file = server.path("cordon.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    server.in_force(|| {
+        std::fs::write(&file, format!("{config}\n[changes]\nhold_above = 20\nhold_secs = 600\n")).unwrap();
+        String::new()
+    });
+    log_in_all(&server, CAMERAS);
+    let all = |more: &str| {
+        let body = format!(r#"{{"change": "disconnect", "filter": {{"all": true}}{more}}}"#);
+        let (status, body) = post(&server, "/api/v1/changes", &body);
+        assert_eq!((status, &body["sessions"]), (202, &CAMERAS.into()), "{body}");
+        body["wave"].as_str().unwrap().to_owned()
+    };
+    let wave = |id: &str| server.get(&format!("/api/v1/waves/{id}"));
+    let held = all("");
+    assert_eq!(wave(&held)["state"], "held");
+    let (status, body) = post(&server, &format!("/api/v1/waves/{held}/abort"), "");
+    assert_eq!((status, &body["stopped"]), (200, &CAMERAS.into()), "{body}");
+    assert_eq!(nas.requests().len(), 0);
+    let id = all(r#", "at_once": true"#);
+    nas.first(CAMERAS, SOON);
+    wait_for("the end of the wave", SOON, || (wave(&id)["over"]["done"] == CAMERAS).then_some(()));
+}
+
+#[test]
 fn who_was_disconnected_is_shown_so_and_not_asked_for_again() {
     let dir = tempfile::tempdir().unwrap();
     let nas = CoaNas::start(dir.path(), &[]);
