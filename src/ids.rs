@@ -7,8 +7,16 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
+/// A text that is no id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("that is no id of a {what}; {command} shows them")]
+pub struct NoId {
+    what: &'static str,
+    command: &'static str,
+}
+
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $command:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
@@ -70,10 +78,10 @@ macro_rules! id {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = NoId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Uuid::parse_str(text).map(Self)
+                Uuid::parse_str(text).map(Self).map_err(|_| NoId { what: $what, command: $command })
             }
         }
     };
@@ -81,43 +89,43 @@ macro_rules! id {
 
 id!(
     /// One authentication attempt and what was decided.
-    DecisionId
+    DecisionId, "decision", "GET /api/v1/decisions"
 );
 id!(
     /// One stay of an endpoint on the network.
-    SessionId
+    SessionId, "session", "`cordon session list`"
 );
 id!(
     /// A user, device, machine, agent, service or model.
-    IdentityId
+    IdentityId, "identity", "`cordon identity list`"
 );
 id!(
     /// One change of one object of the inventory.
-    ChangeId
+    ChangeId, "change of the inventory", "`cordon identity history`"
 );
 id!(
     /// A switch, controller or other RADIUS client.
-    NasId
+    NasId, "NAS", "`cordon nas list`"
 );
 id!(
     /// A thing as it is seen on the wire.
-    EndpointId
+    EndpointId, "endpoint", "GET /api/v1/endpoints"
 );
 id!(
     /// One change that a session is to undergo.
-    ChangeOrderId
+    ChangeOrderId, "change", "`cordon session changes`"
 );
 id!(
     /// Changes that one cause asked of many sessions.
-    WaveId
+    WaveId, "wave", "`cordon session wave list`"
 );
 id!(
     /// One contradiction in what was seen of an endpoint.
-    SignalId
+    SignalId, "signal", "GET /api/v1/signals"
 );
 id!(
     /// One event of the audit log.
-    AuditEventId
+    AuditEventId, "event", "`cordon audit list`"
 );
 
 #[cfg(test)]

@@ -24,6 +24,10 @@ const AGAIN: Duration = Duration::from_secs(600);
 /// What is heard of a session this long after its end was confirmed tells that it
 /// goes on: until then it may be an Interim-Update that was on its way.
 const ECHO: Duration = Duration::from_secs(60);
+/// How long after a NAS confirmed that it ended a session, of which nothing was heard
+/// since, no other change to it is ordered by the server or for many at once: its
+/// Accounting-Stop is lost, or it never sends one.
+const CONFIRMED: Duration = Duration::from_secs(3600);
 
 /// What a change is ordered with.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +99,9 @@ impl Ordering<'_> {
 /// Whether a change to this target is to be ordered, given the latest one. One that
 /// is `alone` need not wait for a wave that it is part of.
 pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: bool, now: Timestamp) -> bool {
+    if is_ended(latest, session, now) {
+        return false;
+    }
     let Some(latest) = latest.filter(|life| life.order().target == *target) else { return true };
     let over = match latest {
         Life::Waiting(waiting) => return alone && waiting.is_behind(),
@@ -105,7 +112,7 @@ pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: 
         Ending::Aborted => false,
         // It was taken back, and is due again.
         Ending::Moot | Ending::Superseded => true,
-        Ending::Refused | Ending::Unanswered => now.since(over.at) >= AGAIN,
+        Ending::Refused | Ending::Unanswered | Ending::Untold => now.since(over.at) >= AGAIN,
         Ending::Done => {
             let last = over.order.attempts.last().map(|attempt| attempt.change);
             // A VLAN or role that was changed so does not show in the session.
@@ -114,6 +121,22 @@ pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: 
         }
         Ending::Gone => goes_on(session, over.at) && now.since(over.at) >= AGAIN,
     }
+}
+
+/// When the NAS confirmed that it ended the session, if nothing tells that it goes on
+/// all the same.
+pub fn confirmed_end(latest: Option<&Life>, session: &Session) -> Option<Timestamp> {
+    match latest {
+        Some(Life::Over(over)) if over.ended_session() && over.order.decision == session.decision() => {
+            (session.state().is_live() && !goes_on(session, over.at)).then_some(over.at)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the NAS confirmed lately that it ended the session.
+pub fn is_ended(latest: Option<&Life>, session: &Session, now: Timestamp) -> bool {
+    confirmed_end(latest, session).is_some_and(|at| now.since(at) < CONFIRMED)
 }
 
 fn goes_on(session: &Session, over: Timestamp) -> bool {
@@ -155,7 +178,12 @@ pub fn tell(wish: &Wish, session: &Session, snapshot: &Snapshot) -> Result<Told,
     let known = from.filter(|from| snapshot.nas.lookup(*from).is_some_and(|at| at.name == nas.name));
     let secret = secret
         .or_else(|| nas.secret.clone())
-        .ok_or_else(|| format!("{name} speaks RADIUS over TLS, and has no connection now"));
+        .ok_or_else(|| {
+            format!(
+                "{name} speaks RADIUS over TLS, and has no connection now; if a proxy stands between, say in coa = {{ address = \
+                 \"...\", secret = \"...\" }} where it takes changes over UDP"
+            )
+        });
     let address = address.or(known).ok_or_else(|| {
         format!("it is not known where {name} takes changes: its session came from no address that is its own now")
     });

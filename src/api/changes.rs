@@ -9,8 +9,8 @@ use crate::coa::life::{Attempt, Ending, Fared, Life, Order, WAITING};
 use crate::coa::wave::{Counts, Wave};
 use crate::enforcement::coa::{Change, Wish};
 use crate::ids::{ChangeOrderId, SessionId, WaveId};
-use crate::jobs::asked::{Asked, Placed, ask_many, ask_one, wish};
-use crate::store::changes::ChangeFilter;
+use crate::jobs::asked::{Asked, Placed, Unknown, ask_many, ask_one, meant, unknown, wish};
+use crate::store::changes::{ChangeFilter, WaveStep};
 use crate::store::read::SessionFilter;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -53,6 +53,9 @@ pub(super) struct Body {
     #[serde(default)]
     reason: String,
     filter: Option<Filter>,
+    /// Many begin at once, however many they are.
+    #[serde(default)]
+    at_once: bool,
 }
 
 /// Whose sessions.
@@ -113,12 +116,24 @@ pub(super) async fn ask_all(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let Json(body) = body.map_err(|e| Problem::body(e.body_text()))?;
     let asked = body.asked(from)?;
-    let filter = body
-        .filter
-        .filter(|f| f.all || [&f.nas, &f.site, &f.identity, &f.mac, &f.user].into_iter().any(Option::is_some));
-    let filter = filter.ok_or_else(|| {
-        Problem::parameter("filter", "say whose sessions: nas, site, identity, mac or user; or {\"all\": true}")
-    })?;
+    const WHOSE: &str = "say whose sessions: nas, site, identity, mac or user; or {\"all\": true}";
+    let filter = body.filter.ok_or_else(|| Problem::parameter("filter", WHOSE))?;
+    let given = [
+        ("nas", &filter.nas),
+        ("site", &filter.site),
+        ("identity", &filter.identity),
+        ("mac", &filter.mac),
+        ("user", &filter.user),
+    ];
+    let named: Vec<_> = given.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect();
+    match (filter.all, named.is_empty()) {
+        (false, true) => return Err(Problem::parameter("filter", WHOSE)),
+        (true, false) => {
+            let named = named.join(", ");
+            return Err(Problem::parameter("filter", format!("all contradicts {named}: say one or the other")));
+        }
+        _ => {}
+    }
     let sessions = SessionFilter {
         nas: filter.nas,
         mac: mac(filter.mac.as_deref())?,
@@ -126,13 +141,22 @@ pub(super) async fn ask_all(
         user: filter.user,
         ..SessionFilter::default()
     };
-    let snapshot = state.engine.snapshot();
-    let placed =
-        ask_many(&state.store, &snapshot, &sessions, filter.site.as_deref(), &asked, state.clock.now()).await?;
+    let (snapshot, store, now) = (state.engine.snapshot(), &state.store, state.clock.now());
+    let site = filter.site.as_deref();
+    if let Some(Unknown { field, detail }) = unknown(store, &snapshot, &sessions, site).await? {
+        return Err(Problem::unknown_name(field, detail));
+    }
+    let meant = meant(store, &snapshot, &sessions, site, now).await?;
+    let placed = ask_many(store, &snapshot, &meant.sessions, &asked, !body.at_once, now).await?;
     state.wake.wake();
     let body = match placed {
-        Placed::Few(ids) => json!({ "ids": ids, "sessions": ids.len() }),
-        Placed::Wave(id, total) => json!({ "wave": id, "sessions": total }),
+        Placed::Few(ids) => json!({ "ids": ids, "sessions": ids.len(), "ended_already": meant.ended }),
+        Placed::Wave(wave) => json!({
+            "wave": wave.id,
+            "sessions": wave.total,
+            "begins_at": wave.begins,
+            "ended_already": meant.ended,
+        }),
     };
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
@@ -195,16 +219,27 @@ pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) 
     found(&state, &id).await.map(Json)
 }
 
-/// Stops what is not done yet.
+/// Stops what is not sent yet.
 pub(super) async fn abort(
     State(state): State<ApiState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    if let Ok(wave) = id.parse() {
-        state.store.abort_wave(wave, &By::api(API, from), state.clock.now()).await?;
+    let step = match id.parse() {
+        Ok(wave) => state.store.abort_wave(wave, &By::api(API, from), state.clock.now()).await?,
+        Err(_) => WaveStep::Missing,
+    };
+    match step {
+        WaveStep::Made(stopped) => {
+            let mut shown = found(&state, &id).await?;
+            shown["stopped"] = stopped.stopped.into();
+            Ok(Json(shown))
+        }
+        WaveStep::Not(stands) => {
+            Err(Problem::conflict("wave_state", format!("the wave is {stands}: there is nothing to stop")))
+        }
+        WaveStep::Missing => Err(no_wave(&id)),
     }
-    found(&state, &id).await.map(Json)
 }
 
 /// Lets one go that is held.
@@ -213,15 +248,26 @@ pub(super) async fn release(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    if let Ok(wave) = id.parse() {
-        state.store.release_wave(wave, &By::api(API, from), state.clock.now()).await?;
-        state.wake.wake();
+    let step = match id.parse() {
+        Ok(wave) => state.store.release_wave(wave, &By::api(API, from), state.clock.now()).await?,
+        Err(_) => WaveStep::Missing,
+    };
+    match step {
+        WaveStep::Made(()) => {
+            state.wake.wake();
+            found(&state, &id).await.map(Json)
+        }
+        WaveStep::Not(stands) => Err(Problem::conflict("wave_state", format!("the wave is {stands}, and not held"))),
+        WaveStep::Missing => Err(no_wave(&id)),
     }
-    found(&state, &id).await.map(Json)
+}
+
+fn no_wave(id: &str) -> Problem {
+    Problem::not_found(format!("there is no wave {id:?}; GET /api/v1/waves shows them"))
 }
 
 async fn found(state: &ApiState, id: &str) -> Result<Value, Problem> {
-    let missing = || Problem::not_found(format!("there is no wave {id:?}"));
+    let missing = || no_wave(id);
     let wave: WaveId = id.parse().map_err(|_| missing())?;
     let (wave, counts) = state.store.wave(wave).await?.ok_or_else(missing)?;
     Ok(shown_wave(state, &wave, &counts))
@@ -241,6 +287,7 @@ fn shown_wave(state: &ApiState, wave: &Wave, counts: &Counts) -> Value {
         "sessions": total,
         "sessions_in_all": live,
         "waiting": counts.waiting,
+        "asking": counts.asking,
         "over": over,
         "aborted": aborted,
     })
@@ -250,16 +297,19 @@ fn shown_wave(state: &ApiState, wave: &Wave, counts: &Counts) -> Value {
 pub(super) fn shown(life: &Life) -> Value {
     let Order { id, session, decision, nas_name, who, identity, wave, cause, target: _, created, deadline, attempts } =
         life.order();
-    let (advice, ended, next, not_before) = match life {
-        Life::Over(over) => (Some(over.ending.advice()), Some(over.at), Vec::new(), None),
+    let (ended, next, not_before, asking) = match life {
+        Life::Over(over) => (Some(over.at), Vec::new(), None, None),
         Life::Waiting(waiting) => {
-            (None, None, waiting.chain().map(Wish::change).map(Change::code).collect(), Some(waiting.not_before))
+            let next = waiting.chain().map(Wish::change).map(Change::code).collect();
+            let asking = waiting.asks.as_ref();
+            let asking = asking.map(|a| json!({ "change": a.change.code(), "since": a.at, "address": a.to }));
+            (None, next, Some(waiting.not_before), asking)
         }
     };
     json!({
         "id": id,
         "state": life.code(),
-        "advice": advice,
+        "advice": life.advice(),
         "session": session,
         "decision": decision,
         "nas": nas_name,
@@ -276,26 +326,27 @@ pub(super) fn shown(life: &Life) -> Value {
         "ended_at": ended,
         "not_before": not_before,
         "next": next,
+        "asking": asking,
         "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
     })
 }
 
 fn attempt(attempt: &Attempt) -> Value {
-    let (result, cause, why) = match &attempt.fared {
-        Fared::Ack => ("ack", None, None),
-        Fared::Nak { error_cause } => ("nak", Some(ErrorCause::of(*error_cause)), None),
-        Fared::Silent => ("silent", None, None),
-        Fared::Untold { why } => ("untold", None, Some(why.as_str())),
+    let (cause, why) = match &attempt.fared {
+        Fared::Nak { error_cause } => (Some(ErrorCause::of(*error_cause)), None),
+        Fared::Untold { why } => (None, Some(why.as_str())),
+        Fared::Ack | Fared::Silent | Fared::WrongSecret => (None, None),
     };
     json!({
         "change": attempt.change.code(),
         "at": attempt.at,
         "answered_at": attempt.over,
-        "result": result,
+        "address": attempt.to,
+        "result": attempt.fared.code(),
         "error_cause": cause.and_then(ErrorCause::number),
         "error": cause.map(ErrorCause::code),
         "cause": cause.map(ErrorCause::cause),
-        "remedy": cause.map(ErrorCause::remedy),
+        "remedy": attempt.advice(),
         "why": why,
         "late": attempt.late,
     })

@@ -27,12 +27,22 @@ impl Problem {
 
     /// The query as a whole cannot be read.
     pub(super) fn query(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query", plain("the query", detail))
     }
 
     /// The body cannot be read.
     pub(super) fn body(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", plain("the body", detail))
+    }
+
+    /// A name that nobody and nothing has.
+    pub(super) fn unknown_name(field: &'static str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_name", detail) }
+    }
+
+    /// It is there, but stands where this cannot be done.
+    pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// There is no such thing.
@@ -57,6 +67,22 @@ impl Problem {
             "send the header \"Authorization: Bearer TOKEN\"; the token is in the file that [http] token_file names"
         };
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+}
+
+/// What the reader of a request says, without words that speak of its own workings.
+fn plain(what: &str, detail: impl Into<String>) -> String {
+    const OWN: [&str; 4] = [
+        "Failed to deserialize the JSON body into the target type: ",
+        "Failed to parse the request body as JSON: ",
+        "Failed to deserialize query string: ",
+        "Failed to deserialize query string",
+    ];
+    let detail = detail.into();
+    match OWN.into_iter().find_map(|own| detail.strip_prefix(own)) {
+        Some("") => format!("{what} cannot be read"),
+        Some(rest) => format!("{what}: {rest}"),
+        None => detail,
     }
 }
 

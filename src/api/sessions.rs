@@ -3,6 +3,8 @@
 use super::decisions::{CURSOR, TIME, limit, mac, parsed, time};
 use super::problem::Problem;
 use super::{ApiState, changes};
+use crate::access::changes::confirmed_end;
+use crate::coa::life::Life;
 use crate::ids::SessionId;
 use crate::session::state::{Session, SessionState};
 use crate::store::changes::ChangeFilter;
@@ -39,6 +41,7 @@ pub(super) async fn list(
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
+        may_go_on: None,
         nas: p.nas,
         mac: mac(p.mac.as_deref())?,
         identity: p.identity,
@@ -47,7 +50,7 @@ pub(super) async fn list(
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(shown).collect();
+    let items = all_shown(&state, &page.items).await?;
     Ok(Json(json!({ "items": items, "next": page.next })))
 }
 
@@ -55,7 +58,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
-    let mut shown = shown(&session);
+    let mut shown = shown(&session, state.store.latest_changes(&[id]).await?.get(&id));
     let filter = ChangeFilter { session: Some(id), ..ChangeFilter::default() };
     shown["changes"] = changes::latest(&state, &filter).await?.into();
     Ok(Json(shown))
@@ -85,14 +88,21 @@ pub(super) async fn who(
         _ => return Err(Problem::query("say one of: ip, mac, or nas with port")),
     };
     let at = parsed("at", p.at.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
-    let items: Vec<Value> = state.store.holders(&what, at).await?.iter().map(shown).collect();
+    let items = all_shown(&state, &state.store.holders(&what, at).await?).await?;
     Ok(Json(json!({ "at": at, "items": items })))
 }
 
-fn shown(session: &Session) -> Value {
+async fn all_shown(state: &ApiState, all: &[Session]) -> Result<Vec<Value>, Problem> {
+    let ids: Vec<SessionId> = all.iter().map(|session| session.id).collect();
+    let latest = state.store.latest_changes(&ids).await?;
+    Ok(all.iter().map(|session| shown(session, latest.get(&session.id))).collect())
+}
+
+fn shown(session: &Session, latest: Option<&Life>) -> Value {
     json!({
         "id": session.id,
         "state": session.state(),
+        "disconnect_confirmed_at": confirmed_end(latest, session),
         "started_at": session.started_at(),
         "last_at": session.last_at,
         "stopped_at": session.stopped_at(),

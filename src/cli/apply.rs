@@ -27,7 +27,7 @@ const MANY: usize = 50_000;
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// A document (TOML or YAML), or a directory of them; may be repeated
     #[arg(short = 'f', long = "file", required = true)]
@@ -53,7 +53,7 @@ pub struct ApplyArgs {
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// A directory for the documents; without it, the inventory is printed
     #[arg(long)]

@@ -53,7 +53,7 @@ enum AuditCommand {
 #[derive(Debug, Args)]
 struct On {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
 }
 

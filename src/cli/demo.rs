@@ -202,6 +202,7 @@ fn environment(place: &Place, running: &Running) -> Result<String, String> {
     set("CORDON_AUTH", &first(&running.auth));
     set("CORDON_ACCT", &first(&running.acct));
     set("CORDON_API", &format!("http://{}", running.http));
+    set("CORDON_CONFIG", &place.at("cordon.toml").display().to_string());
     set("CORDON_API_TOKEN", &read("api-token")?);
     set("CORDON_SECRET", &read("nas-secret")?);
     set("CORDON_CA", &place.at("ca/ca.pem").display().to_string());

@@ -33,7 +33,7 @@ enum IdentityCommand {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// Only those of this kind
     #[arg(long)]
@@ -43,7 +43,7 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct StatusArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// user, device, machine, agent, service or model
     kind: IdentityKind,
@@ -59,7 +59,7 @@ struct StatusArgs {
 #[derive(Debug, Args)]
 struct HistoryArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// user, device, machine, agent, service or model
     kind: IdentityKind,

@@ -40,21 +40,21 @@ enum NasCommand {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
 }
 
 #[derive(Debug, Args)]
 struct UnknownArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
 }
 
 #[derive(Debug, Args)]
 struct AdoptArgs {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The address that it sends from
     address: IpAddr,

@@ -48,7 +48,7 @@ enum PolicyCommand {
 #[derive(Debug, Args)]
 struct CheckArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The policy; without it, the one in force
     draft: Option<PathBuf>,
@@ -60,7 +60,7 @@ struct CheckArgs {
 #[derive(Debug, Args)]
 struct ActivateArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The policy
     #[arg(required_unless_present = "revision", conflicts_with = "revision")]
@@ -82,7 +82,7 @@ struct ActivateArgs {
 #[derive(Debug, Args)]
 struct RollbackArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// Who, for the record; without it, the user of the system
     #[arg(long)]
@@ -92,7 +92,7 @@ struct RollbackArgs {
 #[derive(Debug, Args)]
 struct HistoryArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// Print the text of this revision
     #[arg(long)]
@@ -102,7 +102,7 @@ struct HistoryArgs {
 #[derive(Debug, Args)]
 struct PinArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The decision's id
     decision: DecisionId,
@@ -117,7 +117,7 @@ struct PinArgs {
 #[derive(Debug, Args)]
 struct TestArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The tests, in place of those that the configuration names
     #[arg(long)]
@@ -130,7 +130,7 @@ struct TestArgs {
 #[derive(Debug, Args)]
 struct ExplainArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The policy, in place of the one that the configuration names
     #[arg(long)]
@@ -164,7 +164,7 @@ struct ExplainArgs {
 #[derive(Debug, Args)]
 struct DiffArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
     /// The draft
     #[arg(long)]

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     pub config: PathBuf,
     /// Write the addresses to this file once requests are served
     #[arg(long)]
@@ -27,7 +27,7 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The configuration file
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     pub config: PathBuf,
 }
 

@@ -1,25 +1,27 @@
 //! `cordon session`: who is on the network, and changing that.
 
+mod ask;
+
 use super::host::{Host, author, runtime};
+use crate::access::Snapshot;
+use crate::access::changes::confirmed_end;
 use crate::audit::event::By;
 use crate::coa::error_cause::ErrorCause;
-use crate::coa::life::{Attempt, Fared, Life};
+use crate::coa::life::{Attempt, Ending, Fared, Life};
 use crate::coa::wave::{Counts, Wave};
 use crate::enforcement::coa::{Change, Wish};
-use crate::ids::{ChangeOrderId, SessionId, WaveId};
+use crate::ids::{SessionId, WaveId};
 use crate::inventory::mac::MacAddress;
-use crate::jobs::asked::{Asked, Placed, ask_many, ask_one, wish};
+use crate::jobs::asked::{Unknown, unknown};
 use crate::session::state::Session;
 use crate::store::Store;
-use crate::store::changes::ChangeFilter;
+use crate::store::changes::{ChangeFilter, Stopped, WaveStep};
 use crate::store::read::SessionFilter;
 use crate::transport::clock::Clock;
+use ask::ask;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use std::time::Duration;
 
-/// How often it is looked what became of a change.
-const LOOK: Duration = Duration::from_millis(50);
 /// Rows that are listed when nothing is said.
 const LISTED: u32 = 50;
 
@@ -41,8 +43,10 @@ enum SessionCommand {
     /// End the session
     Disconnect(AskArgs),
     /// Take the port's link down and up again, for all that hang on it
+    #[command(alias = "bounce_port")]
     BouncePort(AskArgs),
     /// Take the port's link down until somebody brings it up at the switch
+    #[command(alias = "disable_port")]
     DisablePort(AskArgs),
     /// Move the session to another VLAN, until its next login
     Vlan(VlanArgs),
@@ -57,7 +61,7 @@ enum SessionCommand {
 #[derive(Debug, Args)]
 struct On {
     /// The configuration file of the server
-    #[arg(long, default_value = "cordon.toml")]
+    #[arg(long, env = "CORDON_CONFIG", default_value = "cordon.toml")]
     config: PathBuf,
 }
 
@@ -92,6 +96,16 @@ impl Which {
             ..SessionFilter::default()
         })
     }
+
+    /// The same, of names that are known.
+    async fn known(&self, store: &Store, snapshot: &Snapshot) -> Result<SessionFilter, String> {
+        let filter = self.filter()?;
+        let unknown = unknown(store, snapshot, &filter, self.site.as_deref()).await.map_err(|e| e.to_string())?;
+        match unknown {
+            Some(Unknown { field, detail }) => Err(format!("--{field}: {detail}")),
+            None => Ok(filter),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -124,7 +138,8 @@ struct AskArgs {
     /// All sessions of all NASes
     #[arg(long)]
     all: bool,
-    /// If the NAS refuses, try something harsher
+    /// If the NAS refuses or is silent, try something harsher: after reauthenticate, vlan and role a disconnect, and
+    /// after that bounce-port; what its kind of gear has no words for is left out
     #[arg(long)]
     fallback: bool,
     /// Why, for the record
@@ -133,6 +148,9 @@ struct AskArgs {
     /// Who, for the record; without it, the user of the system
     #[arg(long)]
     by: Option<String>,
+    /// Go on though many sessions are meant
+    #[arg(long)]
+    yes: bool,
     /// How many seconds to wait for what comes of it; 0 does not wait
     #[arg(long, default_value_t = 40)]
     wait: u64,
@@ -228,31 +246,53 @@ async fn list(args: &ListArgs) -> Result<(), String> {
     let store = host.open().await?;
     let snapshot = host.build()?.snapshot;
     let at = |session: &Session| {
-        let nas = snapshot.nas.all().iter().find(|nas| nas.name == session.key.nas_name);
+        let nas = snapshot.nas.named(&session.key.nas_name);
         args.which.site.as_deref().is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
     };
-    let (filter, mut after, mut count) = (args.which.filter()?, None, 0);
-    while count < args.limit {
-        let page = store.sessions(&filter, after, args.limit).await.map_err(|e| e.to_string())?;
-        for session in page.items.iter().filter(|s| at(s)).take((args.limit - count) as usize) {
-            println!("{}", line(session));
-            count += 1;
-        }
+    let filter = args.which.known(&store, &snapshot).await?;
+    let most = args.limit.max(1) as usize;
+    let (mut found, mut after) = (Vec::new(), None);
+    // One more tells whether there are more.
+    while found.len() <= most {
+        let page = store.sessions(&filter, after, args.limit.saturating_add(1)).await.map_err(|e| e.to_string())?;
+        found.extend(page.items.into_iter().filter(at));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    println!("{count} sessions");
+    let more = found.len() > most;
+    found.truncate(most);
+    let ids: Vec<SessionId> = found.iter().map(|session| session.id).collect();
+    let latest = store.latest_changes(&ids).await.map_err(|e| e.to_string())?;
+    for session in &found {
+        println!("{}", line(session, latest.get(&session.id)));
+    }
+    let shown = count(found.len() as u64, "session");
+    match more {
+        true => println!("{shown}, the latest; there are more: --limit N shows more, --nas, --site, --identity narrow"),
+        false => println!("{shown}"),
+    }
     Ok(())
 }
 
-fn line(session: &Session) -> String {
+/// So many of them, in words.
+fn count(n: u64, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        _ if what.ends_with('S') => format!("{n} {what}es"),
+        _ => format!("{n} {what}s"),
+    }
+}
+
+fn line(session: &Session, latest: Option<&Life>) -> String {
     let who = session.identity().or(session.user_name()).or(session.mac()).unwrap_or("-");
     let port = session.nas_port().map_or(String::new(), |port| format!(" {port}"));
     let profile = session.profile().map_or(String::new(), |profile| format!(", profile {profile}"));
+    let ended = confirmed_end(latest, session)
+        .map_or(String::new(), |at| format!("; disconnect confirmed at {at}, no Accounting-Stop yet"));
     format!(
-        "{}  {}  {who}, {} at {}{port}{profile}, since {}",
+        "{}  {}  {who}, {} at {}{port}{profile}, since {}{ended}",
         session.id,
         session.state().code(),
         session.mac().unwrap_or("no MAC address"),
@@ -264,8 +304,9 @@ fn line(session: &Session) -> String {
 async fn show(args: &ShowArgs) -> Result<(), String> {
     let store = Host::read(&args.on.config).await?.open().await?;
     let session = store.session(args.id).await.map_err(|e| e.to_string())?;
-    let session = session.ok_or(format!("there is no session {}", args.id))?;
-    println!("{}", line(&session));
+    let session = session.ok_or(format!("there is no session {}\n  -> `cordon session list` shows them", args.id))?;
+    let latest = store.latest_changes(&[args.id]).await.map_err(|e| e.to_string())?;
+    println!("{}", line(&session, latest.get(&args.id)));
     let filter = ChangeFilter { session: Some(args.id), ..ChangeFilter::default() };
     print_changes(&store, &filter, LISTED).await
 }
@@ -273,7 +314,11 @@ async fn show(args: &ShowArgs) -> Result<(), String> {
 async fn print_changes(store: &Store, filter: &ChangeFilter, limit: u32) -> Result<(), String> {
     let page = store.changes_to_sessions(filter, None, limit).await.map_err(|e| e.to_string())?;
     page.items.iter().for_each(print);
-    println!("{} changes", page.items.len());
+    let shown = count(page.items.len() as u64, "change");
+    match page.next {
+        Some(_) => println!("{shown}, the latest; there are more: --limit N shows more"),
+        None => println!("{shown}"),
+    }
     Ok(())
 }
 
@@ -289,95 +334,48 @@ fn print(life: &Life) {
         order.cause.detail,
         order.cause.trigger
     );
-    for Attempt { change, at, over, fared, late } in &order.attempts {
-        let millis = over.since(*at).as_millis();
-        match fared {
-            Fared::Ack => println!("  {at}  {change}: done after {millis} ms"),
-            Fared::Nak { error_cause } => {
-                let cause = ErrorCause::of(*error_cause);
-                println!("  {at}  {change}: refused after {millis} ms, {cause}");
-                println!("    {} {}", cause.cause(), cause.remedy());
-            }
-            Fared::Silent => println!("  {at}  {change}: no answer"),
-            Fared::Untold { why } => println!("  {at}  {change}: not asked for: {why}"),
-        }
-        if let Some(late) = late {
-            println!("    an answer came at {}, when it had been given up", late.at);
-        }
-    }
+    order.attempts.iter().for_each(|attempt| println!("{}", tried(attempt)));
     match life {
-        Life::Over(over) => println!("  {}", over.ending.advice()),
-        Life::Waiting(waiting) => {
-            let next: Vec<_> = waiting.chain().map(Wish::change).map(Change::code).collect();
-            println!("  to be tried, not before {}: {}", waiting.not_before, next.join(", "));
+        // Its attempts have said why.
+        Life::Over(over) if over.ending == Ending::Untold && !order.attempts.is_empty() => {
+            println!("  {}", over.ending.meaning());
         }
+        Life::Over(over) => println!("  {}", over.advice()),
+        Life::Waiting(waiting) => match &waiting.asks {
+            Some(asks) => {
+                let to = asks.to.as_deref().unwrap_or("the NAS");
+                println!("  {}: being asked at {to} since {}", asks.change, asks.at);
+            }
+            None => {
+                let next: Vec<_> = waiting.chain().map(Wish::change).map(Change::code).collect();
+                println!("  to be tried from {} on, until {}: {}", waiting.not_before, order.deadline, next.join(", "));
+            }
+        },
     }
 }
 
-async fn ask(args: &AskArgs, change: Change, vlan: Option<&str>, role: Option<&str>) -> Result<(), String> {
-    let wish = wish(change, vlan, role)?;
-    let host = Host::read(&args.on.config).await?;
-    let snapshot = host.build()?.snapshot;
-    let (store, _) = host.open_to_write().await?;
-    let asked =
-        Asked { wish, fallback: args.fallback, by: By::cli(author(args.by.as_deref())), why: args.comment.clone() };
-    let now = Clock::start().now();
-    let failed = |e: crate::store::StoreError| e.to_string();
-    let placed = match (args.id, args.which.is_empty(), args.all) {
-        (Some(id), true, false) => {
-            let order = ask_one(&store, &snapshot, id, &asked, now).await.map_err(failed)?;
-            Placed::Few(vec![order.ok_or(format!(
-                "there is no session {id} that goes on\n  -> `cordon session list` tells which there are"
-            ))?])
+/// An attempt, and what to do about it.
+fn tried(attempt: &Attempt) -> String {
+    let Attempt { change, at, over, to, fared, late } = attempt;
+    let millis = over.since(*at).as_millis();
+    let to = to.as_deref().map_or(String::new(), |to| format!(" at {to}"));
+    let mut text = match fared {
+        Fared::Ack => format!("  {at}  {change}{to}: done after {millis} ms"),
+        Fared::Nak { error_cause } => {
+            let cause = ErrorCause::of(*error_cause);
+            format!("  {at}  {change}{to}: refused after {millis} ms, {cause}\n    {}", cause.cause())
         }
-        (None, empty, all) if empty == all => {
-            let filter = args.which.filter()?;
-            ask_many(&store, &snapshot, &filter, args.which.site.as_deref(), &asked, now).await.map_err(failed)?
-        }
-        _ => {
-            return Err("say whose session: its id, or options such as --identity and --nas, or --all\n  -> `cordon \
-                        session list` tells which there are"
-                .into());
-        }
+        Fared::Silent => format!("  {at}  {change}{to}: no answer"),
+        Fared::WrongSecret => format!("  {at}  {change}{to}: answers whose secret does not fit"),
+        Fared::Untold { why } => format!("  {at}  {change}: not asked for: {why}"),
     };
-    match placed {
-        Placed::Few(ids) if ids.is_empty() => Err("no session goes on that is meant".into()),
-        Placed::Few(ids) => {
-            let mut failed = 0;
-            for id in ids {
-                failed += usize::from(!outcome(&store, id, Duration::from_secs(args.wait)).await?);
-            }
-            if failed > 0 { Err(format!("{failed} of these changes were not made")) } else { Ok(()) }
-        }
-        Placed::Wave(id, total) => {
-            println!("{total} sessions will be changed by the wave {id}");
-            println!("  `cordon session wave list` tells how far it is, `cordon session wave abort {id}` stops it");
-            Ok(())
-        }
+    if let Some(advice) = attempt.advice() {
+        text.push_str(&format!("\n    {advice}"));
     }
-}
-
-/// Waits for what comes of a change and shows it. Returns whether it was made, or is
-/// still to be.
-async fn outcome(store: &Store, id: ChangeOrderId, wait: Duration) -> Result<bool, String> {
-    let until = tokio::time::Instant::now() + wait;
-    loop {
-        let life = store.change_to_session(id).await.map_err(|e| e.to_string())?;
-        let life = life.ok_or(format!("the change {id} is not there any more"))?;
-        let over = match &life {
-            Life::Over(over) => Some(over.ending),
-            Life::Waiting(_) => None,
-        };
-        if over.is_some() || tokio::time::Instant::now() >= until {
-            print(&life);
-            if over.is_none() {
-                println!("  it is in the queue of the server, which goes on with it");
-            }
-            use crate::coa::life::Ending;
-            return Ok(matches!(over, None | Some(Ending::Done | Ending::Gone)));
-        }
-        tokio::time::sleep(LOOK).await;
+    if let Some(late) = late {
+        text.push_str(&format!("\n    an answer came at {}, when it had been given up", late.at));
     }
+    text
 }
 
 async fn changes(args: &ChangesArgs) -> Result<(), String> {
@@ -400,31 +398,47 @@ async fn wave(command: &WaveCommand) -> Result<(), String> {
                 }
                 println!("  {}", progress(counts));
             }
-            println!("{} waves", page.items.len());
+            println!("{}", count(page.items.len() as u64, "wave"));
             Ok(())
         }
         WaveCommand::Abort(one) => {
             let host = Host::read(&one.on.config).await?;
             let (store, _) = host.open_to_write().await?;
-            let stopped = store.abort_wave(one.id, &one.by(), now).await.map_err(|e| e.to_string())?;
-            let stopped = stopped.ok_or(format!("there is no wave {}", one.id))?;
-            println!("{stopped} changes will not be made");
-            Ok(())
+            match store.abort_wave(one.id, &one.by(), now).await.map_err(|e| e.to_string())? {
+                WaveStep::Made(Stopped { stopped, asking }) => {
+                    println!("{} will not be made", count(stopped, "change"));
+                    if asking > 0 {
+                        println!("  of {asking} the NAS is being asked: they end as it answers");
+                    }
+                    Ok(())
+                }
+                WaveStep::Not(state) => Err(format!("the wave {} is {state}: there is nothing to stop", one.id)),
+                WaveStep::Missing => Err(no_wave(one.id)),
+            }
         }
         WaveCommand::Release(one) => {
             let host = Host::read(&one.on.config).await?;
             let (store, _) = host.open_to_write().await?;
             match store.release_wave(one.id, &one.by(), now).await.map_err(|e| e.to_string())? {
-                true => println!("it begins now"),
-                false => return Err(format!("there is no wave {}", one.id)),
+                WaveStep::Made(()) => println!("it begins now"),
+                WaveStep::Not(state) => return Err(format!("the wave {} is {state}, and not held", one.id)),
+                WaveStep::Missing => return Err(no_wave(one.id)),
             }
             Ok(())
         }
     }
 }
 
+fn no_wave(id: WaveId) -> String {
+    format!("there is no wave {id}\n  -> `cordon session wave list` shows them")
+}
+
 fn progress(counts: &Counts) -> String {
+    let waiting = match counts.asking {
+        0 => format!("{} waiting", counts.waiting),
+        n => format!("{} waiting, of which {n} are asked now", counts.waiting),
+    };
     let over = counts.over.iter().map(|(ending, n)| format!("{n} {ending}"));
-    let all: Vec<_> = std::iter::once(format!("{} waiting", counts.waiting)).chain(over).collect();
+    let all: Vec<_> = std::iter::once(waiting).chain(over).collect();
     all.join(", ")
 }

@@ -48,13 +48,19 @@ pub enum Received<T> {
 pub enum Due<T> {
     /// Send this again.
     Again(SocketAddr, Arc<[u8]>),
-    /// This request got no answer.
-    GaveUp(T),
+    /// This request got no answer; whether there were some whose authenticator does
+    /// not fit.
+    GaveUp(T, Mismatched),
 }
+
+/// Whether what looks like an answer came from the NAS's own address and port, with
+/// an authenticator that does not fit: as a rule its secret is another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mismatched(pub bool);
 
 #[derive(Debug)]
 enum State {
-    Waiting(Box<Pending>),
+    Waiting(Box<Pending>, Mismatched),
     GivenUp(Sent, Timestamp),
 }
 
@@ -67,7 +73,7 @@ struct Slot<T> {
 impl<T> Slot<T> {
     fn due(&self) -> Timestamp {
         match &self.state {
-            State::Waiting(pending) => pending.due(),
+            State::Waiting(pending, _) => pending.due(),
             State::GivenUp(_, until) => *until,
         }
     }
@@ -139,18 +145,18 @@ impl<T: Copy> Exchanges<T> {
         self.start = at.next;
         let datagram = pending.sent().packet().clone();
         self.due.insert((pending.due(), peer, identifier));
-        at.slots.insert(identifier, Slot { token, state: State::Waiting(Box::new(pending)) });
+        at.slots.insert(identifier, Slot { token, state: State::Waiting(Box::new(pending), Mismatched(false)) });
         Ok(datagram)
     }
 
     /// Takes in a datagram.
     pub fn receive(&mut self, peer: SocketAddr, datagram: &[u8]) -> Received<T> {
         let Some(identifier) = datagram.get(1).copied() else { return Received::Ignored(NoAnswer::Malformed) };
-        let Some(slot) = self.peers.get(&peer).and_then(|p| p.slots.get(&identifier)) else {
+        let Some(slot) = self.peers.get_mut(&peer).and_then(|p| p.slots.get_mut(&identifier)) else {
             return Received::Ignored(NoAnswer::Unasked);
         };
         let (answer, late) = match &slot.state {
-            State::Waiting(pending) => (pending.sent().answer(datagram), false),
+            State::Waiting(pending, _) => (pending.sent().answer(datagram), false),
             State::GivenUp(sent, _) => (sent.answer(datagram), true),
         };
         match answer {
@@ -159,7 +165,12 @@ impl<T: Copy> Exchanges<T> {
                 self.remove(due, peer, identifier);
                 if late { Received::Late(token, answer) } else { Received::Answered(token, answer) }
             }
-            Err(why) => Received::Ignored(why),
+            Err(why) => {
+                if let (NoAnswer::WrongAuthenticator, State::Waiting(_, mismatched)) = (why, &mut slot.state) {
+                    mismatched.0 = true;
+                }
+                Received::Ignored(why)
+            }
         }
     }
 
@@ -175,13 +186,13 @@ impl<T: Copy> Exchanges<T> {
             let Some(Slot { token, state }) = self.remove(at, peer, identifier) else { continue };
             let state = match state {
                 State::GivenUp(..) => continue,
-                State::Waiting(pending) => match pending.elapsed(jitter(), now) {
+                State::Waiting(pending, mismatched) => match pending.elapsed(jitter(), now) {
                     Elapsed::Again(pending) => {
                         out.push(Due::Again(peer, pending.sent().packet().clone()));
-                        State::Waiting(Box::new(pending))
+                        State::Waiting(Box::new(pending), mismatched)
                     }
                     Elapsed::GaveUp(sent) => {
-                        out.push(Due::GaveUp(token));
+                        out.push(Due::GaveUp(token, mismatched));
                         State::GivenUp(sent, now + LINGER)
                     }
                 },

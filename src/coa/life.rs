@@ -56,12 +56,33 @@ pub enum Fared {
     },
     /// No answer came in time.
     Silent,
+    /// What came in answer has an authenticator that does not fit: as a rule the NAS
+    /// has another secret.
+    WrongSecret,
     /// Nothing was sent, and why: the gear has no words for it, or something is
     /// not known of the session.
     Untold {
         /// Why.
         why: String,
     },
+}
+
+impl Fared {
+    /// The name that is shown and counted.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Fared::Ack => "ack",
+            Fared::Nak { .. } => "nak",
+            Fared::Silent => "silent",
+            Fared::WrongSecret => "wrong_secret",
+            Fared::Untold { .. } => "untold",
+        }
+    }
+
+    /// Whether no answer came that can be believed: the same may be asked again.
+    fn is_unanswered(&self) -> bool {
+        matches!(self, Fared::Silent | Fared::WrongSecret)
+    }
 }
 
 /// One form that was tried.
@@ -73,12 +94,45 @@ pub struct Attempt {
     pub at: Timestamp,
     /// When that was over: by the answer, or by waiting in vain.
     pub over: Timestamp,
+    /// Where it was asked: address and port, or [`BY_CONNECTION`]. `None` if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// What came of it.
     #[serde(flatten)]
     pub fared: Fared,
     /// What was answered after it had been given up. It changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<Late>,
+}
+
+/// Where a NAS is asked that is told down the TLS connection that it opened.
+pub const BY_CONNECTION: &str = "its TLS connection";
+
+impl Attempt {
+    /// What to do about it; `None` when that is nothing.
+    pub fn advice(&self) -> Option<String> {
+        let to = self.to.as_deref().unwrap_or("the NAS");
+        match &self.fared {
+            Fared::Ack => None,
+            Fared::Nak { error_cause } => Some(ErrorCause::of(*error_cause).remedy().to_owned()),
+            Fared::Silent if self.to.as_deref() == Some(BY_CONNECTION) => Some(
+                "Nothing came back down the TLS connection. A proxy, such as radsecproxy, takes no changes: say in coa = \
+                 { address = \"...\", secret = \"...\" } of the [[nas]] where the NAS takes them over UDP."
+                    .to_owned(),
+            ),
+            Fared::Silent => Some(format!(
+                "Nothing came back from {to}. Check that dynamic authorization is on there for the address of this server, \
+                 with this port and secret, and that its clock is right: many NASes drop in silence what is older than 300 \
+                 seconds."
+            )),
+            Fared::WrongSecret => Some(format!(
+                "Answers came from {to} whose secret does not fit: the NAS has another secret for changes. Set the same on \
+                 both sides: `secret` of the [[nas]], or coa = {{ secret = \"...\" }} where the NAS has one of its own for \
+                 changes."
+            )),
+            Fared::Untold { .. } => None,
+        }
+    }
 }
 
 /// An answer that came too late.
@@ -133,6 +187,8 @@ pub enum Ending {
     Refused,
     /// The NAS did not answer before the deadline.
     Unanswered,
+    /// The NAS was not asked: there are no words or no way for it.
+    Untold,
     /// A newer change took its place.
     Superseded,
     /// Somebody stopped it.
@@ -143,11 +199,12 @@ pub enum Ending {
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Ending; 7] = [
+    pub const ALL: [Ending; 8] = [
         Ending::Done,
         Ending::Gone,
         Ending::Refused,
         Ending::Unanswered,
+        Ending::Untold,
         Ending::Superseded,
         Ending::Aborted,
         Ending::Moot,
@@ -160,6 +217,7 @@ impl Ending {
             Ending::Gone => "gone",
             Ending::Refused => "refused",
             Ending::Unanswered => "unanswered",
+            Ending::Untold => "untold",
             Ending::Superseded => "superseded",
             Ending::Aborted => "aborted",
             Ending::Moot => "moot",
@@ -171,8 +229,8 @@ impl Ending {
         Self::ALL.into_iter().find(|e| e.code() == code)
     }
 
-    /// What it means, and what to do.
-    pub const fn advice(self) -> &'static str {
+    /// What it means. [`Over::advice`] says what to do, too.
+    pub const fn meaning(self) -> &'static str {
         match self {
             Ending::Done => "The NAS confirmed the change. Nothing to do.",
             Ending::Gone => {
@@ -181,16 +239,28 @@ impl Ending {
             Ending::Refused => {
                 "The NAS refused every form, and the session goes on as it was. The attempts say why; what each reason asks for is with it."
             }
-            Ending::Unanswered => {
-                "The NAS did not answer in time, and the session goes on as it was. Check that dynamic authorization is on there for the address of this server, with this port and secret, and that its clock is right: many NASes drop in silence what is older than 300 seconds. The change is tried again later if it is still due."
+            Ending::Unanswered => "The NAS did not answer in time, and the session goes on as it was.",
+            Ending::Untold => {
+                "The NAS was not asked, since there is no way to tell it this, and the session goes on as it was."
             }
             Ending::Superseded => "A newer change to the same session took its place: see that one.",
-            Ending::Aborted => "It was stopped before it was carried out; the session goes on as it was.",
+            Ending::Aborted => "It was stopped before its NAS had confirmed it; the session goes on as it was.",
             Ending::Moot => {
                 "Before it was carried out, what called for it was taken back; the session goes on as it was."
             }
         }
     }
+}
+
+/// What a NAS is being asked for now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asks {
+    /// That.
+    pub change: Change,
+    /// Since when.
+    pub at: Timestamp,
+    /// Where: address and port, or [`BY_CONNECTION`].
+    pub to: Option<String>,
 }
 
 /// A change that is to be tried.
@@ -204,6 +274,10 @@ pub struct Waiting {
     silent: Vec<Wish>,
     /// Not to be tried before.
     pub not_before: Timestamp,
+    /// What its NAS is being asked for, once that takes a while; it may be that the
+    /// server has ended meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
 }
 
 /// A change whose NAS has been asked.
@@ -214,6 +288,7 @@ pub struct Asking {
     left: Vec<Wish>,
     silent: Vec<Wish>,
     at: Timestamp,
+    to: Option<String>,
 }
 
 /// A change that is over.
@@ -244,9 +319,9 @@ impl Life {
     pub fn begin(order: Order, chain: Vec<Wish>, not_before: Timestamp) -> Life {
         if chain.is_empty() {
             let at = order.created;
-            return Life::Over(Over { order, ending: Ending::Refused, at });
+            return Life::Over(Over { order, ending: Ending::Untold, at });
         }
-        Life::Waiting(Waiting { order, left: chain, silent: Vec::new(), not_before })
+        Life::Waiting(Waiting { order, left: chain, silent: Vec::new(), not_before, asks: None })
     }
 
     /// The order.
@@ -274,6 +349,59 @@ impl Life {
     }
 }
 
+impl Life {
+    /// What it means, and what to do; of one that is to be tried, what its latest
+    /// attempt asks for.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Life::Over(over) => Some(over.advice()),
+            Life::Waiting(waiting) => waiting.order.attempts.last().and_then(Attempt::advice),
+        }
+    }
+}
+
+impl Over {
+    /// What it means, and what to do.
+    pub fn advice(&self) -> String {
+        let last = self.order.attempts.last();
+        let mut text = self.ending.meaning().to_owned();
+        let more = match (self.ending, last) {
+            (Ending::Unanswered, None) => Some(
+                "It was never asked: no server ran, or others were asked before until the deadline ([changes] \
+                 deadline_secs)."
+                    .to_owned(),
+            ),
+            (Ending::Unanswered, Some(last)) => last.advice(),
+            (Ending::Untold, None) => Some(
+                "Its kind of gear has no words for any change that would do (docs/vendors.md), or it is not configured any \
+                 more."
+                    .to_owned(),
+            ),
+            (Ending::Untold, Some(Attempt { fared: Fared::Untold { why }, .. })) => Some(format!("Why: {why}.")),
+            _ => None,
+        };
+        if let Some(more) = more {
+            text = format!("{text} {more}");
+        }
+        if self.ending == Ending::Unanswered && self.order.cause.automatic {
+            text.push_str(" The change is tried again later if it is still due.");
+        }
+        text
+    }
+
+    /// Whether it is by what its NAS said, rather than by what was done here.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.ending, Ending::Done | Ending::Gone)
+            || (self.ending == Ending::Refused
+                && self.order.attempts.iter().any(|a| matches!(a.fared, Fared::Nak { .. })))
+    }
+
+    /// Whether the NAS confirmed that it ended the session.
+    pub fn ended_session(&self) -> bool {
+        self.ending == Ending::Done && self.order.attempts.last().is_some_and(|last| last.change == Change::Disconnect)
+    }
+}
+
 /// What a change that is to be tried is called.
 pub const WAITING: &str = "waiting";
 
@@ -298,13 +426,19 @@ impl Waiting {
             return Err(Box::new(end(order, now)));
         }
         let wish = left.remove(0);
-        Ok(Asking { order, wish, left, silent, at: now })
+        Ok(Asking { order, wish, left, silent, at: now, to: None })
     }
 
     /// It is over without the NAS being asked any more: somebody stopped it, a newer
     /// one takes its place, or there is nothing to change.
     pub fn end(self, ending: Ending, now: Timestamp) -> Over {
         Over { order: self.order, ending, at: now }
+    }
+
+    /// Somebody stopped it when forms of it had been tried: a refusal stays one.
+    pub fn stopped(self, now: Timestamp) -> Over {
+        let refused = self.order.attempts.last().is_some_and(|last| matches!(last.fared, Fared::Nak { .. }));
+        self.end(if refused { Ending::Refused } else { Ending::Aborted }, now)
     }
 
     /// It cannot be tried now, through no fault of the NAS.
@@ -322,6 +456,18 @@ impl Asking {
     /// The order.
     pub fn order(&self) -> &Order {
         &self.order
+    }
+
+    /// It is asked there.
+    pub fn asked_at(self, to: Option<String>) -> Asking {
+        Asking { to, ..self }
+    }
+
+    /// What is stored meanwhile: it as it was before, and what is asked.
+    pub fn noted(&self) -> Waiting {
+        let Asking { order, wish, left, silent, at, to } = self.clone();
+        let asks = Some(Asks { change: wish.change(), at, to });
+        Waiting { order, left: std::iter::once(wish).chain(left).collect(), silent, not_before: at, asks }
     }
 
     /// The NAS answered.
@@ -350,10 +496,16 @@ impl Asking {
         self.next(Fared::Silent, now)
     }
 
+    /// Only answers came whose authenticator does not fit.
+    pub fn mismatched(mut self, now: Timestamp) -> Life {
+        self.silent.push(self.wish.clone());
+        self.next(Fared::WrongSecret, now)
+    }
+
     /// It could not be sent now, through no fault of the NAS: the same is tried later.
     pub fn postponed(mut self, until: Timestamp) -> Waiting {
         self.left.insert(0, self.wish);
-        Waiting { order: self.order, left: self.left, silent: self.silent, not_before: until }
+        Waiting { order: self.order, left: self.left, silent: self.silent, not_before: until, asks: None }
     }
 
     /// Nothing could be sent, and why.
@@ -370,18 +522,19 @@ impl Asking {
         self.note(fared, now);
         let Asking { order, left, silent, .. } = self;
         if !left.is_empty() && now < order.deadline {
-            return Life::Waiting(Waiting { order, left, silent, not_before: now });
+            return Life::Waiting(Waiting { order, left, silent, not_before: now, asks: None });
         }
         let again = now + PAUSE;
         if silent.is_empty() || !left.is_empty() || again >= order.deadline {
             return Life::Over(end(order, now));
         }
         // What was refused once is not asked for again.
-        Life::Waiting(Waiting { order, left: silent, silent: Vec::new(), not_before: again })
+        Life::Waiting(Waiting { order, left: silent, silent: Vec::new(), not_before: again, asks: None })
     }
 
     fn note(&mut self, fared: Fared, now: Timestamp) {
-        let attempt = Attempt { change: self.wish.change(), at: self.at, over: now, fared, late: None };
+        let to = self.to.clone();
+        let attempt = Attempt { change: self.wish.change(), at: self.at, over: now, to, fared, late: None };
         let attempts = &mut self.order.attempts;
         if attempts.len() >= MAX_ATTEMPTS {
             // The first ones tell how it began, the last ones how it stands.
@@ -399,7 +552,7 @@ impl Order {
             Answer::Ack => (true, None),
             Answer::Nak(cause) => (false, cause),
         };
-        let silent = |a: &&mut Attempt| a.change == change && a.fared == Fared::Silent && a.late.is_none();
+        let silent = |a: &&mut Attempt| a.change == change && a.fared.is_unanswered() && a.late.is_none();
         if let Some(attempt) = self.attempts.iter_mut().rev().find(silent) {
             attempt.late = Some(Late { at: now, ack, error_cause });
         }
@@ -407,10 +560,17 @@ impl Order {
 }
 
 /// How a change ends to which there is nothing more to try: a NAS that refused
-/// answers; one that was silent to the last does not.
+/// answers; one that was silent to the last does not; one that could be told nothing
+/// was not asked.
 fn end(order: Order, now: Timestamp) -> Over {
-    let silent = order.attempts.last().is_none_or(|attempt| attempt.fared == Fared::Silent);
-    let ending = if silent { Ending::Unanswered } else { Ending::Refused };
+    let refused = order.attempts.iter().any(|attempt| matches!(attempt.fared, Fared::Nak { .. }));
+    let ending = match order.attempts.last() {
+        None => Ending::Unanswered,
+        Some(last) if last.fared.is_unanswered() => Ending::Unanswered,
+        Some(_) if refused => Ending::Refused,
+        Some(_) if order.attempts.iter().any(|attempt| attempt.fared.is_unanswered()) => Ending::Unanswered,
+        Some(_) => Ending::Untold,
+    };
     Over { order, ending, at: now }
 }
 

@@ -97,9 +97,44 @@ fn what_is_refused_is_not_asked_again_and_what_is_silent_is_until_the_deadline()
 fn what_cannot_be_told_is_put_on_record_and_the_next_form_tried() {
     let next = waiting(begin(&CHAIN[..2], 60).ask(START).unwrap().untold("audit_session_id is not known", START));
     let (end, tried) = ending(next.ask(START).unwrap().untold("nor is anything else", START));
-    assert_eq!(end, Ending::Refused);
+    assert_eq!(end, Ending::Untold, "it was never asked");
     assert!(matches!(&tried[0].1, Fared::Untold { why } if why.contains("audit_session_id")));
-    assert!(matches!(Life::begin(order(60), Vec::new(), START), Life::Over(Over { ending: Ending::Refused, .. })));
+    let none = Life::begin(order(60), Vec::new(), START);
+    assert!(none.advice().unwrap().contains("no words"), "{none:?}");
+    assert!(matches!(none, Life::Over(Over { ending: Ending::Untold, .. })));
+    // One of several that was refused makes it a refusal.
+    let next = waiting(begin(&CHAIN[..2], 60).ask(START).unwrap().answered(Answer::Nak(Some(501)), START));
+    assert_eq!(ending(next.ask(START).unwrap().untold("no words", START)).0, Ending::Refused);
+}
+
+#[test]
+fn advice_is_of_what_happened_and_comes_with_the_first_attempt() {
+    let asking = begin(&CHAIN[..1], 60).ask(START).unwrap().asked_at(Some("192.0.2.1:3799".into()));
+    let noted = asking.noted();
+    assert_eq!(noted.asks.as_ref().unwrap().to.as_deref(), Some("192.0.2.1:3799"));
+    assert_eq!(noted.ask(after(1)).unwrap().wish(), asking.wish(), "after a crash it is asked again");
+    let silent = asking.clone().unanswered(after(30));
+    assert!(silent.advice().unwrap().contains("Nothing came back from 192.0.2.1:3799"), "{silent:?}");
+    let wrong = asking.mismatched(after(30));
+    let advice = wrong.advice().unwrap();
+    assert!(advice.contains("from 192.0.2.1:3799 whose secret does not fit") && advice.contains("coa = {"), "{advice}");
+    for (automatic, later) in [(true, true), (false, false)] {
+        let mut life = wrong.clone();
+        life.order_mut().cause.automatic = automatic;
+        let over = waiting(life).ask(after(60)).unwrap_err();
+        assert_eq!((over.ending, over.advice().contains("tried again later")), (Ending::Unanswered, later));
+        assert!(over.advice().contains("secret does not fit"));
+    }
+    let never = begin(&CHAIN[..1], 60).ask(after(60)).unwrap_err();
+    assert!(never.advice().contains("never asked"), "{never:?}");
+}
+
+#[test]
+fn what_was_refused_before_it_was_stopped_reads_refused() {
+    let next = waiting(begin(&CHAIN, 60).ask(START).unwrap().answered(Answer::Nak(Some(501)), START));
+    assert_eq!(next.stopped(after(1)).ending, Ending::Refused);
+    let next = waiting(begin(&CHAIN, 60).ask(START).unwrap().unanswered(after(30)));
+    assert_eq!(next.stopped(after(31)).ending, Ending::Aborted);
 }
 
 #[test]

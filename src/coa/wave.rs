@@ -39,11 +39,20 @@ pub struct Aborted {
     pub by: String,
 }
 
+/// What a change is stored as while its NAS is asked, and is not stopped any more:
+/// what comes of it is what the NAS answers.
+pub const ASKING: &str = "asking";
+
+/// What a wave is called that waits to be stopped or let go.
+pub const HELD: &str = "held";
+
 /// How far a wave has come.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct Counts {
     /// Changes that are to be tried.
     pub waiting: u64,
+    /// Those of them whose NAS is being asked.
+    pub asking: u64,
     /// Those that are over, by how they ended; in the order of [`Ending::ALL`].
     pub over: Vec<(&'static str, u64)>,
 }
@@ -53,7 +62,8 @@ impl Counts {
     pub fn of(rows: &[(String, u64)]) -> Counts {
         let of = |code: &str| rows.iter().filter(|(name, _)| name == code).map(|(_, n)| n).sum();
         let over = Ending::ALL.iter().map(|ending| (ending.code(), of(ending.code())));
-        Counts { waiting: of(WAITING), over: over.filter(|(_, n)| *n > 0).collect() }
+        let asking = of(ASKING);
+        Counts { waiting: of(WAITING) + asking, asking, over: over.filter(|(_, n)| *n > 0).collect() }
     }
 }
 
@@ -63,7 +73,7 @@ impl Wave {
         match (&self.aborted, counts.waiting) {
             (Some(_), _) => "aborted",
             (None, 0) => "over",
-            (None, _) if self.begins > now => "held",
+            (None, _) if self.begins > now => HELD,
             (None, _) => "running",
         }
     }
@@ -88,11 +98,11 @@ mod tests {
             live: 3,
             aborted: None,
         };
-        let rows = [("waiting".to_owned(), 2), ("done".to_owned(), 1), ("dance".to_owned(), 9)];
+        let rows = [("waiting", 2), ("asking", 1), ("done", 1), ("dance", 9)].map(|(code, n)| (code.to_owned(), n));
         let counts = Counts::of(&rows);
-        assert_eq!((counts.waiting, counts.over.as_slice()), (2, [("done", 1)].as_slice()));
+        assert_eq!((counts.waiting, counts.asking, counts.over.as_slice()), (3, 1, [("done", 1)].as_slice()));
         assert_eq!((wave.state(&counts, at), wave.state(&counts, later)), ("held", "running"));
-        assert_eq!(wave.state(&Counts::of(&rows[1..]), later), "over");
+        assert_eq!(wave.state(&Counts::of(&rows[2..]), later), "over");
         let aborted = Wave { aborted: Some(Aborted { at, by: "anna".into() }), ..wave };
         assert_eq!(aborted.state(&counts, later), "aborted");
     }

@@ -67,8 +67,10 @@ impl Change {
         }
     }
 
-    /// The change with this [`code`](Self::code), if there is one.
+    /// The change with this [`code`](Self::code), if there is one; with hyphens, as on
+    /// the command line, too.
     pub fn from_code(code: &str) -> Option<Change> {
+        let code = code.replace('-', "_");
         Self::ALL.into_iter().find(|change| change.code() == code)
     }
 }
@@ -303,6 +305,24 @@ pub enum CoaError {
     },
 }
 
+/// What is missing of a session, with how it becomes known.
+fn advised(what: String) -> String {
+    let advice = match what {
+        _ if what.contains("needs audit_session_id") => {
+            "let the switch send audit-session-id with its requests (Cisco-AVPair; `radius-server vsa send` where it is \
+             off), and switch accounting on; the next login tells it"
+        }
+        _ if what.contains("needs acct_session_id") => {
+            "switch accounting on at the NAS, towards this server: by it the NAS tells the names of its sessions"
+        }
+        _ if what.contains("of which nothing is known") => {
+            "let the NAS send it with its requests and its accounting, or leave it out of [coa.session] of a NAS profile"
+        }
+        _ => return what,
+    };
+    format!("{what}; {advice}")
+}
+
 /// The change to this session in the words of this kind of gear.
 ///
 /// # Errors
@@ -310,7 +330,7 @@ pub enum CoaError {
 pub fn order(wish: &Wish, session: &LiveSession, nas: &NasProfile, dictionary: &Dictionary) -> Result<Order, CoaError> {
     let change = wish.change();
     let no_words = || CoaError::NoWords { nas_profile: nas.name.clone(), change };
-    let no_fit = |what| CoaError::NoFit { nas_profile: nas.name.clone(), change, what };
+    let no_fit = |what: String| CoaError::NoFit { nas_profile: nas.name.clone(), change, what: advised(what) };
     let coa = nas.coa.as_ref().ok_or_else(no_words)?;
     let form = coa.forms.get(&change).ok_or_else(no_words)?;
     let mut values = session.values();

@@ -2,14 +2,14 @@
 //! queue, from which a server takes them up.
 
 use crate::access::Snapshot;
-use crate::access::changes::Ordering;
+use crate::access::changes::{Ordering, is_ended};
 use crate::audit::event::By;
 use crate::coa::life::Life;
 use crate::coa::wave::{SMALL, Wave};
 use crate::enforcement::coa::{Change, Wish};
 use crate::enforcement::vlan::Vlan;
 use crate::ids::{ChangeOrderId, SessionId, WaveId};
-use crate::session::state::Session;
+use crate::session::state::{MAY_GO_ON, Session};
 use crate::store::read::SessionFilter;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -38,8 +38,8 @@ pub struct Asked {
 pub enum Placed {
     /// A few changes.
     Few(Vec<ChangeOrderId>),
-    /// A wave of so many.
-    Wave(WaveId, u64),
+    /// A wave.
+    Wave(Box<Wave>),
 }
 
 /// A change by its name, with what it changes to.
@@ -79,7 +79,7 @@ pub async fn ask_one(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<Option<ChangeOrderId>, StoreError> {
-    let Some(session) = store.session(id).await?.filter(|session| session.state().is_live()) else { return Ok(None) };
+    let Some(session) = store.session(id).await?.filter(|session| session.may_go_on(now)) else { return Ok(None) };
     let ordering = Ordering { snapshot, wave: None, begins: now, turn: Duration::ZERO, now };
     let life = order(&ordering, &session, asked);
     let id = life.order().id;
@@ -87,52 +87,132 @@ pub async fn ask_one(
     Ok(Some(id))
 }
 
-/// Asks for a change to all sessions of a filter that go on, and of a site where one
-/// is named.
+/// A name in a filter that is nobody's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unknown {
+    /// Of what it is the name: `nas`, `site` or `identity`.
+    pub field: &'static str,
+    /// What is wrong and what to do, in words.
+    pub detail: String,
+}
+
+/// The first name of a filter that is unknown: neither configured nor that of a
+/// session on record.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn unknown(
+    store: &Store,
+    snapshot: &Snapshot,
+    filter: &SessionFilter,
+    site: Option<&str>,
+) -> Result<Option<Unknown>, StoreError> {
+    let some = |field, detail| Ok(Some(Unknown { field, detail }));
+    if let Some(name) = &filter.nas
+        && snapshot.nas.named(name).is_none()
+    {
+        let of = SessionFilter { nas: Some(name.clone()), ..SessionFilter::default() };
+        if store.sessions(&of, None, 1).await?.items.is_empty() {
+            return some("nas", format!("no NAS is called {name:?}; `cordon nas list` shows them"));
+        }
+    }
+    if let Some(name) = site
+        && !snapshot.nas.all().iter().any(|nas| nas.site.as_deref() == Some(name))
+    {
+        return some("site", format!("no NAS is at a site called {name:?}; `cordon nas list` shows them"));
+    }
+    if let Some(name) = &filter.identity
+        && !snapshot.identities.all().iter().any(|identity| *identity.name == **name)
+    {
+        let of = SessionFilter { identity: Some(name.clone()), ..SessionFilter::default() };
+        if store.sessions(&of, None, 1).await?.items.is_empty() {
+            return some("identity", format!("nobody is called {name:?}; `cordon identity list` shows who is known"));
+        }
+    }
+    Ok(None)
+}
+
+/// Sessions that are meant.
+#[derive(Clone, Default, Debug)]
+pub struct Meant {
+    /// Those that are to be changed.
+    pub sessions: Vec<Session>,
+    /// How many are left out: their NAS confirmed lately that it ended them.
+    pub ended: u64,
+}
+
+/// The sessions of a filter that go on, and of a site where one is named.
+///
+/// # Errors
+/// When the database cannot be used.
+pub async fn meant(
+    store: &Store,
+    snapshot: &Snapshot,
+    filter: &SessionFilter,
+    site: Option<&str>,
+    now: Timestamp,
+) -> Result<Meant, StoreError> {
+    let filter = SessionFilter { may_go_on: Some(now - MAY_GO_ON), ..filter.clone() };
+    let at_site = |session: &Session| {
+        let nas = snapshot.nas.named(&session.key.nas_name);
+        site.is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
+    };
+    let (mut meant, mut after) = (Meant::default(), None);
+    loop {
+        let page = store.sessions(&filter, after, PAGE).await?;
+        let ids: Vec<SessionId> = page.items.iter().map(|session| session.id).collect();
+        let latest = store.latest_changes(&ids).await?;
+        for session in page.items.into_iter().filter(at_site) {
+            match is_ended(latest.get(&session.id), &session, now) {
+                true => meant.ended += 1,
+                false => meant.sessions.push(session),
+            }
+        }
+        after = page.next;
+        if after.is_none() || meant.sessions.len() >= MAX_ASKED {
+            return Ok(meant);
+        }
+    }
+}
+
+/// Asks for a change to these sessions. Many are a wave; `hold` lets it wait like
+/// others if it is as large as `[changes] hold_above` says.
 ///
 /// # Errors
 /// When the database cannot be used.
 pub async fn ask_many(
     store: &Store,
     snapshot: &Snapshot,
-    filter: &SessionFilter,
-    site: Option<&str>,
+    sessions: &[Session],
     asked: &Asked,
+    hold: bool,
     now: Timestamp,
 ) -> Result<Placed, StoreError> {
-    let filter = SessionFilter { live: Some(true), ..filter.clone() };
-    let at_site = |session: &Session| {
-        let nas = snapshot.nas.named(&session.key.nas_name);
-        site.is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
-    };
-    let (mut sessions, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.sessions(&filter, after, PAGE).await?;
-        sessions.extend(page.items.into_iter().filter(&at_site));
-        after = page.next;
-        if after.is_none() || sessions.len() >= MAX_ASKED {
-            break;
-        }
-    }
     let bulk = sessions.len() > SMALL;
     let total = sessions.len() as u64;
+    let settings = snapshot.changes;
+    let live = match bulk {
+        true => store.count_live_sessions().await?.max(total),
+        false => total,
+    };
+    let begins = if hold && bulk && settings.hold.holds(total, live) { now + settings.hold_for } else { now };
     let wave = bulk.then(|| Wave {
         id: WaveId::new(now),
         trigger: format!("operator {}", asked.by.actor),
         detail: format!("{} of {total} sessions{}", asked.wish.change(), because(&asked.why)),
         created: now,
-        begins: now,
+        begins,
         total,
-        live: total,
+        live,
         aborted: None,
     });
-    let turn = snapshot.changes.limits.takes(total);
-    let ordering = Ordering { snapshot, wave: wave.as_ref().map(|wave| wave.id), begins: now, turn, now };
+    let turn = settings.limits.takes(total);
+    let ordering = Ordering { snapshot, wave: wave.as_ref().map(|wave| wave.id), begins, turn, now };
     let orders: Vec<Life> = sessions.iter().map(|session| order(&ordering, session, asked)).collect();
     let ids = orders.iter().map(|life| life.order().id).collect();
     store.take_up_changes(wave.as_ref(), orders, bulk, &asked.by, now).await?;
     Ok(match wave {
-        Some(wave) => Placed::Wave(wave.id, total),
+        Some(wave) => Placed::Wave(Box::new(wave)),
         None => Placed::Few(ids),
     })
 }

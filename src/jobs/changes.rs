@@ -5,8 +5,9 @@
 use crate::access::Engine;
 use crate::access::changes::{Told, tell};
 use crate::coa::client::Refused;
+use crate::coa::error_cause::ErrorCause;
 use crate::coa::exchange::{Answer, Ask, dated};
-use crate::coa::life::{Ending, Life, Over, Waiting};
+use crate::coa::life::{Asking, BY_CONNECTION, Ending, Fared, Life, Over, Waiting};
 use crate::coa::pace::{Held, Limits, Pace};
 use crate::enforcement::coa::Change;
 use crate::ids::{ChangeOrderId, SessionId};
@@ -32,7 +33,13 @@ const REST: Duration = Duration::from_millis(20);
 const URGENT: Limits = Limits { in_flight: 64, per_nas: 8, per_second: 500 };
 /// How long a NAS may take to answer down its own connection, where nothing is lost
 /// on the way and nothing is sent again.
-const BY_CONNECTION: Duration = Duration::from_secs(10);
+const BY_CONNECTION_FOR: Duration = Duration::from_secs(10);
+/// After this time without an answer it is noted what a NAS is being asked for, so
+/// that who waits for it sees that.
+const NOTED: Duration = Duration::from_secs(1);
+/// Error-Cause of what does not do changes by the connection, such as a proxy: 406
+/// Unsupported Extension, 502 Request Not Routable.
+const NOT_THIS_WAY: [u32; 2] = [406, 502];
 /// Changes that are taken from the queue at once.
 const TAKEN: usize = 64;
 /// When a change is tried again that could not be sent through our own fault.
@@ -127,6 +134,9 @@ impl Dispatcher {
     pub async fn run(mut self) {
         let (mut tidy, mut count) = (tokio::time::interval(TIDY), tokio::time::interval(COUNT));
         let mut pause = LOOK;
+        if let Err(error) = self.shared.store.end_asking().await {
+            tracing::debug!(%error, "the queue of changes cannot be written");
+        }
         loop {
             tokio::select! {
                 () = self.wake.0.notified() => {}
@@ -168,6 +178,7 @@ impl Dispatcher {
             let now = self.shared.clock.now();
             let pace = if bulk { &mut self.bulk } else { &mut self.urgent };
             let due = self.shared.store.due_changes(bulk, &pace.busy(), &self.flying, TAKEN, now).await?;
+            let mut begun = Vec::new();
             for waiting in due {
                 let order = &waiting.order;
                 if self.sessions.contains_key(&order.session) {
@@ -177,12 +188,7 @@ impl Dispatcher {
                     Ok(()) => {
                         self.flying.insert(order.id);
                         self.sessions.insert(order.session, order.id);
-                        let (shared, done) = (self.shared.clone(), self.done.clone());
-                        tokio::spawn(async move {
-                            let life = shared.carry_out(waiting).await;
-                            // Nobody is there any more when the server ends.
-                            let _ = done.send(Finished { life, bulk }).await;
-                        });
+                        begun.push(waiting);
                     }
                     // Others may come after those of this NAS.
                     Err(Held::Nas) => pause = REST,
@@ -193,6 +199,25 @@ impl Dispatcher {
                     }
                 }
             }
+            let ids: Vec<_> = begun.iter().map(|waiting| waiting.order.id).collect();
+            let asked = self.shared.store.begin_asking(&ids).await;
+            for waiting in begun {
+                if asked.as_ref().is_ok_and(|asked| asked.contains(&waiting.order.id)) {
+                    let (shared, done) = (self.shared.clone(), self.done.clone());
+                    tokio::spawn(async move {
+                        let life = shared.carry_out(waiting).await;
+                        // Nobody is there any more when the server ends.
+                        let _ = done.send(Finished { life, bulk }).await;
+                    });
+                    continue;
+                }
+                // It was stopped just now, or the database is away.
+                let pace = if bulk { &mut self.bulk } else { &mut self.urgent };
+                pace.finished(&waiting.order.nas_name);
+                self.flying.remove(&waiting.order.id);
+                self.sessions.remove(&waiting.order.session);
+            }
+            asked?;
         }
         Ok(pause)
     }
@@ -276,18 +301,27 @@ fn told(over: &Over, metrics: &Metrics) {
     let nas = order.nas_name.as_str();
     let latency = (over.ending == Ending::Done).then(|| over.at.since(order.cause.at));
     metrics.changes.over(over.ending.code(), latency);
-    let (session, who) = (order.session, order.who.as_deref().unwrap_or("-"));
+    let (change, session, who) = (order.id, order.session, order.who.as_deref().unwrap_or("-"));
+    let refused = order.attempts.iter().rev().find_map(|attempt| match attempt.fared {
+        Fared::Nak { error_cause } => Some(ErrorCause::of(error_cause).to_string()),
+        _ => None,
+    });
+    let cause = refused.as_deref().unwrap_or("-");
     let (ending, why, trigger) = (over.ending.code(), order.cause.detail.as_str(), order.cause.trigger.as_str());
     match over.ending {
         _ if order.wave.is_some() => {
-            tracing::debug!(%session, who, nas, trigger, why, ending, "a change of a wave is over");
+            tracing::debug!(%change, %session, who, nas, trigger, why, ending, cause, "a change of a wave is over");
         }
         Ending::Done | Ending::Gone => {
-            tracing::info!(%session, who, nas, trigger, why, ending, "a session was changed")
+            tracing::info!(%change, %session, who, nas, trigger, why, ending, "a session was changed")
         }
-        _ => {
-            tracing::warn!(%session, who, nas, trigger, why, ending, "a session was not changed: {}", over.ending.advice())
+        Ending::Superseded | Ending::Aborted | Ending::Moot => {
+            tracing::info!(%change, %session, who, nas, trigger, why, ending, "a session was not changed: {}", over.advice())
         }
+        _ => tracing::warn!(
+            %change, %session, who, nas, trigger, why, ending, cause,
+            "a session was not changed: {}", over.advice()
+        ),
     }
 }
 
@@ -296,12 +330,19 @@ impl Shared {
     /// wait.
     async fn carry_out(&self, mut waiting: Waiting) -> Life {
         let session = match self.store.session(waiting.order.session).await {
-            Ok(Some(session)) if session.state().is_live() => session,
+            Ok(Some(session)) if session.may_go_on(self.clock.now()) => session,
             // It has ended by itself: its NAS said so, or it was silent for long.
             Ok(_) => return Life::Over(waiting.end(Ending::Gone, self.clock.now())),
             Err(_) => return Life::Waiting(waiting.postpone(self.clock.now() + LATER)),
         };
         loop {
+            if let Some(wave) = waiting.order.wave {
+                match self.store.is_stopped(wave).await {
+                    Ok(false) => {}
+                    Ok(true) => return Life::Over(waiting.stopped(self.clock.now())),
+                    Err(_) => return Life::Waiting(waiting.postpone(self.clock.now() + LATER)),
+                }
+            }
             let asking = match waiting.ask(self.clock.now()) {
                 Ok(asking) => asking,
                 Err(over) => return Life::Over(*over),
@@ -309,16 +350,22 @@ impl Shared {
             let change = asking.wish().change();
             let ticket =
                 Ticket { order: asking.order().id, change, number: self.number.fetch_add(1, Ordering::Relaxed) };
-            let (result, life) = match tell(asking.wish(), &session, &self.engine.snapshot()) {
-                Err(why) => ("untold", asking.untold(&why, self.clock.now())),
-                Ok(told) => match self.ask(told, ticket).await {
-                    Ok(answer @ Answer::Ack) => ("ack", asking.answered(answer, self.clock.now())),
-                    Ok(answer @ Answer::Nak(_)) => ("nak", asking.answered(answer, self.clock.now())),
-                    Err(Unasked::Silent) => ("silent", asking.unanswered(self.clock.now())),
-                    Err(Unasked::Untold(why)) => ("untold", asking.untold(&why, self.clock.now())),
-                    Err(Unasked::Later) => return Life::Waiting(asking.postponed(self.clock.now() + LATER)),
-                },
+            let life = match tell(asking.wish(), &session, &self.engine.snapshot()) {
+                Err(why) => asking.untold(&why, self.clock.now()),
+                Ok(told) => {
+                    let asking = asking.asked_at(self.way(&told));
+                    let (outcome, to) = self.ask_and_note(told, ticket, &asking).await;
+                    let (asking, now) = (asking.asked_at(to), self.clock.now());
+                    match outcome {
+                        Ok(answer) => asking.answered(answer, now),
+                        Err(Unasked::Silent) => asking.unanswered(now),
+                        Err(Unasked::WrongSecret) => asking.mismatched(now),
+                        Err(Unasked::Untold(why)) => asking.untold(&why, now),
+                        Err(Unasked::Later) => return Life::Waiting(asking.postponed(now + LATER)),
+                    }
+                }
             };
+            let result = life.order().attempts.last().map_or("untold", |attempt| attempt.fared.code());
             self.metrics.changes.asked(change.code(), result);
             match life {
                 Life::Waiting(next) if next.not_before <= self.clock.now() => waiting = next,
@@ -327,34 +374,90 @@ impl Shared {
         }
     }
 
-    /// Sends a request by whatever way leads to the NAS.
-    async fn ask(&self, told: Told, ticket: Ticket) -> Result<Answer, Unasked> {
-        let Told { nas, code, attributes, udp } = told;
-        if self.connections.is_connected(&nas.name) {
-            let dated = dated(&attributes, self.clock.now());
-            match self.connections.request(&nas.name, code, &dated, BY_CONNECTION).await {
-                Ok(Reply { code: Code::CoaAck | Code::DisconnectAck, .. }) => return Ok(Answer::Ack),
-                Ok(Reply { error_cause, .. }) => return Ok(Answer::Nak(error_cause)),
-                // The connection has gone meanwhile; there may be another way.
-                Err(ReverseError::NotConnected) => {}
-                Err(ReverseError::Busy | ReverseError::Closed) => return Err(Unasked::Later),
-                Err(ReverseError::TimedOut | ReverseError::BadReply) => return Err(Unasked::Silent),
-            }
+    /// Where the NAS is asked first.
+    fn way(&self, told: &Told) -> Option<String> {
+        match &told.udp {
+            _ if self.connections.is_connected(&told.nas.name) => Some(BY_CONNECTION.to_owned()),
+            Ok((to, _)) => Some(to.to_string()),
+            Err(_) => None,
         }
-        let (to, secret) = udp.map_err(Unasked::Untold)?;
+    }
+
+    /// Asks, and notes that where it takes a while. Returns what came of it, and where
+    /// it was asked last.
+    async fn ask_and_note(
+        &self,
+        told: Told,
+        ticket: Ticket,
+        asking: &Asking,
+    ) -> (Result<Answer, Unasked>, Option<String>) {
+        let mut asked = std::pin::pin!(self.ask(told, ticket));
+        tokio::select! {
+            outcome = &mut asked => return outcome,
+            () = tokio::time::sleep(NOTED) => {}
+        }
+        let (outcome, noted) = tokio::join!(asked, self.store.note_asking(asking.noted()));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "what a NAS is asked for cannot be noted");
+        }
+        outcome
+    }
+
+    /// Sends a request by whatever way leads to the NAS: down its connection, and over
+    /// UDP where it has none that takes changes.
+    async fn ask(&self, told: Told, ticket: Ticket) -> (Result<Answer, Unasked>, Option<String>) {
+        let Told { nas, code, attributes, udp } = told;
+        let by_connection = match self.connections.is_connected(&nas.name) {
+            true => self.ask_by_connection(&nas.name, code, &attributes).await,
+            false => None,
+        };
+        let (to, secret) = match (by_connection, udp) {
+            (Some(OnTheWay { outcome, last: true }), _) | (Some(OnTheWay { outcome, .. }), Err(_)) => {
+                return (outcome, Some(BY_CONNECTION.to_owned()));
+            }
+            (None, Err(why)) => return (Err(Unasked::Untold(why)), None),
+            (_, Ok(udp)) => udp,
+        };
         let ask = Ask { code, attributes, secret };
-        self.client.request(to, ask, ticket).await.map_err(|failure| match failure {
+        let outcome = self.client.request(to, ask, ticket).await.map_err(|failure| match failure {
             Failure::Silent => Unasked::Silent,
+            Failure::WrongSecret => Unasked::WrongSecret,
             e @ (Failure::Unreachable(_) | Failure::Refused(Refused::TooLong(_))) => Unasked::Untold(e.to_string()),
             Failure::Refused(_) | Failure::Stopping => Unasked::Later,
-        })
+        });
+        (outcome, Some(to.to_string()))
     }
+
+    /// Sends a request down the connection of the NAS. `None` when it has gone.
+    async fn ask_by_connection(&self, nas: &str, code: Code, attributes: &[u8]) -> Option<OnTheWay> {
+        let dated = dated(attributes, self.clock.now());
+        let (outcome, last) = match self.connections.request(nas, code, &dated, BY_CONNECTION_FOR).await {
+            Ok(Reply { code: Code::CoaAck | Code::DisconnectAck, .. }) => (Ok(Answer::Ack), true),
+            Ok(Reply { error_cause, .. }) => {
+                (Ok(Answer::Nak(error_cause)), !error_cause.is_some_and(|cause| NOT_THIS_WAY.contains(&cause)))
+            }
+            Err(ReverseError::NotConnected) => return None,
+            Err(ReverseError::Busy) => (Err(Unasked::Later), true),
+            Err(ReverseError::Closed) => (Err(Unasked::Later), false),
+            Err(ReverseError::TimedOut | ReverseError::BadReply) => (Err(Unasked::Silent), false),
+        };
+        Some(OnTheWay { outcome, last })
+    }
+}
+
+/// What came of asking down a connection.
+struct OnTheWay {
+    outcome: Result<Answer, Unasked>,
+    /// Whether that is all: no other way is to be tried.
+    last: bool,
 }
 
 /// Why a NAS gave no answer.
 enum Unasked {
     /// It was silent.
     Silent,
+    /// It answered with another secret.
+    WrongSecret,
     /// It cannot be asked for this, and why.
     Untold(String),
     /// It cannot be asked now, through no fault of its own.

@@ -1,14 +1,12 @@
 //! Changes to sessions: the queue of what is to be done, and what came of it.
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
-use super::read::{MAX_PAGE, Page, SessionFilter, page};
+use super::read::{MAX_PAGE, Page, page};
 use super::{Store, StoreError, audit};
-use crate::audit::decision::Decision;
 use crate::audit::event::{By, Event};
 use crate::coa::life::{Ending, Life, Order, WAITING, Waiting};
-use crate::coa::wave::{Aborted, Counts, Wave};
+use crate::coa::wave::{ASKING, Aborted, Counts, HELD, Wave};
 use crate::ids::{ChangeOrderId, DecisionId, SessionId, WaveId};
-use crate::session::state::Session;
 use crate::time::Timestamp;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -42,6 +40,26 @@ pub struct ChangeFilter {
     pub state: Option<&'static str>,
 }
 
+/// What comes of a step with a wave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaveStep<T> {
+    /// It was made.
+    Made(T),
+    /// The wave stands where there is no such step: the name of that state.
+    Not(&'static str),
+    /// There is no such wave.
+    Missing,
+}
+
+/// What stopping a wave came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// Changes that will not be made.
+    pub stopped: u64,
+    /// Those whose NAS was being asked: what comes of them is what it answers.
+    pub asking: u64,
+}
+
 fn life_of(row: &Row) -> Result<Life, StoreError> {
     let unreadable = |e: serde_json::Error| StoreError::Unreadable { table: "change_order", what: e.to_string() };
     serde_json::from_str(row.text("body")?).map_err(unreadable)
@@ -64,13 +82,21 @@ fn values(life: &Life, bulk: bool, out: &mut Vec<Arg>) -> Result<(), StoreError>
         order.nas_name.as_str().into(),
         Arg::Blob(order.wave.map(|wave| wave.as_bytes().to_vec())),
         Arg::Blob(order.decision.map(|decision| decision.as_bytes().to_vec())),
-        life.code().into(),
+        state(life).into(),
         matches!(life, Life::Waiting(_)).into(),
         bulk.into(),
         due(life).into(),
         body("change_order", life)?.into(),
     ]);
     Ok(())
+}
+
+/// What is stored as its state: one whose NAS is asked is told apart.
+fn state(life: &Life) -> &'static str {
+    match life {
+        Life::Waiting(Waiting { asks: Some(_), .. }) => ASKING,
+        life => life.code(),
+    }
 }
 
 /// When it is to be tried, or when that was over.
@@ -142,8 +168,9 @@ impl Store {
         Ok(added)
     }
 
-    /// Writes how far changes have come. What was stopped or superseded meanwhile
-    /// stays so, and its record gets the attempts.
+    /// Writes how far changes have come. What was stopped or superseded while its NAS
+    /// was asked gets the attempts, and ends as the NAS answered; without an answer it
+    /// stays stopped.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -156,11 +183,69 @@ impl Store {
                 let Some(row) = tx.fetch_one(sql).await? else { continue };
                 let mut stopped = life_of(&row)?;
                 stopped.order_mut().attempts.clone_from(&life.order().attempts);
+                if let Life::Over(over) = life
+                    && over.is_answered()
+                {
+                    stopped = life.clone();
+                }
                 rewrite(&mut tx, &stopped).await?;
             }
             tx.commit().await?;
         }
         Ok(())
+    }
+
+    /// The NASes of these changes are about to be asked: from now on they are not
+    /// stopped with their wave. Returns those that still are to be tried.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_asking(&self, all: &[ChangeOrderId]) -> Result<HashSet<ChangeOrderId>, StoreError> {
+        let mut begun = HashSet::new();
+        if all.is_empty() {
+            return Ok(begun);
+        }
+        // In the order in which a wave is stopped, so that neither waits for the other.
+        let mut all = all.to_vec();
+        all.sort_unstable();
+        let mut tx = self.db.begin().await?;
+        for id in &all {
+            let sql = Sql::new("UPDATE change_order SET state = ? WHERE id = ? AND pending = 1");
+            if tx.execute(sql.bind(ASKING).bind(id.as_bytes())).await? > 0 {
+                begun.insert(*id);
+            }
+        }
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// Notes what a NAS is being asked for, for who looks at the change meanwhile.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn note_asking(&self, waiting: Waiting) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        write(&mut tx, &[Life::Waiting(waiting)]).await?;
+        tx.commit().await
+    }
+
+    /// No NAS is being asked: the server has just begun.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn end_asking(&self) -> Result<(), StoreError> {
+        let sql = Sql::new("UPDATE change_order SET state = ? WHERE pending = 1 AND state = ?");
+        self.db.execute(sql.bind(WAITING).bind(ASKING)).await.map(drop)
+    }
+
+    /// Whether somebody stopped this wave.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_stopped(&self, wave: WaveId) -> Result<bool, StoreError> {
+        let sql = Sql::new("SELECT body FROM change_wave WHERE id = ?").bind(wave.as_bytes());
+        let row = self.db.fetch_one(sql).await?;
+        Ok(row.as_ref().map(wave_of).transpose()?.is_some_and(|wave| wave.aborted.is_some()))
     }
 
     /// Writes a record anew, wherever it stands: something came late.
@@ -203,31 +288,6 @@ impl Store {
         }
         due.truncate(limit);
         Ok(due)
-    }
-
-    /// Sessions of the identity of this name that go on, newest first, each with the
-    /// decision that let it in last.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn live_sessions_of(
-        &self,
-        identity: &str,
-        after: Option<SessionId>,
-        limit: u32,
-    ) -> Result<Page<(Session, Option<Decision>), SessionId>, StoreError> {
-        let filter =
-            SessionFilter { live: Some(true), identity: Some(identity.to_owned()), ..SessionFilter::default() };
-        let Page { items, next } = self.sessions(&filter, after, limit).await?;
-        let mut all = Vec::with_capacity(items.len());
-        for session in items {
-            let decision = match session.decision() {
-                Some(id) => self.decision(id).await?,
-                None => None,
-            };
-            all.push((session, decision));
-        }
-        Ok(Page { items: all, next })
     }
 
     /// How many changes are to be tried.
@@ -301,7 +361,8 @@ impl Store {
             .narrow("wave_id =", filter.wave.map(|id| id.as_bytes().to_vec()))
             .narrow("decision_id =", filter.decision.map(|id| id.as_bytes().to_vec()))
             .narrow("nas_name =", filter.nas.as_deref())
-            .narrow("state =", filter.state)
+            .narrow("pending =", (filter.state == Some(WAITING)).then_some(true))
+            .narrow("state =", filter.state.filter(|state| *state != WAITING))
             .then(" ORDER BY id DESC LIMIT ?")
             .bind(limit + 1);
         let rows = self.db.fetch(sql).await?;
@@ -369,14 +430,18 @@ impl Store {
         Ok(Counts::of(&rows.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
-    /// Stops a wave: what was not sent yet is not sent. Returns how many changes that
-    /// were; `None` when there is no such wave.
+    /// Stops a wave: what was not sent yet is not sent. What its NAS is being asked
+    /// for ends as it answers.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn abort_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        let Some((wave, counts)) = self.wave(id).await? else { return Ok(None) };
-        let wave = Wave { aborted: wave.aborted.or(Some(Aborted { at: now, by: by.actor.clone() })), ..wave };
+    pub async fn abort_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<WaveStep<Stopped>, StoreError> {
+        let Some((wave, counts)) = self.wave(id).await? else { return Ok(WaveStep::Missing) };
+        let state = wave.state(&counts, now);
+        if wave.aborted.is_some() || counts.waiting == 0 {
+            return Ok(WaveStep::Not(state));
+        }
+        let wave = Wave { aborted: Some(Aborted { at: now, by: by.actor.clone() }), ..wave };
         let (before, after) = (json!({ "waiting": counts.waiting }), json!({ "aborted": wave.aborted }));
         let event = Event::new(by, "wave.abort", "wave", &id.to_string(), now).states(before, after);
         let mut tx = self.db.begin().await?;
@@ -385,37 +450,46 @@ impl Store {
         tx.commit().await?;
         let mut stopped = 0;
         loop {
-            let sql = Sql::new("SELECT body FROM change_order WHERE wave_id = ? AND state = ? LIMIT ?");
+            let sql = Sql::new("SELECT body FROM change_order WHERE wave_id = ? AND state = ? ORDER BY id LIMIT ?");
             let sql = sql.bind(id.as_bytes()).bind(WAITING).bind(PIECE as u64);
-            let mut waiting = Vec::new();
-            for row in self.db.fetch(sql).await? {
-                if let Life::Waiting(change) = life_of(&row)? {
-                    waiting.push(change);
-                }
+            let mut tx = self.db.begin().await?;
+            let rows = tx.fetch(sql).await?;
+            for row in &rows {
+                let Life::Waiting(waiting) = life_of(row)? else { continue };
+                let over = Life::Over(waiting.end(Ending::Aborted, now));
+                // Unless its NAS is being asked by now.
+                let sql = Sql::new(format!("{UPDATE} AND state = ?")).bind(over.code()).bind(false).bind(now);
+                let sql = sql.bind(body("change_order", &over)?).bind(over.order().id.as_bytes()).bind(WAITING);
+                stopped += tx.execute(sql).await?;
             }
-            if waiting.is_empty() {
-                return Ok(Some(stopped));
+            tx.commit().await?;
+            if rows.is_empty() {
+                let asking = self.wave_counts(id).await?.asking;
+                return Ok(WaveStep::Made(Stopped { stopped, asking }));
             }
-            stopped += self.end_changes(waiting, Ending::Aborted, now).await?;
         }
     }
 
-    /// Lets a wave go that is held. Returns whether there is one.
+    /// Lets a wave go that is held.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn release_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<bool, StoreError> {
-        let Some((wave, _)) = self.wave(id).await? else { return Ok(false) };
+    pub async fn release_wave(&self, id: WaveId, by: &By, now: Timestamp) -> Result<WaveStep<()>, StoreError> {
+        let Some((wave, counts)) = self.wave(id).await? else { return Ok(WaveStep::Missing) };
+        match wave.state(&counts, now) {
+            HELD => {}
+            state => return Ok(WaveStep::Not(state)),
+        }
         let begins = wave.begins.min(now);
-        let states = (json!({ "begins": wave.begins }), json!({ "begins": begins }));
-        let event = Event::new(by, "wave.release", "wave", &id.to_string(), now).states(states.0, states.1);
+        let (before, after) = (json!({ "begins": wave.begins }), json!({ "begins": begins }));
+        let event = Event::new(by, "wave.release", "wave", &id.to_string(), now).states(before, after);
         let mut tx = self.db.begin().await?;
         save_wave(&mut tx, &Wave { begins, ..wave }).await?;
         let sql = Sql::new("UPDATE change_order SET due_us = ? WHERE wave_id = ? AND state = ? AND due_us > ?");
         tx.execute(sql.bind(now).bind(id.as_bytes()).bind(WAITING).bind(now)).await?;
         audit::append(&mut tx, vec![event]).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(WaveStep::Made(()))
     }
 
     /// Forgets changes and waves that were ordered before `before` and are over.
@@ -459,7 +533,7 @@ fn asked(life: &Life, by: &By, now: Timestamp) -> Event {
 async fn write(tx: &mut Tx, all: &[Life]) -> Result<HashSet<ChangeOrderId>, StoreError> {
     let mut saved = HashSet::new();
     for life in all {
-        let sql = Sql::new(UPDATE).bind(life.code()).bind(matches!(life, Life::Waiting(_))).bind(due(life));
+        let sql = Sql::new(UPDATE).bind(state(life)).bind(matches!(life, Life::Waiting(_))).bind(due(life));
         let sql = sql.bind(body("change_order", life)?).bind(life.order().id.as_bytes());
         if tx.execute(sql).await? > 0 {
             saved.insert(life.order().id);
@@ -469,6 +543,12 @@ async fn write(tx: &mut Tx, all: &[Life]) -> Result<HashSet<ChangeOrderId>, Stor
 }
 
 async fn rewrite(tx: &mut Tx, life: &Life) -> Result<(), StoreError> {
-    let sql = Sql::new("UPDATE change_order SET body = ? WHERE id = ?");
-    tx.execute(sql.bind(body("change_order", life)?).bind(life.order().id.as_bytes())).await.map(drop)
+    let body = body("change_order", life)?;
+    let sql = match life {
+        Life::Over(_) => {
+            Sql::new("UPDATE change_order SET body = ?, state = ? WHERE id = ?").bind(body).bind(life.code())
+        }
+        Life::Waiting(_) => Sql::new("UPDATE change_order SET body = ? WHERE id = ?").bind(body),
+    };
+    tx.execute(sql.bind(life.order().id.as_bytes())).await.map(drop)
 }

@@ -2,7 +2,7 @@
 //! one task that knows all requests that are on their way.
 
 use super::clock::Clock;
-use crate::coa::client::{Due, Exchanges, Received, Refused};
+use crate::coa::client::{Due, Exchanges, Mismatched, Received, Refused};
 use crate::coa::exchange::{Answer, Ask, Jitter, NoAnswer, Timing};
 use crate::enforcement::coa::Change;
 use crate::ids::ChangeOrderId;
@@ -44,6 +44,9 @@ pub enum Failure {
     /// The NAS was silent to all retransmissions.
     #[error("no answer")]
     Silent,
+    /// Only answers whose authenticator does not fit came: its secret is another.
+    #[error("answers whose secret does not fit")]
+    WrongSecret,
     /// The request could not be made now; later it may be.
     #[error("{0}")]
     Refused(Refused),
@@ -189,7 +192,8 @@ impl Task {
         for due in self.exchanges.elapse(jitter, self.clock.now()) {
             match due {
                 Due::Again(peer, datagram) => self.send(peer, &datagram).await,
-                Due::GaveUp(ticket) => self.finish(ticket, Err(Failure::Silent)),
+                Due::GaveUp(ticket, Mismatched(false)) => self.finish(ticket, Err(Failure::Silent)),
+                Due::GaveUp(ticket, Mismatched(true)) => self.finish(ticket, Err(Failure::WrongSecret)),
             }
         }
     }

@@ -25,7 +25,7 @@ use cordon::inventory::mac::MacAddress;
 use cordon::secret::Secret;
 use cordon::session::state::{Session, SessionKey};
 use cordon::store::audit::AuditFilter;
-use cordon::store::changes::ChangeFilter;
+use cordon::store::changes::{ChangeFilter, Stopped, WaveStep};
 use cordon::store::writer::Record;
 use cordon::store::{Location, Store};
 use cordon::telemetry::Metrics;
@@ -130,6 +130,40 @@ async fn what_was_stopped_while_its_nas_was_asked_stays_so_and_keeps_the_attempt
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_nas_is_asked_for_ends_as_it_answers_whatever_was_stopped_meanwhile() {
+    for (store, _dir) in both().await {
+        let wave = Wave {
+            id: WaveId::new(START),
+            trigger: "policy 1".into(),
+            detail: String::new(),
+            created: START,
+            begins: START,
+            total: 3,
+            live: 3,
+            aborted: None,
+        };
+        let one = |n| life(SessionId::new(after(n)), "corp", "sw", START, Some(wave.id));
+        store.take_up_changes(Some(&wave), (0..3).map(one).collect(), true, &By::server(), START).await.unwrap();
+        let [first, second, _] = due(&store, true, &[], START).await.try_into().unwrap();
+        let ids = [first.order.id, second.order.id];
+        assert_eq!(store.begin_asking(&ids).await.unwrap(), HashSet::from(ids));
+        let stopped = store.abort_wave(wave.id, &By::cli("anna"), after(1)).await.unwrap();
+        assert_eq!(stopped, WaveStep::Made(Stopped { stopped: 1, asking: 2 }));
+        assert!(store.is_stopped(wave.id).await.unwrap());
+        let filter = ChangeFilter { state: Some("waiting"), ..ChangeFilter::default() };
+        assert_eq!(store.changes_to_sessions(&filter, None, 10).await.unwrap().items.len(), 2);
+        // What somebody took back meanwhile was done all the same.
+        assert_eq!(store.end_changes(vec![second.clone()], Ending::Moot, after(1)).await.unwrap(), 1);
+        let over = [first, second].map(|w| w.ask(START).unwrap().answered(Answer::Ack, after(2)));
+        store.save_changes(&over).await.unwrap();
+        let (_, counts) = store.wave(wave.id).await.unwrap().unwrap();
+        assert_eq!((counts.waiting, counts.over), (0, vec![("done", 2), ("aborted", 1)]));
+        assert!(store.begin_asking(&ids).await.unwrap().is_empty(), "it is over");
+        assert_eq!(store.abort_wave(wave.id, &By::cli("anna"), after(3)).await.unwrap(), WaveStep::Not("aborted"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_comes_in_its_order_and_not_to_who_is_busy() {
     for (store, _dir) in both().await {
         let one = |n: u64, nas: &str| life(SessionId::new(after(n)), "corp", nas, after(n), None);
@@ -172,19 +206,24 @@ async fn a_wave_is_held_let_go_stopped_and_forgotten() {
         assert!(due(&store, true, &[], after(59)).await.is_empty());
         let (found, counts) = store.wave(wave.id).await.unwrap().unwrap();
         assert_eq!((&found, counts.waiting, found.state(&counts, START)), (&wave, 700, "held"));
-        assert!(store.release_wave(wave.id, &By::cli("anna"), after(5)).await.unwrap());
+        let anna = By::cli("anna");
+        assert_eq!(store.release_wave(wave.id, &anna, after(5)).await.unwrap(), WaveStep::Made(()));
+        assert_eq!(store.release_wave(wave.id, &anna, after(5)).await.unwrap(), WaveStep::Not("running"));
+        assert_eq!(store.release_wave(WaveId::new(START), &anna, after(5)).await.unwrap(), WaveStep::Missing);
         let released = due(&store, true, &[], after(5)).await;
         assert_eq!(released.len(), 100);
         let done: Vec<_> =
             released.into_iter().map(|w| w.ask(after(5)).unwrap().answered(Answer::Ack, after(6))).collect();
         store.save_changes(&done).await.unwrap();
-        assert_eq!(store.abort_wave(wave.id, &By::cli("anna"), after(7)).await.unwrap(), Some(600));
-        assert_eq!(store.abort_wave(WaveId::new(after(1)), &By::cli("anna"), after(7)).await.unwrap(), None);
+        let made = WaveStep::Made(Stopped { stopped: 600, asking: 0 });
+        assert_eq!(store.abort_wave(wave.id, &anna, after(7)).await.unwrap(), made);
+        assert_eq!(store.abort_wave(wave.id, &anna, after(8)).await.unwrap(), WaveStep::Not("aborted"));
+        assert_eq!(store.abort_wave(WaveId::new(after(1)), &anna, after(7)).await.unwrap(), WaveStep::Missing);
         let page = store.waves(None, 10).await.unwrap();
         let [(found, counts)] = page.items.as_slice() else { panic!("{page:?}") };
         assert_eq!(found.state(counts, after(8)), "aborted");
         assert_eq!((counts.waiting, counts.over.clone()), (0, vec![("done", 100), ("aborted", 600)]));
-        // One event for all of it, and one for each that somebody did to it.
+        // One event for all of it, and one for each thing that was done to it; none for what was refused.
         let filter = AuditFilter { object: Some(wave.id.to_string()), ..AuditFilter::default() };
         let told = store.audit_events(&filter, None, 10).await.unwrap().items;
         let told: Vec<_> = told.iter().map(|f| (f.entry.event.action.as_str(), f.entry.event.actor.as_str())).collect();
@@ -338,6 +377,8 @@ fn a_change_is_told_to_where_the_session_came_from_unless_the_configuration_says
         &snapshot(POLICY, &[CAMERA, IOT, &NAS.replace("aruba-cx", "standard")]),
     );
     assert!(words.unwrap_err().contains("cannot be told to change_role"));
+    let unnamed = told(&NAS.replace("aruba-cx", "cisco-ios")).unwrap_err();
+    assert!(unnamed.contains("needs audit_session_id") && unnamed.contains("let the switch send"), "{unnamed}");
 }
 
 #[test]
@@ -374,7 +415,13 @@ fn the_same_is_not_asked_for_again_until_there_is_reason_to() {
     for life in [&done, &gone] {
         assert!(!is(&session, life, 9_999), "nothing was heard of it since: it is over");
     }
+    // Who was disconnected is not there any more, whatever else would be wanted of it.
+    let mut ended = done.clone();
+    ended.order_mut().decision = session.decision();
+    let other = |session: &Session, secs| is_due(Some(&ended), &Target("corp".into()), session, true, at(secs));
+    assert!(!other(&session, 3_599) && other(&session, 3_600));
     session.last_at = at(700);
+    assert!(other(&session, 800), "it goes on");
     for life in [&done, &gone] {
         assert!(!is(&session, life, 500) && is(&session, life, 9_999), "it goes on, whatever its NAS said");
     }

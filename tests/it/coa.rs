@@ -3,7 +3,7 @@
 
 use crate::support::coa_nas::{CoaNas, values};
 use crate::support::radclient::radclient;
-use crate::support::radsec::NasPki;
+use crate::support::radsec::{NasPki, SW1};
 use crate::support::server::{SECRET, Server, TOKEN};
 use crate::support::{feed, system, text, wait_for};
 use cordon::coa::exchange::{Answer, Ask, NoAnswer, Timing};
@@ -138,6 +138,27 @@ fn who_is_suspended_is_disconnected_within_two_seconds() {
     assert!(metrics.contains("cordon_change_latency_seconds_count 1"), "{metrics}");
 }
 
+/// A second session of the same endpoint does not shield the first from what comes.
+#[test]
+fn who_is_only_thought_to_have_gone_is_disconnected_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = serve(nas.port, "standard", "", 1);
+    log_in(&server, 0);
+    let elsewhere = login(0).replace("1/0/7", "1/0/8").replace("\"00000000\"", "\"00000009\"");
+    assert!(radclient(server.auth, "auth", &elsewhere).contains("Received Access-Accept"));
+    let states = wait_for("both sessions", SOON, || {
+        let page = server.get(&format!("/api/v1/sessions?mac={}", mac(0)));
+        let all: Vec<Value> = page["items"].as_array().unwrap().iter().map(|s| s["state"].clone()).collect();
+        (all.len() == 2).then_some(all)
+    });
+    assert_eq!(states, ["authenticated", "inferred"]);
+    server.succeed(&["identity", "status", "device", "camera-0", "suspended"]);
+    let mut told: Vec<String> = nas.first(2, SOON).iter().map(|request| values(request, 44)[0].clone()).collect();
+    told.sort();
+    assert_eq!(told, ["00000000", "00000009"]);
+}
+
 /// The pipeline from what becomes known to the switch's answer, twenty times.
 #[test]
 fn why_1_containment_takes_less_than_two_seconds_for_95_of_100() {
@@ -244,7 +265,7 @@ fn a_refusal_leads_down_the_chain_and_says_what_to_do() {
     assert!(change["attempts"][0]["remedy"].as_str().unwrap().contains("vendor set for this NAS"), "{change:#}");
     let shown = server.succeed(&["session", "show", session(&server, 0)["id"].as_str().unwrap()]);
     assert!(shown.contains("refused after") && shown.contains("401 unsupported_attribute"), "{shown}");
-    assert!(shown.contains("disconnect: done after"), "{shown}");
+    assert!(shown.contains(&format!("disconnect at 127.0.0.1:{}: done after", nas.port)), "{shown}");
 }
 
 #[test]
@@ -318,11 +339,137 @@ fn a_late_answer_is_known_and_a_silent_nas_is_given_up() {
         assert_eq!((answer.ticket, answer.answer), (asked, Answer::Ack));
         let v6 = std::net::SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), silent.port);
         assert_eq!(client.request(v6, ask.clone(), ticket(2)).await, Err(Failure::Silent));
-        assert_eq!(client.request(to(forger.port), ask, ticket(3)).await, Err(Failure::Silent));
+        assert_eq!(client.request(to(forger.port), ask, ticket(3)).await, Err(Failure::WrongSecret));
     });
     assert_eq!(silent.requests().len(), 3, "sent three times, and then given up");
     assert!(silent.requests().iter().all(|request| request["wrong"].is_null()), "{:#?}", silent.requests());
     assert_eq!(*ignored.lock().unwrap(), [NoAnswer::WrongAuthenticator; 3]);
+}
+
+#[test]
+fn what_is_on_its_way_when_a_wave_is_stopped_ends_as_its_nas_answers() {
+    const CAMERAS: usize = 30;
+    let dir = tempfile::tempdir().unwrap();
+    // Late, and before it is asked again.
+    let nas = CoaNas::start(dir.path(), &["--disconnect", "late:1500"]);
+    let server = serve(nas.port, "standard", "", CAMERAS);
+    log_in_all(&server, CAMERAS);
+    let (ok, out) = server.command(&["session", "disconnect", "--all"]);
+    assert!(!ok && out.contains("30 sessions at 1 NAS (sw 30), by site: hq 30") && out.contains("say --yes"), "{out}");
+    assert!(server.get("/api/v1/changes")["items"].as_array().unwrap().is_empty(), "nothing was done");
+    server.succeed(&["session", "disconnect", "--all", "--yes"]);
+    nas.first(8, SOON);
+    let id = server.get("/api/v1/waves?limit=1")["items"][0]["id"].as_str().unwrap().to_owned();
+    let out = server.succeed(&["session", "wave", "abort", &id]);
+    assert!(out.contains("22 changes will not be made") && out.contains("of 8 the NAS is being asked"), "{out}");
+    let over = wait_for("the wave to rest", SOON, || {
+        let wave = server.get(&format!("/api/v1/waves/{id}"));
+        (wave["waiting"] == 0).then(|| wave["over"].clone())
+    });
+    assert_eq!((&over["done"], &over["aborted"]), (&8.into(), &22.into()), "{over}");
+    assert_eq!(nas.requests().iter().filter(|request| request["repeated"] == false).count(), 8);
+}
+
+#[test]
+fn many_that_the_api_asks_for_are_held_unless_it_says_at_once() {
+    const CAMERAS: usize = 25;
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = serve(nas.port, "standard", "", CAMERAS);
+    let file = server.path("cordon.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    server.in_force(|| {
+        std::fs::write(&file, format!("{config}\n[changes]\nhold_above = 20\nhold_secs = 600\n")).unwrap();
+        String::new()
+    });
+    log_in_all(&server, CAMERAS);
+    let all = |more: &str| {
+        let body = format!(r#"{{"change": "disconnect", "filter": {{"all": true}}{more}}}"#);
+        let (status, body) = post(&server, "/api/v1/changes", &body);
+        assert_eq!((status, &body["sessions"]), (202, &CAMERAS.into()), "{body}");
+        body["wave"].as_str().unwrap().to_owned()
+    };
+    let wave = |id: &str| server.get(&format!("/api/v1/waves/{id}"));
+    let held = all("");
+    assert_eq!(wave(&held)["state"], "held");
+    let (status, body) = post(&server, &format!("/api/v1/waves/{held}/abort"), "");
+    assert_eq!((status, &body["stopped"]), (200, &CAMERAS.into()), "{body}");
+    assert_eq!(nas.requests().len(), 0);
+    let id = all(r#", "at_once": true"#);
+    nas.first(CAMERAS, SOON);
+    wait_for("the end of the wave", SOON, || (wave(&id)["over"]["done"] == CAMERAS).then_some(()));
+}
+
+#[test]
+fn who_was_disconnected_is_shown_so_and_not_asked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = serve(nas.port, "standard", "", 3);
+    (0..3).for_each(|n| log_in(&server, n));
+    let id = session(&server, 0)["id"].as_str().unwrap().to_owned();
+    session(&server, 2);
+    assert!(server.succeed(&["session", "list", "--limit", "2"]).contains("2 sessions, the latest; there are more"));
+    assert!(server.succeed(&["session", "disconnect", "--identity", "camera-0"]).contains(&format!(":{}", nas.port)));
+    let listed = server.succeed(&["session", "list"]);
+    assert_eq!(listed.matches("disconnect confirmed at").count(), 1, "{listed}");
+    assert!(listed.ends_with("3 sessions\n"), "{listed}");
+    assert!(session(&server, 0)["disconnect_confirmed_at"].is_string());
+    assert!(session(&server, 1)["disconnect_confirmed_at"].is_null());
+    // Of many it is left out; who names it gets it.
+    let (ok, out) = server.command(&["session", "disconnect", "--identity", "camera-0"]);
+    assert!(!ok && out.contains("1 session left out") && out.contains("no session goes on"), "{out}");
+    assert!(server.succeed(&["session", "disconnect", "--all"]).contains("1 session left out"));
+    assert_eq!(nas.requests().len(), 3);
+    server.in_force(|| server.succeed(&["identity", "status", "device", "camera-0", "suspended"]));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(nas.requests().len(), 3, "{:#?}", nas.requests());
+    server.succeed(&["session", "disconnect", &id]);
+    assert_eq!(nas.requests().len(), 4);
+    for (args, part) in [
+        (&["session", "show", "x"][..], "that is no id of a session; `cordon session list` shows them"),
+        (&["session", "list", "--nas", "swift"], "no NAS is called"),
+        (&["session", "disconnect", "--site", "elsewhere"], "no NAS is at a site called"),
+        (&["session", "bounce_port", &id], "cannot be told to bounce_port"),
+    ] {
+        let (ok, out) = server.command(args);
+        assert!(!ok && out.contains(part), "{args:?}: {out}");
+    }
+}
+
+#[test]
+fn who_waits_is_told_where_it_is_asked_and_whether_a_server_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &["--disconnect", "silent"]);
+    let server = serve(nas.port, "standard", "", 2);
+    (0..2).for_each(|n| log_in(&server, n));
+    let [first, second] = [0, 1].map(|n| session(&server, n)["id"].as_str().unwrap().to_owned());
+    let (ok, out) = server.command(&["session", "disconnect", &first, "--wait", "3"]);
+    assert!(!ok && out.contains(&format!("disconnect: being asked at 127.0.0.1:{} since", nas.port)), "{out}");
+    let change = server.get("/api/v1/changes?state=waiting")["items"][0].clone();
+    assert_eq!(change["asking"]["address"], format!("127.0.0.1:{}", nas.port), "{change:#}");
+    server.signal("KILL");
+    let (ok, out) = server.command(&["session", "disconnect", &second, "--wait", "7"]);
+    assert!(!ok && out.contains("no server has taken it up"), "{out}");
+}
+
+#[test]
+fn a_nas_behind_a_proxy_of_tls_is_told_over_udp() {
+    let dir = tempfile::tempdir().unwrap();
+    let udp = CoaNas::start(dir.path(), &[]);
+    let nas = NasPki::new();
+    let coa = format!("coa = {{ address = \"127.0.0.1\", port = {}, secret = {SECRET:?} }}", udp.port);
+    let server = Server::start(&nas.config("", &format!("{SW1}\n{coa}\n")));
+    // Like a proxy it passes no request on; then its connection is gone altogether.
+    let mut peer = nas.peer(server.radsec(), "sw1", &["stay", "2A", "silent"]);
+    let peer = peer.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let session =
+        wait_for("the session", SOON, || server.get("/api/v1/sessions?live=true&nas=sw1")["items"].get(0).cloned());
+    let out = server.succeed(&["session", "disconnect", session["id"].as_str().unwrap()]);
+    assert!(out.contains(&format!("disconnect at 127.0.0.1:{}: done", udp.port)), "{out}");
+    let said = text(&peer.wait_with_output().unwrap());
+    assert!(said.contains("got Disconnect-Request 2A"), "{said}");
+    server.succeed(&["session", "disconnect", session["id"].as_str().unwrap()]);
+    assert_eq!(udp.requests().len(), 2);
 }
 
 #[test]
@@ -387,8 +534,19 @@ fn the_api_takes_wishes_and_says_what_is_wrong_with_them() {
         r#"{"change": "disconnect", "filter": {"identity": "camera-0", "site": "hq"}}"#,
     );
     assert_eq!((status, &body["sessions"]), (202, &1.into()), "{body}");
-    let (_, body) = post(&server, "/api/v1/changes", r#"{"change": "disconnect", "filter": {"site": "elsewhere"}}"#);
-    assert_eq!(body["sessions"], 0, "{body}");
+    for (filter, status, part) in [
+        (r#"{"site": "elsewhere"}"#, 422, "no NAS is at a site called"),
+        (r#"{"nas": "swift"}"#, 422, "no NAS is called"),
+        (r#"{"identity": "camera-9"}"#, 422, "nobody is called"),
+        (r#"{"all": true, "nas": "sw"}"#, 400, "all contradicts nas"),
+        ("{}", 400, "say whose sessions"),
+        (r#"{"color": "red"}"#, 400, "the body: filter.color: unknown field"),
+    ] {
+        let body = format!(r#"{{"change": "disconnect", "filter": {filter}}}"#);
+        let (got, problem) = post(&server, "/api/v1/changes", &body);
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(got == status && detail.contains(part), "{filter}: {got} {problem}");
+    }
     assert_eq!(server.get_raw("/api/v1/changes", None).0, 401);
 }
 
@@ -463,9 +621,15 @@ fn a_wave_is_paced_held_and_stopped() {
     let stopped = wait_for("the wave to rest", SOON, || wave().filter(|w| w["waiting"] == 0));
     assert_eq!((&stopped["state"], &stopped["aborted"]["by"]), (&"aborted".into(), &"anna".into()));
     let done = stopped["over"]["done"].as_u64().unwrap() as usize;
-    // Whose NAS was being asked when it was stopped stays stopped, with the attempt.
-    assert!((0..=8).contains(&(sent - done)), "{sent} were sent: {stopped:#}");
+    assert_eq!(sent, done, "what was sent ended as its NAS answered: {stopped:#}");
     assert_eq!(stopped["over"]["aborted"].as_u64().unwrap() as usize, 60 - done);
+    assert!(out.contains(&format!("{} changes will not be made", 60 - done)), "{out}");
+    for step in ["abort", "release"] {
+        let (ok, out) = server.command(&["session", "wave", step, &id]);
+        assert!(!ok && out.contains("is aborted"), "{out}");
+        let (status, problem) = post(&server, &format!("/api/v1/waves/{id}/{step}"), "");
+        assert_eq!((status, &problem["code"]), (409, &"wave_state".into()), "{problem}");
+    }
     let listed = server.succeed(&["session", "wave", "list"]);
     assert!(listed.contains("aborted") && listed.contains("60 get something else"), "{listed}");
 }
@@ -554,7 +718,7 @@ fn a_nas_that_speaks_tls_alone_is_told_down_its_own_connection() {
     for (id, version, manner, state) in [
         ("2A", &[][..], "ack", "done"),
         ("2B", &["--alpn", "radius/1.1"], "nak", "gone"),
-        ("2C", &[], "close", "refused"),
+        ("2C", &[], "close", "untold"),
     ] {
         let args = [version, &["stay", id, manner]].concat();
         let peer =

@@ -68,6 +68,9 @@ fn the_demo_logs_in_each_kind_of_client_and_stays_up() {
         "Acct-Status-Type=Start, Acct-Session-Id=1",
     );
     assert!(out.contains("Accounting-Response"), "{out}");
+    // Who is on the network, of the configuration that demo.env names.
+    let sessions = succeed(cordon().args(["session", "list"]).env_clear().envs(&env));
+    assert!(sessions.contains("ticket-summariser") && sessions.contains("at loopback"), "{sessions}");
 
     // Ended and begun again: the same certificates, and what was recorded.
     let laptop = read(&dir.join("laptop.pem"));
