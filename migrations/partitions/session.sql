@@ -38,8 +38,8 @@ CREATE INDEX session_{p}_by_mac      ON session_{p} (mac, started_us)           
 CREATE INDEX session_{p}_by_port     ON session_{p} (nas_name, nas_port, started_us);
 -- "where is this identity", "what did it do".
 CREATE INDEX session_{p}_by_identity ON session_{p} (identity_name, id)              WHERE identity_name IS NOT NULL;
--- "who is on": those that go on are a small part.
-CREATE INDEX session_{p}_live        ON session_{p} (id)                             WHERE ended_us IS NULL;
+-- "who is on, or may be": those that nobody said have ended are a small part.
+CREATE INDEX session_{p}_live        ON session_{p} (id)                             WHERE state <> 'stopped';
 
 -- "who had this address then": of each session the addresses that it had, and
 -- since when. Until when is in its details.

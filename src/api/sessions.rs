@@ -41,6 +41,7 @@ pub(super) async fn list(
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
+        may_go_on: None,
         nas: p.nas,
         mac: mac(p.mac.as_deref())?,
         identity: p.identity,

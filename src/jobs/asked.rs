@@ -8,7 +8,7 @@ use crate::coa::wave::{SMALL, Wave};
 use crate::enforcement::coa::{Change, Wish};
 use crate::enforcement::vlan::Vlan;
 use crate::ids::{ChangeOrderId, SessionId, WaveId};
-use crate::session::state::Session;
+use crate::session::state::{MAY_GO_ON, Session};
 use crate::store::read::SessionFilter;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -78,7 +78,7 @@ pub async fn ask_one(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<Option<ChangeOrderId>, StoreError> {
-    let Some(session) = store.session(id).await?.filter(|session| session.state().is_live()) else { return Ok(None) };
+    let Some(session) = store.session(id).await?.filter(|session| session.may_go_on(now)) else { return Ok(None) };
     let ordering = Ordering { snapshot, wave: None, begins: now, turn: Duration::ZERO, now };
     let life = order(&ordering, &session, asked);
     let id = life.order().id;
@@ -151,7 +151,8 @@ pub async fn meant(
     site: Option<&str>,
     now: Timestamp,
 ) -> Result<Meant, StoreError> {
-    let filter = SessionFilter { live: Some(true), ..filter.clone() };
+    // Whatever a command has filled in: those are meant that may go on.
+    let filter = SessionFilter { live: None, may_go_on: Some(now - MAY_GO_ON), ..filter.clone() };
     let at_site = |session: &Session| {
         let nas = snapshot.nas.named(&session.key.nas_name);
         site.is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))

@@ -330,7 +330,7 @@ impl Shared {
     /// wait.
     async fn carry_out(&self, mut waiting: Waiting) -> Life {
         let session = match self.store.session(waiting.order.session).await {
-            Ok(Some(session)) if session.state().is_live() => session,
+            Ok(Some(session)) if session.may_go_on(self.clock.now()) => session,
             // It has ended by itself: its NAS said so, or it was silent for long.
             Ok(_) => return Life::Over(waiting.end(Ending::Gone, self.clock.now())),
             Err(_) => return Life::Waiting(waiting.postpone(self.clock.now() + LATER)),

@@ -129,6 +129,11 @@ impl Seen {
                     *self.alone.entry(why).or_default() += 1;
                     self.same.insert(session.id);
                 }
+                // Nobody is moved who may be gone: what is told of the endpoint may be
+                // about another session of its by now.
+                Standing::Differs(difference) if difference.reason.is_none() && !session.state().is_live() => {
+                    self.same.insert(session.id);
+                }
                 Standing::Differs(difference) if self.found.len() < MAX_FOUND => {
                     self.found.push(Found { session, decision, difference: *difference });
                 }
@@ -229,7 +234,7 @@ impl Reevaluator {
     async fn look_at_all(&self, snapshot: &Arc<Snapshot>) -> Result<Seen, StoreError> {
         let (mut seen, mut after) = (Seen::default(), None);
         loop {
-            let page = self.store.live_sessions(after, PAGE).await?;
+            let page = self.store.live_sessions(None, self.clock.now(), after, PAGE).await?;
             seen = self.judged(seen, page.items, snapshot).await;
             after = page.next;
             if after.is_none() {
@@ -247,7 +252,7 @@ impl Reevaluator {
         for name in identities.values() {
             let mut after = None;
             loop {
-                let page = self.store.live_sessions_of(name, after, PAGE).await?;
+                let page = self.store.live_sessions(Some(name), self.clock.now(), after, PAGE).await?;
                 seen = self.judged(seen, page.items, snapshot).await;
                 after = page.next;
                 if after.is_none() {
@@ -381,7 +386,7 @@ impl Reevaluator {
         let mut sessions = Vec::new();
         while let Some((_, id)) = self.timed.first().copied().filter(|(at, _)| *at <= now) {
             self.timed.pop_first();
-            if let Some(session) = self.store.session(id).await?.filter(|session| session.state().is_live()) {
+            if let Some(session) = self.store.session(id).await?.filter(|session| session.may_go_on(now)) {
                 let decision = match session.decision() {
                     Some(id) => self.store.decision(id).await?,
                     None => None,
@@ -416,7 +421,7 @@ impl Reevaluator {
         self.known.retain(|id, _| *id >= floor);
         let (mut new, mut after) = (Vec::new(), None);
         loop {
-            let page = self.store.live_sessions(after, PAGE).await?;
+            let page = self.store.live_sessions(None, self.clock.now(), after, PAGE).await?;
             let older = page.items.last().is_none_or(|(session, _)| session.id < floor);
             for (session, decision) in page.items {
                 let by = session.decision();

@@ -31,6 +31,10 @@ const AWAY: Duration = Duration::from_secs(60);
 /// How far the beginning that Acct-Session-Time implies may be from that which Start
 /// tells: some NASes count from when the endpoint had an address.
 const VAGUE: Duration = Duration::from_secs(5 * 60);
+/// How long after it was last heard of a session that is taken to have ended may go on
+/// all the same: its NAS may tell nothing, and the endpoint be there. As long as a change
+/// may reach it, a revocation must.
+pub const MAY_GO_ON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Addresses of one session that are remembered, the latest.
 pub const MAX_ADDRESSES: usize = 16;
 
@@ -371,6 +375,12 @@ impl Session {
             (None, None, None, Some(_)) => SessionState::Started,
             (None, None, None, None) => SessionState::Authenticated,
         }
+    }
+
+    /// Whether the endpoint may be there at `now`: nobody said that it has gone.
+    pub fn may_go_on(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        state.is_live() || state == SessionState::Inferred && now.since(self.last_at) < MAY_GO_ON
     }
 
     /// When it began: what Start said, or else what the other records imply.

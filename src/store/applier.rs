@@ -259,6 +259,14 @@ impl Applier {
             };
             self.endpoints.forget();
             self.metrics.store_failed();
+            if matches!(error, StoreError::Moved { .. }) {
+                tracing::error!(%error, "the database is another than before: records go on from where it is");
+                if let Err(error) = self.resume().await {
+                    tracing::error!(%error, "it cannot be read where it is");
+                    tokio::time::sleep(RETRY_MOST).await;
+                }
+                return;
+            }
             // One that was dropped, though nobody heard that it was, is made anew. A
             // database that is away says no more than it has said.
             let _ = tokio::time::timeout(RETRY_MOST, self.store.partitions.read(&self.store.db)).await;
@@ -288,6 +296,19 @@ impl Applier {
         }
     }
 
+    /// Goes on from where the database is: one that took the place of another may lack
+    /// what that one had last. What the journal still holds of it is stored again.
+    async fn resume(&mut self) -> Result<(), StoreError> {
+        let place = self.store.begin_journal(self.journal, |place| place).await?;
+        self.store.partitions.read(&self.store.db).await?;
+        self.sessions = LiveSessions::default();
+        self.store.load_live(&mut self.sessions).await?;
+        let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        *pending = Pending::starting_at(pending.end);
+        self.place = place;
+        Ok(())
+    }
+
     /// What follows from the records for sessions and usage: once, whether or not
     /// the database then takes it at the first try; and of those records alone that
     /// the database did not have yet.
@@ -306,7 +327,8 @@ impl Applier {
         };
         let unknown = self.sessions.unknown(accounting(), decisions());
         let wanted = self.sessions.wanted_stays(accounting(), decisions());
-        let mut found = self.store.sessions_by_key(&unknown).await?;
+        let came = accounting().map(|r| r.received).chain(decisions().map(|d| d.at)).max().unwrap_or_default();
+        let mut found = self.store.sessions_by_key(&unknown, came).await?;
         found.extend(self.store.sessions_of_stations(&wanted).await?);
         for session in found {
             self.sessions.load(session);
@@ -404,8 +426,7 @@ fn contact(item: &Item) -> Option<Observation> {
 fn is_of_one_record(error: &StoreError) -> bool {
     let StoreError::Database(error) = error else {
         // Of a table that was dropped meanwhile, another is made at the next try.
-        let meanwhile = ["partitions", "journal_place"];
-        return matches!(error, StoreError::Unreadable { table, .. } if !meanwhile.contains(table));
+        return matches!(error, StoreError::Unreadable { table, .. } if *table != "partitions");
     };
     // SQLSTATE classes 22 and 23 (data, constraints) and 54 (limits).
     let by_class = |code: &str| code.len() == 5 && ["22", "23", "54"].iter().any(|class| code.starts_with(class));

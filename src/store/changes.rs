@@ -1,13 +1,11 @@
 //! Changes to sessions: the queue of what is to be done, and what came of it.
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
-use super::read::{MAX_PAGE, Page, SessionFilter, page};
+use super::read::{MAX_PAGE, Page, page};
 use super::{Store, StoreError};
-use crate::audit::decision::Decision;
 use crate::coa::life::{Ending, Life, WAITING, Waiting};
 use crate::coa::wave::{ASKING, Aborted, Counts, HELD, Wave};
 use crate::ids::{ChangeOrderId, DecisionId, SessionId, WaveId};
-use crate::session::state::Session;
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 
@@ -281,31 +279,6 @@ impl Store {
         }
         due.truncate(limit);
         Ok(due)
-    }
-
-    /// Sessions of the identity of this name that go on, newest first, each with the
-    /// decision that let it in last.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn live_sessions_of(
-        &self,
-        identity: &str,
-        after: Option<SessionId>,
-        limit: u32,
-    ) -> Result<Page<(Session, Option<Decision>), SessionId>, StoreError> {
-        let filter =
-            SessionFilter { live: Some(true), identity: Some(identity.to_owned()), ..SessionFilter::default() };
-        let Page { items, next } = self.sessions(&filter, after, limit).await?;
-        let mut all = Vec::with_capacity(items.len());
-        for session in items {
-            let decision = match session.decision() {
-                Some(id) => self.decision(id).await?,
-                None => None,
-            };
-            all.push((session, decision));
-        }
-        Ok(Page { items: all, next })
     }
 
     /// How many changes are to be tried.

@@ -59,6 +59,13 @@ pub enum StoreError {
     /// The database is away for so long that the journal has reached its bound.
     #[error("the journal is full: {0} octets wait for the database")]
     JournalFull(u64),
+    /// The place up to which the database has the journal is not where it was put: the
+    /// database was restored, or another one has taken its place.
+    #[error("the place of the journal {journal} in it was moved")]
+    Moved {
+        /// The journal.
+        journal: uuid::Uuid,
+    },
     /// A row is not what this version wrote.
     #[error("a row of {table} cannot be read: {what}")]
     Unreadable {

@@ -201,7 +201,8 @@ impl Partitions {
         for old in self.between(family, None, None).into_iter().filter(|p| p.until <= before) {
             if family == Family::Session {
                 // One that goes on, and began long ago, keeps its table.
-                let live = format!("SELECT count(*) AS n FROM {} WHERE ended_us IS NULL", old.table());
+                let live =
+                    format!("SELECT count(*) AS n FROM {} WHERE state <> 'stopped' AND ended_us IS NULL", old.table());
                 if db.number(Sql::new(live)).await? > 0 {
                     continue;
                 }

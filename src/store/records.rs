@@ -230,8 +230,7 @@ impl Store {
         if place.transpose()? == Some((to.file, to.offset)) {
             return Ok(false);
         }
-        let what = format!("the place of the journal {journal} was moved by somebody else");
-        Err(StoreError::Unreadable { table: "journal_place", what })
+        Err(StoreError::Moved { journal })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::ids::{DecisionId, SessionId};
 use crate::session::live::{LINGER, LiveSessions};
-use crate::session::state::{Session, SessionDetails, SessionKey, SessionState};
+use crate::session::state::{MAY_GO_ON, Session, SessionDetails, SessionKey, SessionState};
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -89,6 +89,8 @@ pub struct SessionFilter {
     pub state: Option<SessionState>,
     /// Whether they go on.
     pub live: Option<bool>,
+    /// Those that go on, or that nobody said have ended and that were heard of since.
+    pub may_go_on: Option<Timestamp>,
     /// The NAS's name.
     pub nas: Option<String>,
     /// The MAC address in the normal spelling.
@@ -149,20 +151,22 @@ impl Store {
     }
 
     /// The stored sessions of these keys, as far back as a record may reach.
-    pub(super) async fn sessions_by_key(&self, keys: &[SessionKey]) -> Result<Vec<Session>, StoreError> {
+    /// `now` is when the latest of the records came.
+    pub(super) async fn sessions_by_key(
+        &self,
+        keys: &[SessionKey],
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
         let mut found = Vec::new();
         if keys.is_empty() {
             return Ok(found);
         }
-        let latest = self.partitions.between(Family::Session, None, None);
-        let since = latest.first().map(|p| p.until - REACH);
+        let since = Some(now - REACH);
         let digests: Vec<Arg> = keys.iter().map(|key| digest_of(key).into()).collect();
         for partition in self.partitions.between(Family::Session, since, None) {
             for chunk in super::db::chunks(digests.clone(), self.db.rows_at_once()) {
                 let sql = format!("SELECT * FROM {} WHERE key IN (", partition.table());
-                for row in self.db.fetch(Sql::new(sql).rows(&[Kind::Blob], chunk).then(")")).await? {
-                    found.push(session_of_row(&row)?);
-                }
+                found.extend(readable(&self.db.fetch(Sql::new(sql).rows(&[Kind::Blob], chunk).then(")")).await?));
             }
         }
         Ok(found)
@@ -179,9 +183,7 @@ impl Store {
             for chunk in super::db::chunks(macs.clone(), self.db.rows_at_once()) {
                 let sql = format!("SELECT * FROM {} WHERE mac IN (", partition.table());
                 let sql = Sql::new(sql).rows(&[Kind::Text], chunk).then(") AND started_us > ?").bind(since);
-                for row in self.db.fetch(sql).await? {
-                    found.push(session_of_row(&row)?);
-                }
+                found.extend(readable(&self.db.fetch(sql).await?));
             }
         }
         Ok(found)
@@ -259,9 +261,12 @@ impl Store {
                 .narrow("stay_id =", filter.stay.map(|id| id.as_bytes().to_vec()));
             match filter.live.or(filter.state.filter(|s| s.is_live()).map(|_| true)) {
                 // As the index says it.
-                Some(true) => sql = sql.then(" AND ended_us IS NULL"),
+                Some(true) => sql = sql.then(" AND state <> 'stopped' AND ended_us IS NULL"),
                 Some(false) => sql = sql.then(" AND ended_us IS NOT NULL"),
                 None => {}
+            }
+            if let Some(since) = filter.may_go_on {
+                sql = sql.then(" AND state <> 'stopped' AND (ended_us IS NULL OR last_us > ?)").bind(since);
             }
             let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(left)).await?;
             for row in &rows {
@@ -287,22 +292,30 @@ impl Store {
         Ok(count)
     }
 
-    /// Sessions that go on, newest first, each with the decision that let it in last.
+    /// Sessions that may go on at `now`, of one identity or of all, newest first, each
+    /// with the decision that let it in last.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn live_sessions(
         &self,
+        identity: Option<&str>,
+        now: Timestamp,
         after: Option<SessionId>,
         limit: u32,
     ) -> Result<Page<(Session, Option<Decision>), SessionId>, StoreError> {
-        let filter = SessionFilter { live: Some(true), ..SessionFilter::default() };
+        let filter = SessionFilter {
+            may_go_on: Some(now - MAY_GO_ON),
+            identity: identity.map(str::to_owned),
+            ..SessionFilter::default()
+        };
         let Page { items, next } = self.sessions(&filter, after, limit).await?;
         let ids: Vec<DecisionId> = items.iter().filter_map(Session::decision).collect();
-        let mut decisions: HashMap<DecisionId, Decision> =
+        let decisions: HashMap<DecisionId, Decision> =
             self.decisions_by_id(&ids).await?.into_iter().map(|d| (d.id, d)).collect();
         let with = |session: Session| {
-            let decision = session.decision().and_then(|id| decisions.remove(&id));
+            // One that roams shares its decision with others.
+            let decision = session.decision().and_then(|id| decisions.get(&id)).cloned();
             (session, decision)
         };
         Ok(Page { items: items.into_iter().map(with).collect(), next })
@@ -357,6 +370,19 @@ impl Store {
         found.sort_by_key(|s| std::cmp::Reverse(s.started_at()));
         Ok(found)
     }
+}
+
+/// Those of some rows that are as they were written: one that is not stands in nobody's
+/// way.
+fn readable(rows: &[Row]) -> Vec<Session> {
+    let read = |row: &Row| match session_of_row(row) {
+        Ok(session) => Some(session),
+        Err(error) => {
+            tracing::error!(%error, "a session is passed over");
+            None
+        }
+    };
+    rows.iter().filter_map(read).collect()
 }
 
 /// A session as it was written.

@@ -138,6 +138,27 @@ fn who_is_suspended_is_disconnected_within_two_seconds() {
     assert!(metrics.contains("cordon_change_latency_seconds_count 1"), "{metrics}");
 }
 
+/// A second session of the same endpoint does not shield the first from what comes.
+#[test]
+fn who_is_only_thought_to_have_gone_is_disconnected_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = serve(nas.port, "standard", "", 1);
+    log_in(&server, 0);
+    let elsewhere = login(0).replace("1/0/7", "1/0/8").replace("\"00000000\"", "\"00000009\"");
+    assert!(radclient(server.auth, "auth", &elsewhere).contains("Received Access-Accept"));
+    let states = wait_for("both sessions", SOON, || {
+        let page = server.get(&format!("/api/v1/sessions?mac={}", mac(0)));
+        let all: Vec<Value> = page["items"].as_array().unwrap().iter().map(|s| s["state"].clone()).collect();
+        (all.len() == 2).then_some(all)
+    });
+    assert_eq!(states, ["authenticated", "inferred"]);
+    server.succeed(&["identity", "status", "device", "camera-0", "suspended"]);
+    let mut told: Vec<String> = nas.first(2, SOON).iter().map(|request| values(request, 44)[0].clone()).collect();
+    told.sort();
+    assert_eq!(told, ["00000000", "00000009"]);
+}
+
 /// The pipeline from what becomes known to the switch's answer, twenty times.
 #[test]
 fn why_1_containment_takes_less_than_two_seconds_for_95_of_100() {

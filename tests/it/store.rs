@@ -395,6 +395,33 @@ async fn while_postgresql_is_away_records_wait_in_the_journal_and_come_in_order(
     .await;
 }
 
+/// A standby that takes over may lack what the first one had last.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_database_lacks_that_took_the_place_of_another_is_stored_again() {
+    let [_, bed] = Bed::both().await;
+    let Location::Url(url) = bed.location.clone() else { panic!("the second is PostgreSQL") };
+    let told = |n: i64| record(Interim, "a", n * 60);
+    bed.store_all((1..=20).map(told).collect()).await;
+    tokio::task::spawn_blocking(move || {
+        let database = url.rsplit('/').next().unwrap();
+        let behind = "UPDATE journal_place SET file = 1, place = 0; DELETE FROM accounting_20251124; \
+                      DELETE FROM session_20251124";
+        postgres().sql(database, behind);
+    })
+    .await
+    .unwrap();
+    bed.write((21..=30).map(told).collect()).await;
+    for _ in 0..200 {
+        if bed.store.accounting_count().await.unwrap() == 30 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(bed.store.accounting_count().await.unwrap(), 30);
+    let sessions = bed.sessions().await;
+    assert_eq!((sessions.len(), sessions[0].last_at), (1, at(1_800)), "{sessions:#?}");
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
