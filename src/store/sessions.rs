@@ -286,7 +286,10 @@ impl Store {
     pub async fn count_live_sessions(&self) -> Result<u64, StoreError> {
         let mut count = 0;
         for partition in self.partitions.between(Family::Session, None, None) {
-            let sql = format!("SELECT count(*) AS n FROM {} WHERE ended_us IS NULL", partition.table());
+            let sql = format!(
+                "SELECT count(*) AS n FROM {} WHERE state <> 'stopped' AND ended_us IS NULL",
+                partition.table()
+            );
             count += self.db.number(Sql::new(sql)).await?.unsigned_abs();
         }
         Ok(count)
