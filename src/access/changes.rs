@@ -124,19 +124,23 @@ pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: 
 }
 
 /// When the NAS confirmed that it ended the session, if nothing tells that it goes on
-/// all the same.
+/// all the same. `None` once it has ended by what is known of it, too.
 pub fn confirmed_end(latest: Option<&Life>, session: &Session) -> Option<Timestamp> {
-    match latest {
-        Some(Life::Over(over)) if over.ended_session() && over.order.decision == session.decision() => {
-            (session.state().is_live() && !goes_on(session, over.at)).then_some(over.at)
-        }
-        _ => None,
-    }
+    ended_at(latest, session).filter(|_| session.state().is_live())
 }
 
 /// Whether the NAS confirmed lately that it ended the session.
 pub fn is_ended(latest: Option<&Life>, session: &Session, now: Timestamp) -> bool {
-    confirmed_end(latest, session).is_some_and(|at| now.since(at) < CONFIRMED)
+    ended_at(latest, session).is_some_and(|at| now.since(at) < CONFIRMED)
+}
+
+fn ended_at(latest: Option<&Life>, session: &Session) -> Option<Timestamp> {
+    match latest {
+        Some(Life::Over(over)) if over.ended_session() && over.order.decision == session.decision() => {
+            (!goes_on(session, over.at)).then_some(over.at)
+        }
+        _ => None,
+    }
 }
 
 fn goes_on(session: &Session, over: Timestamp) -> bool {

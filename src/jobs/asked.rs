@@ -152,7 +152,8 @@ pub async fn meant(
     site: Option<&str>,
     now: Timestamp,
 ) -> Result<Meant, StoreError> {
-    let filter = SessionFilter { may_go_on: Some(now - MAY_GO_ON), ..filter.clone() };
+    // Whatever a command has filled in: those are meant that may go on.
+    let filter = SessionFilter { live: None, may_go_on: Some(now - MAY_GO_ON), ..filter.clone() };
     let at_site = |session: &Session| {
         let nas = snapshot.nas.named(&session.key.nas_name);
         site.is_none_or(|site| nas.is_some_and(|nas| nas.site.as_deref() == Some(site)))
