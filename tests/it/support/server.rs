@@ -201,9 +201,20 @@ impl Server {
         Self::run(dir, command, Some(netns.to_owned()))
     }
 
+    /// Waits until what was answered is in the database, where commands read it: the
+    /// API answers no earlier.
+    fn settle(&self) {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--max-time", "5", "--output", "/dev/null", "--header"]);
+        curl.arg(format!("Authorization: Bearer {TOKEN}")).arg(format!("http://{}/api/v1/discards", self.http));
+        // A server that has ended writes nothing any more.
+        let _ = curl.status();
+    }
+
     /// Runs a command of `cordon` on this server's configuration: whether it
     /// succeeded, and what it printed.
     pub fn command(&self, args: &[&str]) -> (bool, String) {
+        self.settle();
         let output = cordon().args(args).arg("--config").arg(self.path("cordon.toml")).output().unwrap();
         (output.status.success(), text(&output))
     }
