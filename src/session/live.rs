@@ -80,11 +80,6 @@ impl LiveSessions {
         self.all.is_empty()
     }
 
-    /// A session that is in memory.
-    pub fn get(&self, id: SessionId) -> Option<&Session> {
-        self.all.get(&id)
-    }
-
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.all.values()

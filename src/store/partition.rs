@@ -191,8 +191,8 @@ impl Partitions {
         Ok(new)
     }
 
-    /// Drops the stretches of a family that end before `before`, but for those that
-    /// `keep` says are still needed. Gives what was dropped.
+    /// Drops the stretches of a family that end before `before`, but for sessions those
+    /// in which one goes on. Gives what was dropped.
     pub(super) async fn drop_before(
         &self,
         db: &Db,
