@@ -4,10 +4,10 @@
 //!
 //! | layer | modules | what lives there |
 //! |---|---|---|
-//! | 5 | `cli`, `server`, `config` | commands, composition root, typed configuration |
-//! | 4 | `access`, `api`, `jobs` | one request from arrival to reply; HTTP; periodic work |
+//! | 5 | `cli`, `server` | commands, composition root |
+//! | 4 | `access`, `api`, `jobs`, `config` | one request from arrival to reply; HTTP; periodic work; typed configuration |
 //! | 3 | `store`, `transport` | sqlx; sockets |
-//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa` | domain rules |
+//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators` | domain rules |
 //! | 1 | `radius`, `eap` | protocols as pure state machines |
 //! | 0 | `time`, `ids`, `random`, `secret`, `telemetry` | words everything else is said in |
 //!
@@ -28,6 +28,7 @@ pub mod client;
 pub mod coa;
 pub mod enforcement;
 pub mod inventory;
+pub mod operators;
 pub mod pki;
 pub mod policy;
 pub mod session;
@@ -37,8 +38,8 @@ pub mod transport;
 
 pub mod access;
 pub mod api;
+pub mod config;
 pub mod jobs;
 
 pub mod cli;
-pub mod config;
 pub mod server;

@@ -1,7 +1,9 @@
 //! Who changed what, and what proves it.
 
 use super::ApiState;
-use super::decisions::{CURSOR, TIME, limit, parsed, time};
+use super::decisions::{TIME, parsed, time};
+use super::extract::Query;
+use super::page::{CURSOR, limit};
 use super::problem::Problem;
 use crate::audit::event::{Entry, Event};
 use crate::audit::merkle::Prover;
@@ -9,17 +11,18 @@ use crate::ids::AuditEventId;
 use crate::radius::value::digits;
 use crate::store::audit::{AuditFilter, Found, StoredCheckpoint};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     actor: Option<String>,
     action: Option<String>,
@@ -31,17 +34,22 @@ pub(super) struct Parameters {
     limit: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct From {
     from: Option<String>,
 }
 
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    tag = "audit",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["audit:read"]))
+)]
+pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let filter = AuditFilter {
         actor: p.actor,
         action: p.action,
@@ -56,6 +64,14 @@ pub(super) async fn list(
     Ok(Json(json!({ "items": items, "next": page.next.map(|seq| seq.to_string()) })))
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/{id}",
+    tag = "audit",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["audit:read"]))
+)]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found(format!("there is no event {id:?}"));
     let id: AuditEventId = id.parse().map_err(|_| missing())?;
@@ -64,17 +80,31 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
 }
 
 /// The latest checkpoint, as the signed note that it is.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/checkpoint",
+    tag = "audit",
+    responses((status = 200, description = "", body = String, content_type = "text/plain")),
+    security(("bearer" = ["audit:read"]))
+)]
 pub(super) async fn checkpoint(State(state): State<ApiState>) -> Result<Response, Problem> {
     let StoredCheckpoint { note, .. } = latest(&state).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 
 /// That the log of an earlier checkpoint is the beginning of that of the latest.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/consistency",
+    tag = "audit",
+    params(From),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["audit:read"]))
+)]
 pub(super) async fn consistency(
     State(state): State<ApiState>,
-    query: Result<Query<From>, QueryRejection>,
+    Query(From { from }): Query<From>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(From { from }) = query.map_err(|e| Problem::query(e.body_text()))?;
     let size = "the number of events of an earlier checkpoint";
     let from = parsed("from", from.as_deref(), size, |text| text.parse::<u64>().ok())?;
     let from = from.ok_or_else(|| Problem::parameter("from", format!("give {size}")))?;

@@ -1,34 +1,35 @@
 //! Changes to sessions: asked for, listed, and stopped.
 
 use super::ApiState;
-use super::decisions::{CURSOR, limit, mac, parsed};
+use super::caller::Caller;
+use super::decisions::{mac, parsed};
+use super::extract::{self, Query};
+use super::page::{CURSOR, limit};
 use super::problem::Problem;
-use crate::audit::event::By;
 use crate::coa::error_cause::ErrorCause;
 use crate::coa::life::{Attempt, Ending, Fared, Life, Order, WAITING};
 use crate::coa::wave::{Counts, Wave};
 use crate::enforcement::coa::{Change, Wish};
 use crate::ids::{ChangeOrderId, SessionId, WaveId};
 use crate::jobs::asked::{Asked, Placed, Unknown, ask_many, ask_one, meant, unknown, wish};
+use crate::operators::role::Permission;
 use crate::store::changes::{ChangeFilter, WaveStep};
 use crate::store::read::SessionFilter;
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use utoipa::{IntoParams, ToSchema};
 
 /// Changes that are shown with the session or the decision that they are about.
 pub(super) const SHOWN: u32 = 20;
-/// Who holds the token and does not say who.
-const API: &str = "api";
 /// The longest reason, and name of who asks, in characters.
 const MAX_TEXT: usize = 200;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     session: Option<String>,
     decision: Option<String>,
@@ -40,7 +41,7 @@ pub(super) struct Parameters {
 }
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
     change: String,
@@ -59,7 +60,7 @@ pub(super) struct Body {
 }
 
 /// Whose sessions.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     nas: Option<String>,
@@ -72,7 +73,7 @@ pub(super) struct Filter {
 }
 
 impl Body {
-    fn asked(&self, from: SocketAddr) -> Result<Asked, Problem> {
+    fn asked(&self, caller: &Caller) -> Result<Asked, Problem> {
         let known = Change::ALL.map(Change::code).join(", ");
         let change = Change::from_code(&self.change)
             .ok_or_else(|| Problem::parameter("change", format!("{:?} is none of {known}", self.change)))?;
@@ -84,38 +85,56 @@ impl Body {
         };
         let wish = wish(change, vlan.as_deref(), self.role.as_deref()).map_err(|e| Problem::parameter("change", e))?;
         let short = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
-        let by = if self.by.is_empty() { API.to_owned() } else { short(&self.by) };
-        Ok(Asked { wish, fallback: self.fallback, by: By::api(by, from), why: short(&self.reason) })
+        // What the help desk may do is no more than what the endpoint could do itself.
+        if change != Change::Reauthenticate || self.fallback {
+            caller.may(Permission::SessionsChange)?;
+        }
+        Ok(Asked { wish, fallback: self.fallback, by: caller.by_name(&short(&self.by)), why: short(&self.reason) })
     }
 }
 
 /// Asks for a change to one session.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{id}/changes",
+    tag = "changes",
+    params(("id" = String, Path)),
+    request_body = Body,
+    responses((status = 202, description = "", body = Value)),
+    security(("bearer" = ["sessions:help"]))
+)]
 pub(super) async fn ask(
     State(state): State<ApiState>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    caller: Caller,
     Path(id): Path<String>,
-    body: Result<Json<Body>, JsonRejection>,
+    extract::Body(body): extract::Body<Body>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let Json(body) = body.map_err(|e| Problem::body(e.body_text()))?;
     if body.filter.is_some() {
         return Err(Problem::parameter("filter", "one session is named already: POST /api/v1/changes takes a filter"));
     }
     let missing = || Problem::not_found(format!("there is no session {id:?} that goes on"));
     let session: SessionId = id.parse().map_err(|_| missing())?;
-    let (asked, now) = (body.asked(from)?, state.clock.now());
+    let (asked, now) = (body.asked(&caller)?, state.clock.now());
     let placed = ask_one(&state.store, &state.engine.snapshot(), session, &asked, now).await?.ok_or_else(missing)?;
     state.wake.wake();
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": placed }))))
 }
 
 /// Asks for a change to all sessions of a filter.
+#[utoipa::path(
+    post,
+    path = "/api/v1/changes",
+    tag = "changes",
+    request_body = Body,
+    responses((status = 202, description = "", body = Value)),
+    security(("bearer" = ["sessions:change"]))
+)]
 pub(super) async fn ask_all(
     State(state): State<ApiState>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    body: Result<Json<Body>, JsonRejection>,
+    caller: Caller,
+    extract::Body(body): extract::Body<Body>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let Json(body) = body.map_err(|e| Problem::body(e.body_text()))?;
-    let asked = body.asked(from)?;
+    let asked = body.asked(&caller)?;
     const WHOSE: &str = "say whose sessions: nas, site, identity, mac or user; or {\"all\": true}";
     let filter = body.filter.ok_or_else(|| Problem::parameter("filter", WHOSE))?;
     let given = [
@@ -161,11 +180,15 @@ pub(super) async fn ask_all(
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/changes",
+    tag = "changes",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let code = |text: &str| match text {
         WAITING => Some(WAITING),
         other => Ending::from_code(other).map(Ending::code),
@@ -184,6 +207,14 @@ pub(super) async fn list(
     Ok(Json(json!({ "items": items, "next": page.next })))
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/changes/{id}",
+    tag = "changes",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found(format!("there is no change {id:?}"));
     let id: ChangeOrderId = id.parse().map_err(|_| missing())?;
@@ -197,36 +228,60 @@ pub(super) async fn latest(state: &ApiState, filter: &ChangeFilter) -> Result<Ve
     Ok(page.items.iter().map(shown).collect())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaveParameters {
     cursor: Option<String>,
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/waves",
+    tag = "changes",
+    params(WaveParameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn waves(
     State(state): State<ApiState>,
-    query: Result<Query<WaveParameters>, QueryRejection>,
+    Query(p): Query<WaveParameters>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.waves(after, limit(p.limit)?).await?;
     let items: Vec<Value> = page.items.iter().map(|(wave, counts)| shown_wave(&state, wave, counts)).collect();
     Ok(Json(json!({ "items": items, "next": page.next })))
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/waves/{id}",
+    tag = "changes",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     found(&state, &id).await.map(Json)
 }
 
 /// Stops what is not sent yet.
+#[utoipa::path(
+    post,
+    path = "/api/v1/waves/{id}/abort",
+    tag = "changes",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["sessions:change"]))
+)]
 pub(super) async fn abort(
     State(state): State<ApiState>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let step = match id.parse() {
-        Ok(wave) => state.store.abort_wave(wave, &By::api(API, from), state.clock.now()).await?,
+        Ok(wave) => state.store.abort_wave(wave, &caller.by(), state.clock.now()).await?,
         Err(_) => WaveStep::Missing,
     };
     match step {
@@ -243,13 +298,21 @@ pub(super) async fn abort(
 }
 
 /// Lets one go that is held.
+#[utoipa::path(
+    post,
+    path = "/api/v1/waves/{id}/release",
+    tag = "changes",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["sessions:change"]))
+)]
 pub(super) async fn release(
     State(state): State<ApiState>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let step = match id.parse() {
-        Ok(wave) => state.store.release_wave(wave, &By::api(API, from), state.clock.now()).await?,
+        Ok(wave) => state.store.release_wave(wave, &caller.by(), state.clock.now()).await?,
         Err(_) => WaveStep::Missing,
     };
     match step {

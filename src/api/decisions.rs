@@ -1,25 +1,25 @@
 //! What was decided, and why.
 
+use super::extract::Query;
+use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use super::{ApiState, changes};
-use crate::audit::decision::{Decision, DecisionOutcome};
+use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef};
 use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
 use crate::store::changes::ChangeFilter;
-use crate::store::read::{DecisionFilter, MAX_PAGE};
+use crate::store::read::DecisionFilter;
 use crate::time::Timestamp;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
-/// Rows of a page when the caller does not say.
-pub(super) const DEFAULT_PAGE: u32 = 50;
-
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     outcome: Option<String>,
     reason: Option<String>,
@@ -33,11 +33,18 @@ pub(super) struct Parameters {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/decisions",
+    tag = "decisions",
+    params(Parameters),
+    responses((status = 200, description = "", body = Page<DecisionView>)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<DecisionView>>, Problem> {
     let filter = DecisionFilter {
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         reason: parsed("reason", p.reason.as_deref(), "a reason's code as decisions show it", Reason::from_code)?,
@@ -50,81 +57,152 @@ pub(super) async fn list(
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.decisions(&filter, after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(shown).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(Page::new(page.items.iter().map(shown).collect(), page.next)))
 }
 
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(
+    get,
+    path = "/api/v1/decisions/{id}",
+    tag = "decisions",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = DecisionView)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<DecisionView>, Problem> {
     let missing = || Problem::not_found(format!("there is no decision {id:?}"));
     let id: DecisionId = id.parse().map_err(|_| missing())?;
     let decision = state.store.decision(id).await?.ok_or_else(missing)?;
     let mut shown = shown(&decision);
     let filter = ChangeFilter { decision: Some(id), ..ChangeFilter::default() };
-    shown["changes"] = changes::latest(&state, &filter).await?.into();
+    shown.changes = Some(changes::latest(&state, &filter).await?);
     Ok(Json(shown))
 }
 
+/// One attempt to get on the network: what was known, what was decided and why, and what was answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub(super) struct DecisionView {
+    id: DecisionId,
+    /// When it was decided.
+    at: Timestamp,
+    outcome: DecisionOutcome,
+    /// Why, out of a closed list.
+    reason: Reason,
+    /// The reason in words.
+    cause: &'static str,
+    /// What to do about it.
+    remedy: &'static str,
+    /// What is particular to this attempt: names, dates, alerts.
+    detail: String,
+    /// How it was tried: `eap-tls`, `mab`, `acl-download`, or `unknown` when it did not get that far.
+    method: String,
+    nas: NasRef,
+    /// By what the NAS names the session.
+    #[schema(required)]
+    acct_session_id: Option<String>,
+    /// Who was recognised by credential.
+    #[schema(required)]
+    identity: Option<IdentityRef>,
+    /// The name outside the tunnel: a hint for routing, proof of nothing.
+    #[schema(required)]
+    outer_identity: Option<String>,
+    #[schema(required)]
+    mac: Option<String>,
+    /// Calling-Station-Id as it was sent.
+    #[schema(required)]
+    calling_station: Option<String>,
+    /// Called-Station-Id as it was sent.
+    #[schema(required)]
+    called_station: Option<String>,
+    /// The authorization profile that was applied.
+    #[schema(required)]
+    profile: Option<String>,
+    /// The rules that decided.
+    policies: Vec<String>,
+    /// Which revision of the policy was asked: its digest.
+    policy_revision: String,
+    /// All that was known, whether or not a rule looked at it.
+    facts: Vec<Fact>,
+    /// The attributes of the reply; secrets are left out.
+    reply: Vec<Attribute>,
+    /// What was let pass but deserves attention.
+    warnings: Vec<String>,
+    /// How many requests the NAS sent for it, without retransmissions.
+    rounds: u32,
+    /// Microseconds from the first request to the last.
+    duration_us: u64,
+    /// The Class attribute that was sent; the NAS returns it with accounting.
+    #[schema(required)]
+    class: Option<String>,
+    /// Whether it was carried out. If not, the NAS is only observed.
+    enforced: bool,
+    /// The latest changes to its session; of one decision only, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
+    changes: Option<Vec<Value>>,
+}
+
+/// Where it was asked from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NasRef {
+    /// Its name in the inventory.
+    pub(super) name: String,
+    /// Which of the devices that this entry stands for.
+    pub(super) device: String,
+    /// The address that the request came from.
+    #[schema(required)]
+    pub(super) address: Option<String>,
+    /// NAS-Port-Id, or else NAS-Port in digits.
+    #[schema(required)]
+    pub(super) port: Option<String>,
+}
+
+/// An attribute of a RADIUS packet, as it is written in words.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Attribute {
+    name: String,
+    value: String,
+}
+
 /// The record, with its reason put into words.
-fn shown(decision: &Decision) -> Value {
-    let Decision {
-        id,
-        at,
-        outcome,
-        reason,
-        detail,
-        method,
-        nas_name,
-        nas_address,
-        nas_port,
-        names,
-        calling_station,
-        mac,
-        called_station,
-        outer_identity,
-        identity,
-        profile,
-        policies,
-        policy_revision,
-        facts,
-        reply,
-        warnings,
-        rounds,
-        duration_us,
-        class,
-        enforced,
-    } = decision;
-    let reply: Vec<Value> = reply.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    json!({
-        "id": id,
-        "at": at,
-        "outcome": outcome,
-        "reason": reason,
-        "cause": reason.cause(),
-        "remedy": reason.remedy(),
-        "detail": detail,
-        "method": method,
-        "nas": { "name": nas_name, "device": names.device, "address": nas_address, "port": nas_port },
-        "acct_session_id": names.acct_session_id,
-        "identity": identity,
-        "outer_identity": outer_identity,
-        "mac": mac,
-        "calling_station": calling_station,
-        "called_station": called_station,
-        "profile": profile,
-        "policies": policies,
-        "policy_revision": policy_revision,
-        "facts": facts,
-        "reply": reply,
-        "warnings": warnings,
-        "rounds": rounds,
-        "duration_us": duration_us,
-        "class": class,
-        "enforced": enforced,
-    })
+fn shown(decision: &Decision) -> DecisionView {
+    let d = decision.clone();
+    DecisionView {
+        id: d.id,
+        at: d.at,
+        outcome: d.outcome,
+        reason: d.reason,
+        cause: d.reason.cause(),
+        remedy: d.reason.remedy(),
+        detail: d.detail,
+        method: d.method,
+        nas: NasRef {
+            name: d.nas_name,
+            device: d.names.device,
+            address: Some(d.nas_address.to_string()),
+            port: d.nas_port,
+        },
+        acct_session_id: d.names.acct_session_id,
+        identity: d.identity,
+        outer_identity: d.outer_identity,
+        mac: d.mac,
+        calling_station: d.calling_station,
+        called_station: d.called_station,
+        profile: d.profile,
+        policies: d.policies,
+        policy_revision: d.policy_revision,
+        facts: d.facts,
+        reply: d.reply.into_iter().map(|(name, value)| Attribute { name, value }).collect(),
+        warnings: d.warnings,
+        rounds: d.rounds,
+        duration_us: d.duration_us,
+        class: d.class,
+        enforced: d.enforced,
+        changes: None,
+    }
 }
 
 pub(super) const TIME: &str = "a time such as 2026-11-24T08:30:00Z";
-pub(super) const CURSOR: &str = "the \"next\" of an earlier page";
 
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     serde_json::from_value(text.into()).ok()
@@ -144,12 +222,4 @@ pub(super) fn parsed<T>(
 
 pub(super) fn mac(given: Option<&str>) -> Result<Option<String>, Problem> {
     parsed("mac", given, "a MAC address", |text| MacAddress::parse(text).ok().map(|mac| mac.to_string()))
-}
-
-pub(super) fn limit(given: Option<u32>) -> Result<u32, Problem> {
-    match given {
-        None => Ok(DEFAULT_PAGE),
-        Some(n) if (1..=MAX_PAGE).contains(&n) => Ok(n),
-        Some(n) => Err(Problem::parameter("limit", format!("{n} is not between 1 and {MAX_PAGE}"))),
-    }
 }

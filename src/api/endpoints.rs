@@ -1,7 +1,9 @@
 //! What is seen on the wire, and what does not fit together about it.
 
 use super::ApiState;
-use super::decisions::{CURSOR, TIME, limit, mac, parsed, time};
+use super::decisions::{TIME, mac, parsed, time};
+use super::extract::Query;
+use super::page::{CURSOR, limit};
 use super::problem::Problem;
 use crate::ids::EndpointId;
 use crate::inventory::endpoint::{Endpoint, Place};
@@ -10,17 +12,18 @@ use crate::inventory::observation::EndpointKey;
 use crate::inventory::signal::{SignalKind, Subject};
 use crate::store::endpoints_read::{EndpointFilter, Signal, SignalFilter};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 /// Signals that are shown with an endpoint; the others are a page away.
 const SHOWN_SIGNALS: u32 = 20;
 const SIGNAL: &str = "a signal's code, such as mac_in_two_places";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     mac: Option<String>,
     vendor: Option<String>,
@@ -32,11 +35,15 @@ pub(super) struct Parameters {
     limit: Option<u32>,
 }
 
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/endpoints",
+    tag = "endpoints",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let filter = EndpointFilter {
         mac: mac(p.mac.as_deref())?,
         vendor: p.vendor,
@@ -51,6 +58,14 @@ pub(super) async fn list(
     Ok(Json(json!({ "items": items, "next": page.next })))
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/endpoints/{id}",
+    tag = "endpoints",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found(format!("there is no endpoint {id:?}"));
     let id: EndpointId = id.parse().map_err(|_| missing())?;
@@ -69,8 +84,9 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     Ok(Json(shown))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SignalParameters {
     kind: Option<String>,
     endpoint: Option<String>,
@@ -80,11 +96,18 @@ pub(super) struct SignalParameters {
     limit: Option<u32>,
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/signals",
+    tag = "endpoints",
+    params(SignalParameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn signals(
     State(state): State<ApiState>,
-    query: Result<Query<SignalParameters>, QueryRejection>,
+    Query(p): Query<SignalParameters>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
     let filter = SignalFilter {
         kind: parsed("kind", p.kind.as_deref(), SIGNAL, SignalKind::from_code)?,
         endpoint: parsed("endpoint", p.endpoint.as_deref(), "an endpoint's id", |text| text.parse().ok())?,

@@ -1,12 +1,20 @@
-//! The HTTP API: decisions, sessions and changes to them, endpoints, signals, the audit log,
-//! discards, NASes, health and metrics. Plain HTTP on loopback; a bearer token opens all but the probes.
+//! The HTTP API: all that the console and scripts see and do.
+//!
+//! Each handler says by `#[utoipa::path]` where it is, which permission it wants and what it answers. The OpenAPI
+//! document is made of that, and [`caller::Guard`] goes by the document: an operation that does not say who may
+//! ask for it is for nobody.
 
 mod audit;
+mod caller;
 mod changes;
 mod decisions;
 mod endpoints;
+mod extract;
 mod nas;
+mod openapi;
+mod page;
 mod problem;
+mod schema;
 mod sessions;
 mod system;
 mod usage;
@@ -20,19 +28,18 @@ use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use problem::Problem;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use caller::Guard;
+use problem::{MAX_BODY, Problem};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
-
-/// How long a reader waits for what was recorded before it asked.
-const CATCH_UP: Duration = Duration::from_millis(500);
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Tells why the server cannot serve; nothing when it can.
 pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -84,60 +91,59 @@ impl fmt::Debug for ApiState {
     }
 }
 
-/// All routes.
+/// Where the OpenAPI document is.
+const DOCUMENT: &str = "/api/v1/openapi.json";
+/// How long a request may take, unless it is a stream.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// All routes, and the OpenAPI document that describes them.
 pub fn router(state: ApiState) -> Router {
-    let guarded = Router::new()
-        .route("/api/v1/decisions", get(decisions::list))
-        .route("/api/v1/decisions/{id}", get(decisions::one))
-        .route("/api/v1/sessions", get(sessions::list))
-        .route("/api/v1/sessions/{id}", get(sessions::one))
-        .route("/api/v1/sessions/{id}/changes", post(changes::ask))
-        .route("/api/v1/changes", get(changes::list).post(changes::ask_all))
-        .route("/api/v1/changes/{id}", get(changes::one))
-        .route("/api/v1/waves", get(changes::waves))
-        .route("/api/v1/waves/{id}", get(changes::wave))
-        .route("/api/v1/waves/{id}/abort", post(changes::abort))
-        .route("/api/v1/waves/{id}/release", post(changes::release))
-        .route("/api/v1/who", get(sessions::who))
-        .route("/api/v1/usage", get(usage::usage))
-        .route("/api/v1/storage", get(usage::storage))
-        .route("/api/v1/endpoints", get(endpoints::list))
-        .route("/api/v1/endpoints/{id}", get(endpoints::one))
-        .route("/api/v1/audit", get(audit::list))
-        .route("/api/v1/audit/checkpoint", get(audit::checkpoint))
-        .route("/api/v1/audit/consistency", get(audit::consistency))
-        .route("/api/v1/audit/{id}", get(audit::one))
-        .route("/api/v1/signals", get(endpoints::signals))
-        .route("/api/v1/discards", get(system::discards))
-        .route("/api/v1/nas", get(nas::list))
-        .route("/api/v1/nas/unknown", get(system::unknown_nas))
-        .route("/metrics", get(system::metrics))
-        .route_layer(from_fn_with_state(state.clone(), require_token));
-    Router::new()
-        .merge(guarded)
-        // Probes tell nothing that a port scan would not, and load balancers
-        // carry no token.
-        .route("/healthz", get(system::healthz))
-        .route("/readyz", get(system::readyz))
-        .fallback(|| async { Problem::not_found("no such resource; see docs/api.md for those that exist") })
+    let (routes, document) = operations().split_for_parts();
+    let document = Arc::new(openapi::finish(document));
+    let guard = Guard::new(&document, state.clone());
+    routes
+        .route_layer(from_fn_with_state(guard, caller::guard))
+        .route(DOCUMENT, get(async move || axum::Json(document.as_ref().clone())))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .fallback(|| async { Problem::not_found("no such resource; GET /api/v1/openapi.json lists those that exist") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(state)
 }
 
-/// RFC 6750: `Authorization: Bearer <token>`.
-async fn require_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().split_at_checked("Bearer ".len()))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
-        .map(|(_, token)| token);
-    match given {
-        Some(token) if bool::from(token.ct_eq(state.token.expose())) => {
-            // Whoever has seen an answer finds its record.
-            state.store.caught_up(CATCH_UP).await;
-            next.run(request).await
-        }
-        given => Problem::unauthorized(given.is_some()).into_response(),
-    }
+/// The OpenAPI document.
+pub fn document() -> serde_json::Value {
+    openapi::finish(operations().into_openapi())
+}
+
+/// Every operation; each says itself where it is, what it wants and what it answers.
+fn operations() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(decisions::list))
+        .routes(routes!(decisions::one))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::one))
+        .routes(routes!(sessions::who))
+        .routes(routes!(changes::ask))
+        .routes(routes!(changes::list, changes::ask_all))
+        .routes(routes!(changes::one))
+        .routes(routes!(changes::waves))
+        .routes(routes!(changes::wave))
+        .routes(routes!(changes::abort))
+        .routes(routes!(changes::release))
+        .routes(routes!(usage::usage))
+        .routes(routes!(usage::storage))
+        .routes(routes!(endpoints::list))
+        .routes(routes!(endpoints::one))
+        .routes(routes!(endpoints::signals))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::checkpoint))
+        .routes(routes!(audit::consistency))
+        .routes(routes!(audit::one))
+        .routes(routes!(nas::list))
+        .routes(routes!(system::unknown_nas))
+        .routes(routes!(system::discards))
+        .routes(routes!(system::metrics))
+        .routes(routes!(system::healthz))
+        .routes(routes!(system::readyz))
 }

@@ -1,35 +1,41 @@
 //! The NASes that may ask, and how they behave.
 
 use super::ApiState;
-use super::decisions::limit;
+use super::extract::Query;
+use super::page::limit;
 use super::problem::Problem;
 use crate::inventory::behaviour::{Baseline, Behaviour, Method};
 use crate::inventory::nas::Nas;
 use crate::transport::radsec::Peer;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use utoipa::IntoParams;
 
 /// Addresses that are shown of one NAS: those that asked last.
 const SHOWN_SOURCES: usize = 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     cursor: Option<String>,
     limit: Option<u32>,
 }
 
 /// All NASes by name.
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/nas",
+    tag = "nas",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let limit = limit(p.limit)? as usize;
     let snapshot = state.engine.snapshot();
     let after = |nas: &&Arc<Nas>| p.cursor.as_ref().is_none_or(|cursor| nas.name > *cursor);

@@ -1,28 +1,71 @@
 //! Errors, each with a code, what is wrong and what to do (RFC 9457).
 
+use crate::operators::role::Permission;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// The longest body of a request, in octets: an inventory of some 50,000 identities as one document.
+pub(super) const MAX_BODY: usize = 32 * 1024 * 1024;
 
 /// What a request failed with.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    /// The query parameter that is at fault.
-    field: Option<&'static str>,
+    /// The parameter or field that is at fault.
+    field: Option<Cow<'static, str>>,
+    /// All that is wrong, where there may be several things.
+    errors: Vec<Fault>,
+    retry_after: Option<Duration>,
+}
+
+/// One of several things that are wrong.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Fault {
+    /// Which object or field it is about.
+    #[schema(required)]
+    pub at: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Problem details (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemDetails {
+    /// Always `about:blank`: `code` tells which problem it is.
+    r#type: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// Which problem it is; programs go by it.
+    code: &'static str,
+    /// What is wrong and what to do.
+    detail: String,
+    /// The parameter or field at fault, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<Cow<'static, str>>,
+    /// All that is wrong, where there may be several things.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None }
+        Self { status, code, detail: detail.into(), field: None, errors: Vec::new(), retry_after: None }
     }
 
-    /// A query parameter says what it cannot.
-    pub(super) fn parameter(field: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: Some(field), ..Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail) }
+    /// A parameter says what it cannot.
+    pub(super) fn parameter(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail) }
     }
 
     /// The query as a whole cannot be read.
@@ -37,7 +80,7 @@ impl Problem {
 
     /// A name that nobody and nothing has.
     pub(super) fn unknown_name(field: &'static str, detail: impl Into<String>) -> Self {
-        Self { field: Some(field), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_name", detail) }
+        Self { field: Some(field.into()), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_name", detail) }
     }
 
     /// It is there, but stands where this cannot be done.
@@ -57,6 +100,55 @@ impl Problem {
             "method_not_allowed",
             "this resource is not for this method; docs/api.md says which it takes",
         )
+    }
+
+    /// What is asked for is well formed, and still cannot be.
+    pub(super) fn unprocessable(code: &'static str, detail: impl Into<String>, errors: Vec<Fault>) -> Self {
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
+    }
+
+    /// It was changed since the caller read it (`If-Match`), or is there already (`If-None-Match: *`).
+    pub(super) fn precondition(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+    }
+
+    /// The body is no JSON by its own word.
+    pub(super) fn media_type() -> Self {
+        let detail = "send the body as JSON, with the header \"Content-Type: application/json\"";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// The body is longer than [`MAX_BODY`].
+    pub(super) fn too_large() -> Self {
+        let detail = format!("the body is longer than {} MiB; send it in parts", MAX_BODY / (1024 * 1024));
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// There were too many requests; `after` that it may be tried again.
+    pub(super) fn too_many(detail: impl Into<String>, after: Duration) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        Self { retry_after: Some(after), ..problem }
+    }
+
+    /// They are known, and may not do that.
+    pub(super) fn forbidden(permission: Permission) -> Self {
+        let detail = format!(
+            "this wants the permission {permission}, which your role or token does not have; GET /api/v1/me shows \
+             what you have, and an administrator can give more"
+        );
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// An operation that says nothing of who may ask for it is for nobody.
+    pub(super) fn undescribed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "nobody may ask for this: it does not say who may")
+    }
+
+    /// The server itself is at fault; its log says more.
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request of the API failed");
+        let detail = "the server is at fault, and its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     }
 
     /// No token, or a wrong one.
@@ -99,20 +191,17 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut body = json!({
-            "type": "about:blank",
-            "title": title,
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
-        });
-        if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
-            object.insert("field".into(), field.into());
-        }
+        let Self { status, code, detail, field, errors, retry_after } = self;
+        let title = status.canonical_reason().unwrap_or("Error");
+        let body =
+            ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), code, detail, field, errors };
         let kind = HeaderValue::from_static("application/problem+json");
-        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
+        let mut response = (status, axum::Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(after) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -1,6 +1,8 @@
 //! Who is, and who was, on the network.
 
-use super::decisions::{CURSOR, TIME, limit, mac, parsed, time};
+use super::decisions::{TIME, mac, parsed, time};
+use super::extract::Query;
+use super::page::{CURSOR, limit};
 use super::problem::Problem;
 use super::{ApiState, changes};
 use crate::access::changes::confirmed_end;
@@ -11,16 +13,17 @@ use crate::store::changes::ChangeFilter;
 use crate::store::read::{Held, SessionFilter};
 use crate::time::Timestamp;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use utoipa::IntoParams;
 
 const STATES: &str = "authenticated, started, active, stopped or inferred";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     state: Option<String>,
     live: Option<bool>,
@@ -33,11 +36,15 @@ pub(super) struct Parameters {
     limit: Option<u32>,
 }
 
-pub(super) async fn list(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    tag = "sessions",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
@@ -54,6 +61,14 @@ pub(super) async fn list(
     Ok(Json(json!({ "items": items, "next": page.next })))
 }
 
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{id}",
+    tag = "sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
@@ -64,8 +79,9 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     Ok(Json(shown))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WhoParameters {
     ip: Option<String>,
     mac: Option<String>,
@@ -75,11 +91,15 @@ pub(super) struct WhoParameters {
 }
 
 /// Who had an address, or was on a port, at a time: now, unless told otherwise.
-pub(super) async fn who(
-    State(state): State<ApiState>,
-    query: Result<Query<WhoParameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/who",
+    tag = "sessions",
+    params(WhoParameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn who(State(state): State<ApiState>, Query(p): Query<WhoParameters>) -> Result<Json<Value>, Problem> {
     let ip = parsed("ip", p.ip.as_deref(), "an IPv4 or IPv6 address", |text| text.parse::<IpAddr>().ok())?;
     let what = match (ip, mac(p.mac.as_deref())?, p.nas, p.port) {
         (Some(ip), None, None, None) => Held::Ip(ip.to_string()),

@@ -9,11 +9,25 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 /// The process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "system",
+    responses((status = 200, description = "", body = Value)),
+    security(())
+)]
 pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
 /// Logins can be served; if not, why.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "system",
+    responses((status = 200, description = "", body = Value)),
+    security(())
+)]
 pub(super) async fn readyz(State(state): State<ApiState>) -> impl IntoResponse {
     let problems = (state.ready)();
     if problems.is_empty() {
@@ -24,6 +38,13 @@ pub(super) async fn readyz(State(state): State<ApiState>) -> impl IntoResponse {
 }
 
 /// Datagrams that got no answer, by NAS and reason, in words.
+#[utoipa::path(
+    get,
+    path = "/api/v1/discards",
+    tag = "system",
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["settings:read"]))
+)]
 pub(super) async fn discards(State(state): State<ApiState>) -> Json<Value> {
     let items: Vec<Value> = state
         .metrics
@@ -45,6 +66,13 @@ pub(super) async fn discards(State(state): State<ApiState>) -> Json<Value> {
 }
 
 /// Who asks and is no NAS, with what its latest packet says of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/nas/unknown",
+    tag = "nas",
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
 pub(super) async fn unknown_nas(State(state): State<ApiState>) -> Result<Json<Value>, Problem> {
     let items: Vec<Value> = state
         .store
@@ -68,6 +96,13 @@ pub(super) async fn unknown_nas(State(state): State<ApiState>) -> Result<Json<Va
 }
 
 /// The text format that Prometheus and OpenMetrics readers take.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "system",
+    responses((status = 200, description = "", body = String, content_type = "text/plain")),
+    security(("bearer" = ["settings:read"]))
+)]
 pub(super) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, TYPE)], state.metrics.encode())

@@ -2,14 +2,15 @@
 
 use super::ApiState;
 use super::decisions::{TIME, parsed, time};
+use super::extract::Query;
 use super::problem::Problem;
 use crate::store::usage::Resolution;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
+use utoipa::IntoParams;
 
 /// The most periods of one answer: a week of five minutes.
 const MAX_PERIODS: u32 = 2_016;
@@ -18,8 +19,9 @@ const SIZES: Duration = Duration::from_secs(3);
 /// How far back it goes when nothing is said.
 const DEFAULT_SPAN: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     resolution: Option<String>,
     nas: Option<String>,
@@ -27,11 +29,15 @@ pub(super) struct Parameters {
     until: Option<String>,
 }
 
-pub(super) async fn usage(
-    State(state): State<ApiState>,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Query(p) = query.map_err(|e| Problem::query(e.body_text()))?;
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage",
+    tag = "usage",
+    params(Parameters),
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["network:read"]))
+)]
+pub(super) async fn usage(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
     let resolution = parsed("resolution", p.resolution.as_deref(), "5min, hour or day", Resolution::from_code)?;
     let resolution = resolution.unwrap_or(Resolution::Hour);
     let until = parsed("until", p.until.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
@@ -54,6 +60,13 @@ pub(super) async fn usage(
 
 /// How much room records take, how long they are kept, and what waits for the
 /// database.
+#[utoipa::path(
+    get,
+    path = "/api/v1/storage",
+    tag = "system",
+    responses((status = 200, description = "", body = Value)),
+    security(("bearer" = ["settings:read"]))
+)]
 pub(super) async fn storage(State(state): State<ApiState>) -> Json<Value> {
     // The journal can be told of while the database is away.
     let sizes = tokio::time::timeout(SIZES, state.store.sizes()).await.ok().and_then(Result::ok);

@@ -43,7 +43,7 @@ impl DecisionOutcome {
 }
 
 /// Who was recognised, as it was at the time of the decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IdentityRef {
     /// The identity's id.
     pub id: IdentityId,
@@ -54,7 +54,7 @@ pub struct IdentityRef {
 }
 
 /// One thing that the decision was based on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Fact {
     /// What it is about, for example "certificate.issuer".
     pub name: Cow<'static, str>,

@@ -61,6 +61,8 @@ impl Outcome {
 pub struct By {
     /// The author, or what is known of one.
     pub actor: String,
+    /// In which role, where one is known.
+    pub role: Option<String>,
     /// From where.
     pub origin: Origin,
 }
@@ -68,17 +70,23 @@ pub struct By {
 impl By {
     /// Somebody at the command line.
     pub fn cli(actor: impl Into<String>) -> By {
-        By { actor: actor.into(), origin: Origin::Cli }
+        By { actor: actor.into(), role: None, origin: Origin::Cli }
     }
 
-    /// Somebody who holds the API's token.
+    /// Somebody who asks by the API.
     pub fn api(actor: impl Into<String>, address: SocketAddr) -> By {
-        By { actor: actor.into(), origin: Origin::Api { address } }
+        By { actor: actor.into(), role: None, origin: Origin::Api { address } }
+    }
+
+    /// The same, in that role.
+    #[must_use]
+    pub fn in_role(self, role: impl Into<String>) -> By {
+        By { role: Some(role.into()), ..self }
     }
 
     /// The server itself.
     pub fn server() -> By {
-        By { actor: "server".into(), origin: Origin::Server }
+        By { actor: "server".into(), role: None, origin: Origin::Server }
     }
 }
 
@@ -126,7 +134,7 @@ impl Event {
             id: AuditEventId::new(now),
             at: now,
             actor: plain(&by.actor),
-            role: None,
+            role: by.role.as_deref().map(plain),
             source: by.origin.clone(),
             action: plain(&action.into()),
             object: Object { kind: plain(kind), name: plain(name) },

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["time", "ids", "random", "secret", "telemetry"],
     &["radius", "eap"],
-    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement", "coa"],
+    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement", "coa", "operators"],
     &["store", "transport"],
-    &["access", "api", "jobs"],
-    &["server", "config", "cli"],
+    &["access", "config", "api", "jobs"],
+    &["server", "cli"],
 ];
 
 /// What layers 0 to 2 may not name.

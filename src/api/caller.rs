@@ -1,0 +1,171 @@
+//! Who asks: found out before a handler runs, and handed to it.
+
+use super::ApiState;
+use super::problem::Problem;
+use crate::audit::event::By;
+use crate::operators::role::{Permission, Permissions, Role, Sites};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// How long a reader waits for what was recorded before it asked.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// Who holds the token of the server's own file.
+const ROOT: &str = "api";
+
+/// Who asks, and what they may.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Their name, as the audit log tells it.
+    pub name: String,
+    /// Their roles.
+    pub roles: Vec<Role>,
+    /// What they may do: that of their roles, less what their token leaves out.
+    pub permissions: Permissions,
+    /// The sites that they are here for.
+    pub sites: Sites,
+    /// Where the request came from.
+    pub from: SocketAddr,
+    /// What they are known by.
+    pub means: Means,
+}
+
+/// What somebody is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// The token of the server's own file.
+    RootToken,
+}
+
+impl Caller {
+    /// As the author of a change.
+    pub fn by(&self) -> By {
+        self.by_name("")
+    }
+
+    /// The same. Who holds the server's own token may say who asked them: all who know it
+    /// are one to the server.
+    pub fn by_name(&self, told: &str) -> By {
+        let name = if self.means == Means::RootToken && !told.is_empty() { told } else { &self.name };
+        let role = self.roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(",");
+        By::api(name, self.from).in_role(role)
+    }
+
+    /// # Errors
+    /// When they may not do that: for what an operation does beyond what it always wants.
+    pub(super) fn may(&self, permission: Permission) -> Result<(), Problem> {
+        if self.permissions.include(permission) { Ok(()) } else { Err(Problem::forbidden(permission)) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(|| Problem::unauthorized(false))
+    }
+}
+
+/// What an operation wants of who asks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wants {
+    /// Nothing.
+    Nobody,
+    /// That they may do this.
+    Permission(Permission),
+}
+
+/// What each operation wants, by method and path. The OpenAPI document is where that is said; what it does not
+/// say, nobody may do.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    wants: Arc<HashMap<(Method, String), Wants>>,
+    state: ApiState,
+}
+
+impl Guard {
+    /// Guards what `document` describes.
+    pub(super) fn new(document: &Value, state: ApiState) -> Guard {
+        let mut wants = HashMap::new();
+        let paths = document["paths"].as_object().into_iter().flatten();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let Ok(method) = method.to_ascii_uppercase().parse::<Method>() else { continue };
+                if let Some(said) = wanted(operation) {
+                    wants.insert((method, path.clone()), said);
+                }
+            }
+        }
+        Guard { wants: Arc::new(wants), state }
+    }
+
+    fn wants(&self, request: &Request) -> Option<Wants> {
+        let path = request.extensions().get::<MatchedPath>()?.as_str();
+        // A HEAD is a GET without its body.
+        let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+        self.wants.get(&(method, path.to_owned())).copied()
+    }
+}
+
+/// `security` of an operation: `[{}]` or `[{"bearer": ["network:read"]}]`.
+fn wanted(operation: &Value) -> Option<Wants> {
+    let scheme = operation["security"].as_array()?.first()?.as_object()?;
+    match scheme.values().next() {
+        None => Some(Wants::Nobody),
+        Some(scopes) => scopes[0].as_str()?.parse().ok().map(Wants::Permission),
+    }
+}
+
+/// Lets through who may do what they ask for.
+pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let wanted = match guard.wants(&request) {
+        Some(Wants::Nobody) => return next.run(request).await,
+        Some(Wants::Permission(permission)) => permission,
+        None => return Problem::undescribed().into_response(),
+    };
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| *from);
+    let from = from.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let caller = match guard.state.caller(request.headers(), from).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    if let Err(problem) = caller.may(wanted) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(caller);
+    // Whoever has seen an answer finds its record.
+    guard.state.store.caught_up(CATCH_UP).await;
+    next.run(request).await
+}
+
+impl ApiState {
+    /// Who asks.
+    async fn caller(&self, headers: &HeaderMap, from: SocketAddr) -> Result<Caller, Problem> {
+        match bearer(headers) {
+            Some(token) if bool::from(token.ct_eq(self.token.expose())) => Ok(Caller {
+                name: ROOT.into(),
+                roles: vec![Role::Administrator],
+                permissions: Permissions::ALL,
+                sites: Sites::All,
+                from,
+                means: Means::RootToken,
+            }),
+            given => Err(Problem::unauthorized(given.is_some())),
+        }
+    }
+}
+
+/// RFC 6750: `Authorization: Bearer <token>`.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}

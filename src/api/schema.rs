@@ -1,0 +1,77 @@
+//! How the words of the lower layers look in the OpenAPI document.
+
+use crate::audit::decision::DecisionOutcome;
+use crate::audit::reason::Reason;
+use crate::ids::{
+    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, WaveId,
+};
+use crate::operators::role::Role;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+fn text(format: SchemaFormat) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format))
+}
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        text(SchemaFormat::KnownFormat(KnownFormat::DateTime)).description(Some("UTC")).into()
+    }
+}
+
+impl ToSchema for Timestamp {
+    fn name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident),*) => {
+        $(
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    text(SchemaFormat::Custom("uuid".into())).into()
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+            }
+        )*
+    };
+}
+
+ids!(AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, WaveId);
+
+/// Gives enums that are told by their codes a schema that lists those.
+macro_rules! codes {
+    ($($name:ty: $all:expr;)*) => {
+        $(
+            impl utoipa::PartialSchema for $name {
+                fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                    utoipa::openapi::schema::ObjectBuilder::new()
+                        .schema_type(utoipa::openapi::schema::Type::String)
+                        .enum_values(Some($all))
+                        .into()
+                }
+            }
+
+            impl utoipa::ToSchema for $name {
+                fn name() -> std::borrow::Cow<'static, str> {
+                    stringify!($name).into()
+                }
+            }
+        )*
+    };
+}
+
+codes! {
+    DecisionOutcome: DecisionOutcome::ALL.map(DecisionOutcome::code);
+    Reason: Reason::ALL.iter().map(|reason| reason.code());
+    Role: Role::ALL.map(Role::code);
+}

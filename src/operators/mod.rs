@@ -1,0 +1,3 @@
+//! Who administers the server, and what each of them may do.
+
+pub mod role;
