@@ -29,9 +29,14 @@ const MAX_RESTARTS: usize = 8;
 /// Devices of which restarts are remembered; of others, late records are not held
 /// against them.
 const MAX_RESTARTED: usize = 65_536;
+/// Sessions that one station may have at a device at once. An endpoint has one; more are
+/// made of records whose times are wrong, and of those the longest silent have ended.
+const MAX_AT_STATION: usize = 16;
 /// What is said of one decision's method, where it lets nobody in.
 const NO_SESSION: &str = "acl-download";
 
+/// A device of a NAS: its configured name, and the device's own.
+type DeviceOf = (String, String);
 /// Where one endpoint can have one session: at a device.
 type StationAt = (String, String, String);
 
@@ -59,12 +64,13 @@ pub struct LiveSessions {
     /// Earlier stays under the same key, where there are any.
     earlier: HashMap<SessionKey, Vec<SessionId>>,
     by_station: HashMap<StationAt, Vec<SessionId>>,
+    by_device: HashMap<DeviceOf, HashSet<SessionId>>,
     by_decision: HashMap<DecisionId, SessionId>,
     /// By station and Acct-Multi-Session-Id.
     by_stay: HashMap<(String, String), SessionId>,
     changed: BTreeSet<SessionId>,
     /// When devices restarted, by NAS and device, the latest at the end.
-    restarts: HashMap<(String, String), Vec<Timestamp>>,
+    restarts: HashMap<DeviceOf, Vec<Timestamp>>,
     /// When any of them restarted last: what was told later needs no look at them.
     restarted_last: Timestamp,
 }
@@ -176,6 +182,7 @@ impl LiveSessions {
             // The one that the decision was made for, rather than one that roamed.
             *holder = (*holder).min(id);
         }
+        self.by_device.entry(device_of(&session.key)).or_default().insert(id);
         let station = &session.key.station;
         if !station.is_empty() {
             let at = station_at(&session.key);
@@ -251,6 +258,13 @@ impl LiveSessions {
 
     /// It is not, or no longer, where this key says.
     fn leaves(&mut self, key: &SessionKey, id: SessionId) {
+        let device = device_of(key);
+        if let Some(ids) = self.by_device.get_mut(&device) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_device.remove(&device);
+            }
+        }
         let at = station_at(key);
         if let Some(ids) = self.by_station.get_mut(&at) {
             ids.retain(|known| *known != id);
@@ -410,7 +424,10 @@ impl LiveSessions {
         let Some(latest) = sessions.iter().map(|s| (s.started_at(), s.id)).max() else { return };
         let over = |s: &&&Session| s.id != latest.1 && s.last_at <= latest.0 + SLACK;
         let over: Vec<SessionId> = sessions.iter().filter(over).map(|s| s.id).collect();
-        for id in over {
+        let many = sessions.len().saturating_sub(over.len() + MAX_AT_STATION);
+        let others = sessions.iter().copied().filter(|s| s.id != latest.1 && !over.contains(&s.id));
+        let surplus = oldest(others, many);
+        for id in over.into_iter().chain(surplus) {
             self.close(id, latest.0, Inference::Superseded);
         }
     }
@@ -424,9 +441,8 @@ impl LiveSessions {
 
     fn restarted(&mut self, record: &AccountingRecord) {
         self.load_restart(&record.nas_name, &record.names.device, record.event_time);
-        let of_device = |s: &&Session| s.key.nas_name == record.nas_name && s.key.device == record.names.device;
-        let ids: Vec<SessionId> = self.all.values().filter(of_device).map(|s| s.id).collect();
-        for id in ids {
+        let device = (record.nas_name.clone(), record.names.device.clone());
+        for id in self.by_device.get(&device).cloned().unwrap_or_default() {
             if let Some(mut session) = self.take(id) {
                 let before = session.clone();
                 session.nas_restarted(record.event_time);
@@ -509,6 +525,10 @@ fn oldest<'a>(some: impl Iterator<Item = &'a Session>, most: usize) -> Vec<Sessi
     let mut all: Vec<(Timestamp, SessionId)> = some.map(|s| (s.last_at, s.id)).collect();
     all.sort_unstable();
     all.into_iter().take(most).map(|(_, id)| id).collect()
+}
+
+fn device_of(key: &SessionKey) -> DeviceOf {
+    (key.nas_name.clone(), key.device.clone())
 }
 
 fn station_at(key: &SessionKey) -> StationAt {

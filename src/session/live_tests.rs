@@ -309,3 +309,34 @@ fn an_end_for_silence_that_a_wrong_clock_concluded_is_void_when_the_session_tell
     live.told(&record(INTERIM, "a", "1", 300, &[]));
     assert_eq!(states(&live)[0].1, SessionState::Active);
 }
+
+#[test]
+fn sessions_of_one_station_that_are_dated_ahead_do_not_pile_up() {
+    let mut live = LiveSessions::default();
+    for n in 0..100 {
+        live.told(&record(START, "a", &format!("{n}"), n, &[]));
+        // None of these was silent since the next one began.
+        live.told(&record(INTERIM, "a", &format!("{n}"), 86_000 + n, &[]));
+    }
+    let going_on = live.iter().filter(|s| s.state().is_live()).count();
+    assert_eq!(going_on, MAX_AT_STATION);
+    assert!(live.by_station.values().all(|ids| ids.len() == going_on));
+    // The latest is among them.
+    assert!(live.iter().any(|s| s.key.acct_session_id == "99" && s.state().is_live()));
+}
+
+#[test]
+fn a_restart_ends_the_sessions_of_its_device_alone() {
+    let mut live = LiveSessions::default();
+    for (device, session) in [("a", "1"), ("a", "2"), ("b", "3")] {
+        let station = Some(format!("02-00-5E-00-00-0{session}"));
+        live.told(&AccountingRecord { mac: station, ..record(START, device, session, 0, &[]) });
+    }
+    live.told(&record(7, "a", "", 10, &[]));
+    let states = states(&live).into_iter().map(|(_, state)| state).collect::<Vec<_>>();
+    assert_eq!(states, [SessionState::Stopped, SessionState::Stopped, SessionState::Started]);
+    live.sweep(at(100_000), Duration::from_secs(1));
+    live.changes();
+    live.sweep(at(100_000), Duration::from_secs(1));
+    assert!(live.by_device.is_empty(), "{:?}", live.by_device);
+}

@@ -277,14 +277,25 @@ impl Store {
             sql = sql.then(" AND nas_name <> ?").bind(nas);
         }
         let rows = sql.then(" ORDER BY due_us, id LIMIT ?").bind((limit + skip.len()) as u64);
-        let mut due = Vec::new();
+        let (mut due, mut unreadable) = (Vec::new(), Vec::new());
         for row in self.db.fetch(rows).await? {
-            if skip.contains(&ChangeOrderId::from_bytes(row.id("change_order", "id")?)) {
+            let id = ChangeOrderId::from_bytes(row.id("change_order", "id")?);
+            if skip.contains(&id) {
                 continue;
             }
-            if let Life::Waiting(waiting) = life_of(&row)? {
-                due.push(waiting);
+            match life_of(&row) {
+                Ok(Life::Waiting(waiting)) => due.push(waiting),
+                Ok(Life::Over(_)) => {}
+                Err(error) => {
+                    tracing::error!(%id, %error, "a change to a session is given up: its row cannot be read");
+                    unreadable.push(id);
+                }
             }
+        }
+        // What cannot be read would be read for ever, before all that can be.
+        for id in unreadable {
+            let sql = Sql::new("UPDATE change_order SET pending = 0 WHERE id = ?");
+            self.db.execute(sql.bind(id.as_bytes())).await?;
         }
         due.truncate(limit);
         Ok(due)

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// A shorter idle time cuts NASes that are merely quiet: watchdogs ask each half
 /// minute at most (RFC 3539, section 3.4.1).
 const SHORTEST_IDLE: Duration = Duration::from_secs(60);
+/// A timeout of a century would not fit the clock; a NAS that is silent for a week has gone.
+const LONGEST_IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest time for a handshake or the rest of a packet: who needs longer is
 /// not there.
 const LONGEST_IO: u64 = 300;
@@ -83,6 +85,15 @@ impl Builder<'_> {
 
     fn radsec_limits(&mut self, section: &RadsecSection) -> Option<Limits> {
         let idle = Duration::from_secs(*section.idle_timeout_secs.get_ref());
+        if idle > LONGEST_IDLE {
+            let message = format!("idle_timeout_secs is above {}, a week", LONGEST_IDLE.as_secs());
+            self.wrong(
+                section.idle_timeout_secs.span(),
+                message,
+                "leave it out: 720 suits most networks; 0 is for ever",
+            );
+            return None;
+        }
         if !idle.is_zero() && idle <= SHORTEST_IDLE {
             self.warnings.push(format!(
                 "idle_timeout_secs of [radsec] is {}: quiet NASes have to connect again and again; 600 to 900 is good",

@@ -267,11 +267,22 @@ impl Reader {
             if self.place.file >= end.file {
                 return Ok(None);
             }
-            // Nothing that was acknowledged follows in this file.
+            self.tell_of_damage();
             self.place = Position { file: self.place.file + 1, offset: FILE_HEADER };
             self.file = None;
         }
         Ok(None)
+    }
+
+    /// A file that others follow ends with its last sound frame: what an append that failed left was cut off.
+    fn tell_of_damage(&self) {
+        let path = path(&self.dir, self.place.file);
+        let length = std::fs::metadata(&path).map_or(0, |m| m.len());
+        let lost = length.saturating_sub(self.place.offset);
+        if lost > 0 {
+            let (path, offset) = (path.display(), self.place.offset);
+            tracing::error!(%path, offset, "the journal is damaged: {lost} octets cannot be read, and what they held is lost");
+        }
     }
 
     fn next_of_file(&mut self) -> io::Result<Option<(Position, Vec<u8>)>> {
