@@ -31,6 +31,7 @@ pub mod inventory;
 pub mod operators;
 pub mod pki;
 pub mod policy;
+pub mod posture;
 pub mod session;
 
 pub mod store;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["time", "ids", "random", "secret", "telemetry"],
     &["radius", "eap"],
-    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement", "coa", "operators"],
+    &["inventory", "policy", "session", "pki", "audit", "client", "enforcement", "coa", "operators", "posture"],
     &["store", "transport"],
     &["access", "config", "api", "jobs"],
     &["server", "cli"],
