@@ -16,6 +16,7 @@ use crate::inventory::nas::NasMode;
 use crate::pki::error::ChainError;
 use crate::pki::verifier::AnyChain;
 use crate::policy::engine::Outcome as PolicyOutcome;
+use crate::policy::facts::{PostureFacts, Principal};
 use crate::radius::attribute as attr;
 use crate::radius::builder::ReplyBuilder;
 use crate::radius::packet::Code;
@@ -193,7 +194,12 @@ impl Attempt<'_> {
             draft.refuse(reason, detail);
             return;
         }
-        let facts = draft.policy_facts(identified.principal, self.snapshot, self.now);
+        let mut facts = draft.policy_facts(identified.principal, self.snapshot, self.now);
+        if let Principal::Identity(identity) = &facts.principal {
+            let verdict = self.engine.posture.verdict(identity, &self.snapshot.compliance, self.now);
+            facts.posture = PostureFacts::of(&verdict, self.now);
+            draft.posture(&verdict, &facts.posture);
+        }
         let verdict = self.snapshot.policy.evaluate(&facts);
         draft.decided_by(&verdict, &facts, self.snapshot.policy.revision());
         match verdict.outcome {

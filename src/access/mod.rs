@@ -32,6 +32,7 @@ use crate::inventory::unknown::{UnknownNas, UnknownSources};
 use crate::inventory::watch::NasWatch;
 use crate::pki::trust::TrustStore;
 use crate::policy::engine::Policy;
+use crate::posture::table::{Policies, PostureTable};
 use crate::radius::attribute as attr;
 use crate::radius::authenticator::{Protection, VerifiedRequest, VerifyError, verify_request};
 use crate::radius::builder::ReplyBuilder;
@@ -89,6 +90,8 @@ pub struct Snapshot {
     pub timezone: jiff::tz::TimeZone,
     /// How sessions are changed while they last.
     pub changes: Settings,
+    /// What everybody should be like.
+    pub compliance: Policies,
 }
 
 /// What a listener is for.
@@ -178,6 +181,7 @@ pub struct Engine {
     serving: AtomicBool,
     unknown: UnknownSources,
     watch: NasWatch,
+    posture: PostureTable,
 }
 
 impl Engine {
@@ -200,6 +204,7 @@ impl Engine {
             serving: AtomicBool::new(true),
             unknown: UnknownSources::default(),
             watch: NasWatch::new(Baseline::default()),
+            posture: PostureTable::default(),
         }
     }
 
@@ -228,6 +233,11 @@ impl Engine {
     /// How NASes behave.
     pub fn watch(&self) -> &NasWatch {
         &self.watch
+    }
+
+    /// How everybody is doing.
+    pub fn posture(&self) -> &PostureTable {
+        &self.posture
     }
 
     /// Conversations in progress.

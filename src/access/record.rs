@@ -20,7 +20,8 @@ use crate::inventory::observation::CLUE_FACT;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
 use crate::policy::engine::Verdict;
-use crate::policy::facts::{AuthMethod, Facts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use crate::posture::compliance::Verdict as Compliance;
 use crate::store::writer::Record;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -34,6 +35,7 @@ mod source {
     pub const CERTIFICATE: &str = "certificate";
     pub const INVENTORY: &str = "inventory";
     pub const CLOCK: &str = "clock";
+    pub const REPORTS: &str = "posture reports";
     pub const NONE: &str = "not known";
 }
 
@@ -62,7 +64,7 @@ pub struct Draft {
 }
 
 /// Facts that every record holds: what is not known is said to be unknown.
-/// Posture and risk have no source yet.
+/// Risk has no source yet.
 const ALWAYS_SAID: &[&str] = &[
     "certificate.subject",
     "certificate.issuer",
@@ -167,6 +169,26 @@ impl Draft {
         self.facts.push(Fact { name: name.into(), value, source: source.into(), at });
     }
 
+    /// How it is doing, and what of it is not as it should be: which report said so, and when.
+    pub fn posture(&mut self, verdict: &Compliance, facts: &PostureFacts) {
+        if verdict.policies.is_empty() && verdict.reported.is_none() {
+            return;
+        }
+        let source = source::REPORTS;
+        self.fact("posture", json!(facts.status), source);
+        self.fact("posture.policies", json!(texts(&verdict.policies)), source::INVENTORY);
+        self.fact("posture.failing", json!(facts.failing), source);
+        self.fact("posture.unknown", json!(facts.unknown), source);
+        self.fact("posture.age_secs", json!(facts.age_secs), source);
+        for finding in verdict.findings.iter().take(MAX_NAMES) {
+            let mut value = json!(finding.found);
+            shorten(&mut value);
+            let name = format!("posture.{}", finding.check).into();
+            let source = finding.source.clone().map_or(Cow::Borrowed(source::NONE), Cow::Owned);
+            self.facts.push(Fact { name, value, source, at: finding.at.unwrap_or(self.started) });
+        }
+    }
+
     /// The handshake's facts.
     pub fn tls(&mut self, established: &Established) {
         self.tls = Some((established.version.into(), established.resumed));
@@ -269,6 +291,7 @@ impl Draft {
             weekday: i64::from(local.weekday().to_monday_one_offset()),
             tls_version: self.tls.as_ref().map(|(version, _)| version.clone()),
             resumed: self.tls.as_ref().is_some_and(|(_, resumed)| *resumed),
+            posture: PostureFacts::default(),
         }
     }
 

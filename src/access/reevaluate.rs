@@ -13,7 +13,8 @@ use crate::inventory::nas::{Nas, NasMode};
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::standing::IssuerFacts;
 use crate::policy::engine::Outcome;
-use crate::policy::facts::{AuthMethod, Facts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use crate::posture::table::PostureTable;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Look {
 }
 
 /// Looks at the session that `decision` let in.
-pub fn look(decision: &Decision, snapshot: &Snapshot, now: Timestamp) -> Look {
+pub fn look(decision: &Decision, snapshot: &Snapshot, posture: &PostureTable, now: Timestamp) -> Look {
     if decision.outcome != DecisionOutcome::Accept && decision.enforced {
         return Look::alone("it was not let in by this decision");
     }
@@ -106,6 +107,10 @@ pub fn look(decision: &Decision, snapshot: &Snapshot, now: Timestamp) -> Look {
     }
     if let Some((reason, detail)) = identified.barred {
         return denied(reason, detail);
+    }
+    if let Principal::Identity(identity) = &identified.principal {
+        let verdict = posture.verdict(identity, &snapshot.compliance, now);
+        facts.posture = PostureFacts::of(&verdict, now);
     }
     facts.principal = identified.principal;
     today(&mut facts, nas, snapshot, now);

@@ -5,7 +5,7 @@ use crate::audit::decision::Decision;
 use crate::inventory::identity::{Attributes, Identity};
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
-use crate::policy::facts::{AuthMethod, Facts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -85,7 +85,18 @@ pub fn facts_of(decision: &Decision) -> Option<Facts> {
         weekday: recorded.number("time.weekday").unwrap_or(1),
         tls_version: recorded.text("tls.version"),
         resumed: recorded.0.get("tls.resumed").and_then(|v| v.as_bool()).unwrap_or(false),
+        posture: posture(&recorded),
     })
+}
+
+fn posture(recorded: &Recorded<'_>) -> PostureFacts {
+    let Some(status) = recorded.text("posture") else { return PostureFacts::default() };
+    PostureFacts {
+        status,
+        failing: recorded.texts("posture.failing"),
+        unknown: recorded.texts("posture.unknown"),
+        age_secs: recorded.number("posture.age_secs"),
+    }
 }
 
 fn certificate(recorded: &Recorded<'_>) -> Option<CertificateFacts> {

@@ -13,6 +13,7 @@ mod extract;
 mod nas;
 mod openapi;
 mod page;
+mod posture;
 mod problem;
 mod schema;
 mod sessions;
@@ -21,6 +22,7 @@ mod usage;
 
 use crate::access::Engine;
 use crate::jobs::changes::Wake;
+use crate::jobs::posture::Intake;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -55,6 +57,7 @@ pub struct ApiState {
     writer: Writer,
     clock: Arc<Clock>,
     wake: Wake,
+    posture: Intake,
     ready: ReadyCheck,
 }
 
@@ -75,13 +78,15 @@ pub struct Sources {
     pub clock: Arc<Clock>,
     /// Wakes who changes sessions.
     pub wake: Wake,
+    /// Takes reports of posture in.
+    pub posture: Intake,
 }
 
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, connections, metrics, clock, wake } = sources;
-        Self { store, engine, connections, token, metrics, writer, clock, wake, ready }
+        let Sources { store, writer, engine, connections, metrics, clock, wake, posture } = sources;
+        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, ready }
     }
 }
 
@@ -140,6 +145,10 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(audit::checkpoint))
         .routes(routes!(audit::consistency))
         .routes(routes!(audit::one))
+        .routes(routes!(posture::list))
+        .routes(routes!(posture::checks))
+        .routes(routes!(posture::reports))
+        .routes(routes!(posture::one, posture::report))
         .routes(routes!(nas::list))
         .routes(routes!(system::unknown_nas))
         .routes(routes!(system::discards))

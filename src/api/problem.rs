@@ -107,6 +107,14 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
     }
 
+    /// What is wrong, in words.
+    pub(super) fn told(self) -> String {
+        match self.field {
+            Some(field) => format!("{field}: {}", self.detail),
+            None => self.detail,
+        }
+    }
+
     /// It was changed since the caller read it (`If-Match`), or is there already (`If-None-Match: *`).
     pub(super) fn precondition(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)

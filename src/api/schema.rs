@@ -6,6 +6,7 @@ use crate::ids::{
     AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, WaveId,
 };
 use crate::operators::role::Role;
+use crate::posture::compliance::{Severity, Status};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -74,4 +75,6 @@ codes! {
     DecisionOutcome: DecisionOutcome::ALL.map(DecisionOutcome::code);
     Reason: Reason::ALL.iter().map(|reason| reason.code());
     Role: Role::ALL.map(Role::code);
+    Status: Status::ALL.map(Status::code);
+    Severity: ["warning", "critical"];
 }

@@ -193,6 +193,7 @@ struct Tables {
     nas: Vec<Table>,
     binding: Vec<Table>,
     profile: Vec<Table>,
+    compliance: Vec<Table>,
 }
 
 type Wanted = BTreeMap<(ObjectKind, String), Table>;
@@ -238,13 +239,16 @@ impl Planner {
         let mut wanted = Wanted::new();
         for (source, _) in documents {
             // It was read as a document, so that it is a table too.
-            let Ok(Tables { site, group, nas, binding, profile }) = toml::from_str(&source.text) else { continue };
+            let Ok(Tables { site, group, nas, binding, profile, compliance }) = toml::from_str(&source.text) else {
+                continue;
+            };
             for (kind, list) in [
                 (ObjectKind::Site, site),
                 (ObjectKind::Group, group),
                 (ObjectKind::Nas, nas),
                 (ObjectKind::Binding, binding),
                 (ObjectKind::Profile, profile),
+                (ObjectKind::Compliance, compliance),
             ] {
                 for mut table in list {
                     table.remove("secret");

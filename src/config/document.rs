@@ -5,6 +5,7 @@
 //! server's own set-up and change with that file; applied, they live in the
 //! database.
 
+use super::compliance::ComplianceSection;
 use super::form;
 use super::{Config, ConfigError, IdentitySection, NasSection, ProfileSection, Source};
 use serde::Deserialize;
@@ -24,18 +25,21 @@ pub enum ObjectKind {
     Binding,
     /// `[[profile]]`
     Profile,
+    /// `[[compliance]]`
+    Compliance,
     /// `[[identity]]`
     Identity,
 }
 
 impl ObjectKind {
     /// All of them, in the order in which a document shows them.
-    pub const ALL: [ObjectKind; 6] = [
+    pub const ALL: [ObjectKind; 7] = [
         ObjectKind::Site,
         ObjectKind::Group,
         ObjectKind::Nas,
         ObjectKind::Binding,
         ObjectKind::Profile,
+        ObjectKind::Compliance,
         ObjectKind::Identity,
     ];
 
@@ -47,6 +51,7 @@ impl ObjectKind {
             ObjectKind::Nas => "nas",
             ObjectKind::Binding => "binding",
             ObjectKind::Profile => "profile",
+            ObjectKind::Compliance => "compliance",
             ObjectKind::Identity => "identity",
         }
     }
@@ -66,6 +71,8 @@ pub struct Document {
     pub binding: Vec<BindingSection>,
     /// What a rule can grant.
     pub profile: Vec<ProfileSection>,
+    /// What identities should be like.
+    pub compliance: Vec<ComplianceSection>,
     /// Who is known.
     pub identity: Vec<IdentitySection>,
     /// The rules.
@@ -137,6 +144,8 @@ pub struct Sections<'a> {
     pub binding: &'a [BindingSection],
     /// What a rule can grant.
     pub profile: &'a [ProfileSection],
+    /// What identities should be like.
+    pub compliance: &'a [ComplianceSection],
     /// Who is known.
     pub identity: &'a [IdentitySection],
 }
@@ -144,16 +153,16 @@ pub struct Sections<'a> {
 impl Config {
     /// What the configuration file says of the inventory.
     pub fn sections(&self) -> Sections<'_> {
-        let Config { site, group, nas, binding, profile, identity, .. } = self;
-        Sections { site, group, nas, binding, profile, identity }
+        let Config { site, group, nas, binding, profile, compliance, identity, .. } = self;
+        Sections { site, group, nas, binding, profile, compliance, identity }
     }
 }
 
 impl Document {
     /// What the document says of the inventory.
     pub fn sections(&self) -> Sections<'_> {
-        let Document { site, group, nas, binding, profile, identity, .. } = self;
-        Sections { site, group, nas, binding, profile, identity }
+        let Document { site, group, nas, binding, profile, compliance, identity, .. } = self;
+        Sections { site, group, nas, binding, profile, compliance, identity }
     }
 
     /// Reads the form of a document.
@@ -163,8 +172,8 @@ impl Document {
     pub fn parse(source: &Source) -> Result<Document, ConfigError> {
         toml::from_str(&source.text).map_err(|e| {
             let remedy = if e.message().contains("unknown field") {
-                "a document has [[site]], [[group]], [[nas]], [[binding]], [[profile]], [[identity]] and [policy]; the \
-                 server's own settings stay in cordon.toml; see docs/configuration.md for every key"
+                "a document has [[site]], [[group]], [[nas]], [[binding]], [[profile]], [[compliance]], [[identity]] and \
+                 [policy]; the server's own settings stay in cordon.toml; see docs/configuration.md for every key"
             } else {
                 "see docs/configuration.md for every key"
             };

@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Sections of which there may be several.
-const LISTS: [&str; 7] = ["ca", "profile", "nas", "site", "group", "binding", "identity"];
+const LISTS: [&str; 8] = ["ca", "profile", "compliance", "nas", "site", "group", "binding", "identity"];
 /// Sections of which there is one.
 const SINGLE: [&str; 8] = ["server", "database", "retention", "http", "tls", "radsec", "policy", "changes"];
 /// Keys that hold addresses with a port, and the usual port.

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod audit;
 pub mod build;
+pub mod compliance;
 pub mod database;
 pub mod document;
 pub mod files;
@@ -21,6 +22,7 @@ use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
 use crate::radius::radsec::Radius11;
 use crate::store::writer::JOURNAL_MAX;
+use compliance::ComplianceSection;
 use document::{BindingSection, GroupSection, SiteSection};
 use secrets::NasSecrets;
 use serde::Deserialize;
@@ -67,6 +69,9 @@ pub struct Config {
     /// What a rule can grant.
     #[serde(default)]
     pub profile: Vec<ProfileSection>,
+    /// What identities should be like.
+    #[serde(default)]
+    pub compliance: Vec<ComplianceSection>,
     /// The switches and controllers that may ask.
     #[serde(default)]
     pub nas: Vec<NasSection>,

@@ -4,6 +4,7 @@ use super::binding::Binding;
 use super::credential::{Credential, candidates};
 use super::identity::{Identity, IdentityKind, IdentityStatus, Orphaned};
 use super::mac::MacAddress;
+use crate::ids::IdentityId;
 use crate::pki::certificate::CertificateFacts;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -83,6 +84,8 @@ impl Key {
 pub struct IdentityIndex {
     all: Vec<Arc<Identity>>,
     by_key: HashMap<Key, u32>,
+    /// Places in `all`, in the order of ids.
+    by_id: Vec<u32>,
     bindings: Vec<Binding>,
 }
 
@@ -122,7 +125,9 @@ impl IdentityIndex {
                 }
             }
         }
-        Ok(IdentityIndex { all, by_key, bindings })
+        let mut by_id: Vec<u32> = (0..).zip(&all).map(|(number, _)| number).collect();
+        by_id.sort_unstable_by_key(|number| all.get(*number as usize).map(|identity| identity.id));
+        Ok(IdentityIndex { all, by_key, by_id, bindings })
     }
 
     fn get(&self, key: Key) -> Option<&Arc<Identity>> {
@@ -179,6 +184,21 @@ impl IdentityIndex {
     /// The identity of this kind and name, whatever its case.
     pub fn by_name(&self, kind: IdentityKind, name: &str) -> Option<&Arc<Identity>> {
         self.get(Key::of_name(kind, name))
+    }
+
+    /// The identity with this id.
+    pub fn by_id(&self, id: IdentityId) -> Option<&Arc<Identity>> {
+        let at = |number: &u32| self.all.get(*number as usize);
+        let place = self.by_id.binary_search_by_key(&Some(id), |number| at(number).map(|identity| identity.id));
+        self.by_id.get(place.ok()?).and_then(at)
+    }
+
+    /// Those whose ids come after this one, or all, in the order of ids.
+    pub fn after(&self, id: Option<IdentityId>) -> impl Iterator<Item = &Arc<Identity>> {
+        let at = |number: &u32| self.all.get(*number as usize);
+        let first =
+            id.map_or(0, |id| self.by_id.partition_point(|number| at(number).is_none_or(|known| known.id <= id)));
+        self.by_id.iter().skip(first).filter_map(at)
     }
 
     /// All of them.

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod audit;
 pub mod changes;
+pub mod posture;
 pub mod reevaluate;
 
 use crate::access::Engine;

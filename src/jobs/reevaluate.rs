@@ -12,6 +12,7 @@ use crate::coa::Settings;
 use crate::coa::life::Ending;
 use crate::coa::wave::{SMALL, Wave};
 use crate::ids::{DecisionId, IdentityId, SessionId, WaveId};
+use crate::posture::table::PostureTable;
 use crate::session::state::Session;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -115,14 +116,20 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, page: Vec<(Session, Option<Decision>)>, snapshot: &Snapshot, now: Timestamp) {
+    fn take(
+        &mut self,
+        page: Vec<(Session, Option<Decision>)>,
+        snapshot: &Snapshot,
+        posture: &PostureTable,
+        now: Timestamp,
+    ) {
         for (session, decision) in page {
             self.live += 1;
             let Some(decision) = decision else {
                 *self.alone.entry("no decision of ours is known for it").or_default() += 1;
                 continue;
             };
-            let seen = look(&decision, snapshot, now);
+            let seen = look(&decision, snapshot, posture, now);
             self.until.extend(seen.until.map(|at| (at, session.id)));
             match seen.standing {
                 Standing::Same => drop(self.same.insert(session.id)),
@@ -266,9 +273,9 @@ impl Reevaluator {
 
     /// Judges a page where nobody waits for it.
     async fn judged(&self, mut seen: Seen, page: Vec<(Session, Option<Decision>)>, snapshot: &Arc<Snapshot>) -> Seen {
-        let (snapshot, now) = (snapshot.clone(), self.clock.now());
+        let (engine, snapshot, now) = (self.engine.clone(), snapshot.clone(), self.clock.now());
         let judged = tokio::task::spawn_blocking(move || {
-            seen.take(page, &snapshot, now);
+            seen.take(page, &snapshot, engine.posture(), now);
             seen
         });
         // Only a panic fails it, which has been told then.

@@ -42,6 +42,8 @@ permissions! {
     AuditRead = "audit:read",
     /// Other operators and their tokens.
     OperatorsRead = "operators:read",
+    /// Reporting how identities are doing: for agents and connectors.
+    PostureWrite = "posture:write",
     /// Having a session authenticate again, or quarantining it.
     SessionsHelp = "sessions:help",
     /// Any change to any number of sessions.

@@ -442,7 +442,8 @@ fn record(fields: Fields) -> Result<RestrictedExpression, String> {
 fn context(facts: &Facts) -> Result<Context, String> {
     let mut fields: Fields = vec![
         ("method".into(), string(facts.method.as_str())),
-        ("posture".into(), string("unknown")),
+        ("posture".into(), string(&facts.posture.status)),
+        ("compliance".into(), record(compliance_facts(facts))?),
         ("risk".into(), long(0)),
         (
             "time".into(),
@@ -475,6 +476,14 @@ fn context(facts: &Facts) -> Result<Context, String> {
         fields.push(("outer_identity".into(), string(name)));
     }
     Context::from_pairs(fields).map_err(|e| e.to_string())
+}
+
+fn compliance_facts(facts: &Facts) -> Fields {
+    let set = |names: &[String]| RestrictedExpression::new_set(names.iter().map(|name| string(name)));
+    let posture = &facts.posture;
+    let mut fields = vec![("failing".into(), set(&posture.failing)), ("unknown".into(), set(&posture.unknown))];
+    fields.extend(posture.age_secs.map(|secs| ("age_secs".into(), long(secs))));
+    fields
 }
 
 fn nas_facts(facts: &Facts) -> Fields {

@@ -3,6 +3,7 @@ use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
+use crate::policy::facts::PostureFacts;
 use crate::time::Timestamp;
 use proptest::prelude::*;
 
@@ -58,6 +59,7 @@ fn facts(principal: Principal, method: AuthMethod) -> Facts {
         weekday: 1,
         tls_version: Some("1.3".into()),
         resumed: false,
+        posture: PostureFacts::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
+use crate::posture::compliance::{Status, Verdict};
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,6 +52,42 @@ pub struct Facts {
     pub tls_version: Option<String>,
     /// Whether the TLS session was resumed.
     pub resumed: bool,
+    /// How it is doing.
+    pub posture: PostureFacts,
+}
+
+/// How somebody is doing, as far as rules ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PostureFacts {
+    /// `compliant`, `warning`, `unknown` or `non_compliant`.
+    pub status: String,
+    /// Checks that fail and count.
+    pub failing: Vec<String>,
+    /// Checks that are asked for, and of which nothing is known that holds.
+    pub unknown: Vec<String>,
+    /// Seconds since something was reported last.
+    pub age_secs: Option<i64>,
+}
+
+impl Default for PostureFacts {
+    /// Nothing is known.
+    fn default() -> Self {
+        let status = Status::Unknown.code().to_owned();
+        Self { status, failing: Vec::new(), unknown: Vec::new(), age_secs: None }
+    }
+}
+
+impl PostureFacts {
+    /// What rules may ask of a verdict at `now`.
+    pub fn of(verdict: &Verdict, now: Timestamp) -> Self {
+        let age = verdict.reported.map(|at| now.since(at).as_secs());
+        Self {
+            status: verdict.status.code().to_owned(),
+            failing: verdict.failing().map(ToString::to_string).collect(),
+            unknown: verdict.unknown().map(ToString::to_string).collect(),
+            age_secs: age.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX)),
+        }
+    }
 }
 
 /// Who it is.

@@ -2,12 +2,14 @@
 //! whose tests fail does not come into force.
 
 use super::engine::{Outcome, Policy};
-use super::facts::{AuthMethod, Facts, Principal};
+use super::facts::{AuthMethod, Facts, PostureFacts, Principal};
 use crate::inventory::identity::IdentityKind;
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::mac::MacAddress;
 use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::CertificateFacts;
+use crate::posture::check::Check;
+use crate::posture::compliance::Status;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -84,6 +86,12 @@ pub struct Given {
     /// DNS names in the certificate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub san_dns: Vec<String>,
+    /// `compliant`, `warning`, `non_compliant`, or `unknown` (unless said otherwise).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posture: Option<String>,
+    /// Checks that fail and count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<String>,
 }
 
 /// How one test went.
@@ -130,6 +138,8 @@ impl Given {
             ca: facts.certificate_ca.clone(),
             days_left: certificate.map(|c| (c.not_after.unix_secs() - facts.at.unix_secs()).div_euclid(DAY_SECS)),
             san_dns: certificate.map(|c| c.san_dns.clone()).unwrap_or_default(),
+            posture: Some(facts.posture.status.clone()).filter(|status| status != Status::Unknown.code()),
+            failing: facts.posture.failing.clone(),
         }
     }
 
@@ -201,7 +211,20 @@ impl Given {
             weekday: local.weekday().to_monday_one_offset().into(),
             tls_version: (method == AuthMethod::EapTls).then(|| "1.3".to_owned()),
             resumed: false,
+            posture: self.posture()?,
         })
+    }
+
+    fn posture(&self) -> Result<PostureFacts, String> {
+        let status = self.posture.as_deref().unwrap_or(Status::Unknown.code());
+        if !Status::ALL.iter().any(|known| known.code() == status) {
+            let known = Status::ALL.map(Status::code).join(", ");
+            return Err(format!("{status:?} is no posture: {known}"));
+        }
+        if let Some(wrong) = self.failing.iter().find(|name| name.parse::<Check>().is_err()) {
+            return Err(format!("{wrong:?} is no check; docs/posture.md lists them"));
+        }
+        Ok(PostureFacts { status: status.to_owned(), failing: self.failing.clone(), ..PostureFacts::default() })
     }
 
     fn certificate(&self, name: &str, at: Timestamp) -> CertificateFacts {

@@ -136,8 +136,13 @@ impl Check {
     pub fn name(&self) -> &str {
         match self {
             Check::Free(name) => name,
-            known => known.known().map_or("", |(name, ..)| name),
+            known => known.static_name(),
         }
+    }
+
+    /// The name of one of the product's; empty for one of one's own.
+    pub fn static_name(&self) -> &'static str {
+        self.known().map_or("", |(name, ..)| name)
     }
 
     /// The form of its values.

@@ -180,6 +180,8 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// The policies that were asked.
     pub policies: Vec<Arc<str>>,
+    /// As of when something was reported last.
+    pub reported: Option<Timestamp>,
     /// When it may come to another verdict though nothing is reported: a value grows stale, a grace ends.
     #[serde(skip)]
     pub until: Option<Timestamp>,
@@ -189,6 +191,14 @@ impl Verdict {
     /// The checks that fail and count.
     pub fn failing(&self) -> impl Iterator<Item = &Check> {
         self.findings.iter().filter(|f| f.found.is_some() && f.grace_until.is_none()).map(|f| &f.check)
+    }
+
+    /// Whether rules cannot tell this verdict from `other`.
+    pub fn is_like(&self, other: &Verdict) -> bool {
+        self.status == other.status
+            && self.policies == other.policies
+            && self.failing().eq(other.failing())
+            && self.unknown().eq(other.unknown())
     }
 
     /// The checks of which nothing is known that holds.
@@ -208,7 +218,13 @@ pub fn judge<'a>(
     failing: &mut FailingSince,
     now: Timestamp,
 ) -> Verdict {
-    let mut verdict = Verdict { status: Status::Compliant, findings: Vec::new(), policies: Vec::new(), until: None };
+    let mut verdict = Verdict {
+        status: Status::Compliant,
+        findings: Vec::new(),
+        policies: Vec::new(),
+        reported: standing.sources().map(|(_, at)| at).max(),
+        until: None,
+    };
     let mut still = FailingSince::new();
     for policy in policies {
         verdict.policies.push(policy.name.clone());

@@ -8,3 +8,4 @@ pub mod check;
 pub mod compliance;
 pub mod report;
 pub mod standing;
+pub mod table;

@@ -16,6 +16,7 @@ use crate::config::{Config, Source};
 use crate::jobs;
 use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
+use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
 use crate::store::audit::StoredCheckpoint;
 use crate::store::writer::Writer;
@@ -232,6 +233,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
     tokio::spawn(Dispatcher::new(shared, client, connections.clone(), wake.clone()).run());
     tokio::spawn(reevaluator.run());
+    let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
+    let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
     let sources = Sources {
         store: store.clone(),
         writer: writer.clone(),
@@ -240,6 +243,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         metrics: metrics.clone(),
         clock: clock.clone(),
         wake,
+        posture,
     };
     let state = ApiState::new(sources, token, ready(&writer, &stop));
     let app = api::router(state);

@@ -207,6 +207,7 @@ fn scope(old: &Built, new: &Built) -> (Scope, String) {
     }
     let changed = changed(was.identities.all(), is.identities.all());
     let same = old.profiles == new.profiles
+        && was.compliance == is.compliance
         && new.trusts_as(old)
         && was.nas.all() == is.nas.all()
         && was.identities.bindings() == is.identities.bindings();

@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod journal;
 mod moved;
 pub mod partition;
+pub mod posture;
 pub mod read;
 mod records;
 pub mod retention;

@@ -22,6 +22,7 @@ use cordon::enforcement::coa::{Change, Wish};
 use cordon::enforcement::vlan::Vlan;
 use cordon::ids::{ChangeOrderId, SessionId, WaveId};
 use cordon::inventory::mac::MacAddress;
+use cordon::posture::table::PostureTable;
 use cordon::secret::Secret;
 use cordon::session::state::{Session, SessionKey};
 use cordon::store::audit::AuditFilter;
@@ -275,7 +276,7 @@ fn login(snapshot: Snapshot) -> Decision {
 }
 
 fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
-    match look(decision, snapshot, now()).standing {
+    match look(decision, snapshot, &PostureTable::default(), now()).standing {
         Standing::Differs(difference) => *difference,
         other => panic!("{other:?}"),
     }
@@ -284,7 +285,8 @@ fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
 #[test]
 fn what_a_session_would_come_to_now_is_told_from_its_record() {
     let decision = login(snapshot(POLICY, &[CAMERA, IOT, NAS]));
-    let look = |policy: &str, sections: &[&str]| look(&decision, &snapshot(policy, sections), now());
+    let look =
+        |policy: &str, sections: &[&str]| look(&decision, &snapshot(policy, sections), &PostureTable::default(), now());
     assert_eq!(look(POLICY, &[CAMERA, IOT, NAS]).standing, Standing::Same);
     // Another session time is for the next login; a profile that is told alike is alike.
     assert_eq!(look(POLICY, &[CAMERA, &IOT.replace("3600", "600"), NAS]).standing, Standing::Same);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+mod compliance;
 mod gear;
 mod inventory;
 mod profile;
@@ -186,6 +187,7 @@ pub fn build(
     builder.declared(&documents);
     let nas = builder.registry(&documents);
     let identities = builder.identities(&documents, &stored.identities);
+    let compliance = builder.compliance(&documents);
     builder.source = source;
     let rules = builder.rules(config, stored);
     let policy = rules.as_ref().and_then(|rules| builder.policy(rules, &profiles));
@@ -259,6 +261,7 @@ pub fn build(
                 max_eap_len,
                 timezone,
                 changes,
+                compliance,
             };
             Ok(Built {
                 snapshot,

@@ -1,0 +1,204 @@
+//! Reports of posture: taken in, durable before they are acknowledged, and told to those who look at sessions.
+//!
+//! Many are written in one transaction: what arrives while one is on its way goes with the next.
+
+use super::reevaluate::{Reevaluate, Scope};
+use crate::access::Engine;
+use crate::ids::IdentityId;
+use crate::inventory::identity::Identity;
+use crate::posture::compliance::Verdict;
+use crate::posture::report::{Refused, Report};
+use crate::posture::table::Judged;
+use crate::store::posture::PostureRow;
+use crate::store::{Store, StoreError};
+use crate::time::Timestamp;
+use crate::transport::clock::Clock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Reports that wait to be written. Beyond it, who reports is asked to come again.
+const QUEUE: usize = 10_000;
+/// Reports of one transaction.
+const BATCH: usize = 1_000;
+/// How often it is looked whose values grow stale and whose grace ends.
+const LOOK: Duration = Duration::from_millis(250);
+/// Identities that are judged again in one look: all, so fast that nobody waits for it.
+const AT_ONCE: usize = 10_000;
+/// How long changes are gathered before sessions are looked at: long enough for a storm to be one look, short
+/// enough for two seconds to the switch.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// Why a report is not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// There is no such identity.
+    #[error("there is no identity with the id {0}")]
+    Unknown(IdentityId),
+    /// It says something of another time.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There are too many at once.
+    #[error("too many reports wait to be stored; send it again in a second")]
+    Busy,
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Waiting {
+    row: PostureRow,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    engine: Arc<Engine>,
+    clock: Arc<Clock>,
+    /// Whose sessions may come to something else.
+    changed: Mutex<BTreeMap<IdentityId, String>>,
+    wake: Notify,
+}
+
+/// Takes reports in. Cloning it shares the one who stores them.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    shared: Arc<Shared>,
+    waiting: mpsc::Sender<Waiting>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    /// Takes in what was stored, and begins to work: stores reports, judges what grows stale, and has sessions looked
+    /// at.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn start(
+        store: Store,
+        engine: Arc<Engine>,
+        clock: Arc<Clock>,
+        reevaluate: Reevaluate,
+    ) -> Result<Intake, StoreError> {
+        let now = clock.now();
+        store.posture(|id, kept| engine.posture().recall(id, kept, now)).await?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (changed, wake) = (Mutex::default(), Notify::new());
+        let shared = Arc::new(Shared { store, engine, clock, changed, wake });
+        let intake = Intake { shared: shared.clone(), waiting: sender };
+        tokio::spawn(write(shared.clone(), receiver));
+        tokio::spawn(tell(shared, reevaluate));
+        tokio::spawn(intake.clone().watch());
+        Ok(intake)
+    }
+
+    /// Takes a report in. When it returns, the report is durable, and decisions go by it.
+    ///
+    /// # Errors
+    /// See [`NotTaken`].
+    pub async fn report(&self, report: &Report) -> Result<Arc<Verdict>, NotTaken> {
+        let Shared { engine, clock, .. } = &*self.shared;
+        let snapshot = engine.snapshot();
+        let identity = snapshot.identities.by_id(report.identity).ok_or(NotTaken::Unknown(report.identity))?;
+        let place = self.waiting.try_reserve().map_err(|_| NotTaken::Busy)?;
+        let now = clock.now();
+        let Some(judged) = engine.posture().take(report, identity, &snapshot.compliance, now)? else {
+            return Ok(engine.posture().verdict(identity, &snapshot.compliance, now));
+        };
+        self.shared.note(identity, &judged);
+        let (done, stored) = oneshot::channel();
+        let row = PostureRow { identity: identity.id, status: judged.now.status.code(), kept: judged.kept };
+        place.send(Waiting { row, done });
+        // Only the end of the server drops it.
+        stored.await.unwrap_or_else(|_| Err(StoreError::Database(Arc::new(sqlx::Error::PoolClosed))))?;
+        Ok(judged.now)
+    }
+
+    /// What the time alone changes: values grow stale, graces end.
+    async fn watch(self) {
+        let Shared { engine, clock, store, .. } = &*self.shared;
+        let mut interval = tokio::time::interval(LOOK);
+        let mut compliance = engine.snapshot().compliance.clone();
+        loop {
+            interval.tick().await;
+            let (snapshot, now) = (engine.snapshot(), clock.now());
+            let mut due = engine.posture().overdue(AT_ONCE, now);
+            if !Arc::ptr_eq(&compliance, &snapshot.compliance) {
+                compliance = snapshot.compliance.clone();
+                due = engine.posture().ids();
+            }
+            for id in due {
+                match snapshot.identities.by_id(id) {
+                    Some(identity) => {
+                        if let Some(judged) = engine.posture().again(identity, &snapshot.compliance, now) {
+                            self.shared.note(identity, &judged);
+                        }
+                    }
+                    None => {
+                        engine.posture().forget(id);
+                        if let Err(error) = store.forget_posture(id).await {
+                            tracing::debug!(%error, "the posture of who is no more is stored still");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn note(&self, identity: &Identity, judged: &Judged) {
+        if judged.differs() {
+            tracing::debug!(identity = &*identity.name, status = judged.now.status.code(), "its posture has changed");
+            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.insert(identity.id, identity.name.to_string());
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// Has the sessions looked at of all whose posture has changed.
+async fn tell(shared: Arc<Shared>, reevaluate: Reevaluate) {
+    loop {
+        shared.wake.notified().await;
+        tokio::time::sleep(GATHER).await;
+        let changed = std::mem::take(&mut *shared.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        if !changed.is_empty() {
+            reevaluate.ask(Scope::Identities(changed), "posture");
+        }
+    }
+}
+
+async fn write(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+        // Of several reports of one identity the last holds what the others told.
+        let mut rows: HashMap<IdentityId, PostureRow> = HashMap::new();
+        let mut dones = Vec::with_capacity(batch.len());
+        for Waiting { row, done } in batch.drain(..) {
+            rows.insert(row.identity, row);
+            dones.push(done);
+        }
+        let rows: Vec<PostureRow> = rows.into_values().collect();
+        let stored = save(&shared, &rows, shared.clock.now()).await;
+        for done in dones {
+            // Who does not wait any more needs no answer.
+            let _ = done.send(stored.clone());
+        }
+    }
+}
+
+async fn save(shared: &Shared, rows: &[PostureRow], now: Timestamp) -> Result<(), StoreError> {
+    let stored = shared.store.save_posture(rows, now).await;
+    if let Err(error) = &stored {
+        tracing::warn!(%error, "reports of posture could not be stored");
+    }
+    stored
+}
