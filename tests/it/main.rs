@@ -24,6 +24,7 @@ mod layering;
 mod mab;
 mod policy;
 mod postgres;
+mod posture;
 mod profiles;
 mod radius;
 mod radius_rs;

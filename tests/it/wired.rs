@@ -10,16 +10,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const SUPPLICANT_MAC: &str = "02:00:5e:02:00:01";
+pub(crate) const SUPPLICANT_MAC: &str = "02:00:5e:02:00:01";
 
 /// Three namespaces joined by veth pairs, gone when the test ends.
-struct Network {
+pub(crate) struct Network {
     tag: String,
 }
 
 impl Network {
     /// `sup` and `srv` hang on the bridge of `nas`; the port of `sup` is locked.
-    fn make(test: &str) -> Network {
+    pub(crate) fn make(test: &str) -> Network {
         let network = Network { tag: format!("cordon{}{test}", std::process::id()) };
         let name = |role: &str| network.name(role);
         for role in ["nas", "sup", "srv"] {
@@ -49,11 +49,11 @@ impl Network {
         network
     }
 
-    fn name(&self, role: &str) -> String {
+    pub(crate) fn name(&self, role: &str) -> String {
         format!("{}-{role}", self.tag)
     }
 
-    fn command(&self, role: &str, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, role: &str, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name(role)]).args(args);
         command
@@ -64,7 +64,7 @@ impl Network {
     }
 
     /// Whether the supplicant reaches the other side of the switch.
-    fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         let ping = ["ping", "-n", "-c", "1", "-W", "1", "10.77.0.1"];
         self.command("sup", &ping).stdout(Stdio::null()).status().unwrap().success()
     }
@@ -78,7 +78,7 @@ impl Drop for Network {
     }
 }
 
-fn hostapd(network: &Network, dir: &Path, server: &Server) -> (Background, Background) {
+pub(crate) fn hostapd(network: &Network, dir: &Path, server: &Server) -> (Background, Background) {
     let config = dir.join("hostapd.conf");
     let control = dir.join("hostapd");
     std::fs::write(
@@ -119,7 +119,7 @@ fn hostapd(network: &Network, dir: &Path, server: &Server) -> (Background, Backg
     (hostapd, Background::start(command.stdout(Stdio::null())))
 }
 
-fn supplicant(network: &Network, dir: &Path) -> Background {
+pub(crate) fn supplicant(network: &Network, dir: &Path) -> Background {
     supplicant_with(network, dir, &pki().path("p256.pem"), &pki().path("p256.key"))
 }
 
@@ -189,7 +189,7 @@ fn step_8_a_stock_switch_and_supplicant_open_and_close_the_port() {
 }
 
 /// tshark at the switch: writes the VLAN of each Access-Accept to `vlans`.
-fn listener(network: &Network, dir: &Path, server: &Server) -> Background {
+pub(crate) fn listener(network: &Network, dir: &Path, server: &Server) -> Background {
     let (seen, log) = (dir.join("vlans"), dir.join("tshark.log"));
     let decode = format!("udp.port=={},radius", server.auth.port());
     let args = ["tshark", "-l", "-i", "br0", "-d", &decode, "-Y", "radius.code==2", "-T", "fields", "-e"];
@@ -253,7 +253,7 @@ fn laptop(server: &Server, vendor: &str, profile: &str) -> String {
     )
 }
 
-fn rules(profile: &str) -> String {
+pub(crate) fn rules(profile: &str) -> String {
     format!(
         "@id(\"laptops\") @order(\"10\") @profile({profile:?})\npermit (principal in Group::\"laptops\", \
          action == Network::Action::\"connect\", resource);\n"
@@ -262,7 +262,7 @@ fn rules(profile: &str) -> String {
 
 /// Whether the switch lets the supplicant's frames through: a look, where a ping
 /// that gets no answer takes a second.
-fn unlocked(network: &Network) -> bool {
+pub(crate) fn unlocked(network: &Network) -> bool {
     network.run("nas", &["bridge", "fdb", "show", "dev", "sw0"]).contains(SUPPLICANT_MAC)
 }
 
@@ -275,7 +275,7 @@ fn change(server: &Server) -> Value {
 }
 
 /// Logged in, and accounted for.
-fn online(network: &Network, server: &Server) {
+pub(crate) fn online(network: &Network, server: &Server) {
     wait_for("the open port", Duration::from_secs(20), || network.passes().then_some(()));
     wait_for("the session", Duration::from_secs(10), || {
         session(server).filter(|s| !s["acct_session_id"].is_null() && s["state"] != "authenticated")

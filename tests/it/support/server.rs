@@ -370,6 +370,35 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// Status and body of what the API answers to a request with a body, sent by curl.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.http);
+        let mut command = match &self.netns {
+            Some(netns) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", netns, "curl"]);
+                command
+            }
+            None => Command::new("curl"),
+        };
+        command.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--write-out",
+            "\n%{http_code}",
+            "--request",
+            method,
+        ]);
+        command.args(["--header", &format!("Authorization: Bearer {TOKEN}")]);
+        command.args(["--header", "Content-Type: application/json", "--data-binary", "@-", &url]);
+        let output = super::feed(&mut command, &body.to_string());
+        let (body, status) = output.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
     /// The latest decision about a MAC address.
     #[track_caller]
     pub fn decision(&self, mac: &str) -> Value {
