@@ -209,7 +209,7 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
 }
 
 /// A parameter's value, if it was given.
-pub(super) fn parsed<T>(
+pub(in crate::api) fn parsed<T>(
     field: &'static str,
     given: Option<&str>,
     expected: &str,

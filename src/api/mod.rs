@@ -10,6 +10,7 @@ mod changes;
 mod decisions;
 mod endpoints;
 mod extract;
+mod inventory;
 mod nas;
 mod openapi;
 mod page;
@@ -21,6 +22,7 @@ mod system;
 mod usage;
 
 use crate::access::Engine;
+use crate::config::live::Inventory;
 use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
 use crate::secret::Secret;
@@ -35,6 +37,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use caller::Guard;
+use inventory::{apply, identities, objects};
 use problem::{MAX_BODY, Problem};
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +45,9 @@ use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// The longest reason of a change, in characters.
+const MAX_REASON: usize = 200;
 
 /// Tells why the server cannot serve; nothing when it can.
 pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -58,6 +64,7 @@ pub struct ApiState {
     clock: Arc<Clock>,
     wake: Wake,
     posture: Intake,
+    inventory: Inventory,
     ready: ReadyCheck,
 }
 
@@ -80,13 +87,15 @@ pub struct Sources {
     pub wake: Wake,
     /// Takes reports of posture in.
     pub posture: Intake,
+    /// The inventory and the policy.
+    pub inventory: Inventory,
 }
 
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, connections, metrics, clock, wake, posture } = sources;
-        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, ready }
+        let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory } = sources;
+        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, inventory, ready }
     }
 }
 
@@ -149,6 +158,42 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(posture::checks))
         .routes(routes!(posture::reports))
         .routes(routes!(posture::one, posture::report))
+        .routes(routes!(objects::sites::list))
+        .routes(routes!(objects::sites::get, objects::sites::put, objects::sites::patch, objects::sites::delete))
+        .routes(routes!(objects::groups::list))
+        .routes(routes!(objects::groups::get, objects::groups::put, objects::groups::patch, objects::groups::delete))
+        .routes(routes!(objects::nas::list))
+        .routes(routes!(objects::nas::get, objects::nas::put, objects::nas::patch, objects::nas::delete))
+        .routes(routes!(objects::profiles::list))
+        .routes(routes!(
+            objects::profiles::get,
+            objects::profiles::put,
+            objects::profiles::patch,
+            objects::profiles::delete
+        ))
+        .routes(routes!(objects::bindings::list))
+        .routes(routes!(
+            objects::bindings::get,
+            objects::bindings::put,
+            objects::bindings::patch,
+            objects::bindings::delete
+        ))
+        .routes(routes!(objects::compliance::list))
+        .routes(routes!(
+            objects::compliance::get,
+            objects::compliance::put,
+            objects::compliance::patch,
+            objects::compliance::delete
+        ))
+        .routes(routes!(identities::list, identities::create))
+        .routes(routes!(identities::bulk))
+        .routes(routes!(identities::get, identities::put, identities::patch))
+        .routes(routes!(identities::status))
+        .routes(routes!(identities::add_credential))
+        .routes(routes!(identities::remove_credential))
+        .routes(routes!(identities::history))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::export_all))
         .routes(routes!(nas::list))
         .routes(routes!(system::unknown_nas))
         .routes(routes!(system::discards))

@@ -37,7 +37,6 @@ pub(super) struct ReportBody {
     /// How long it holds, in seconds: 10 to 2,592,000; without it, a day.
     ttl_secs: Option<u32>,
     /// By name of check: its value (true, false, a number, a text or a list of texts).
-    #[schema(value_type = BTreeMap<String, Object>)]
     checks: BTreeMap<String, Value>,
     /// Who says so, where the server's own token is used; else it is the name of the token.
     source: Option<String>,
@@ -104,7 +103,7 @@ pub(super) struct FindingView {
     check: String,
     severity: Severity,
     /// What was found; null if nothing is known that holds.
-    #[schema(required, value_type = Object)]
+    #[schema(required, value_type = Option<serde_json::Value>)]
     found: Option<crate::posture::check::Value>,
     /// What it must be.
     wanted: String,
@@ -127,7 +126,7 @@ pub(super) struct CheckView {
     check: String,
     /// What it tells, in words.
     meaning: &'static str,
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     value: crate::posture::check::Value,
     /// Who said so.
     source: String,

@@ -4,7 +4,7 @@ use super::host::{Host, author, runtime};
 use super::replay::{Replayed, replay};
 use crate::access::again;
 use crate::audit::event::By;
-use crate::config::apply::{Action, Change, Plan, Request, identity_table};
+use crate::config::apply::{self, Action, Change, Plan, Request};
 use crate::config::document::{ObjectKind, read};
 use crate::config::files::{Readers, write_whole};
 use crate::inventory::seal::{KEY_LEN, Seal};
@@ -74,7 +74,7 @@ pub fn apply(args: &ApplyArgs) -> Result<(), String> {
         for path in &args.files {
             files.extend(read(path).map_err(|e| e.to_string())?);
         }
-        let request = Request { files, prune: args.prune, comment: args.comment.clone() };
+        let request = Request { files, prune: args.prune, comment: args.comment.clone(), ..Request::default() };
         if args.plan {
             // Nothing is kept of what this key seals.
             let seal = Seal::new(&[0; KEY_LEN]).map_err(|e| e.to_string())?;
@@ -186,16 +186,13 @@ fn text_of(secret: &Secret) -> Result<&str, String> {
 /// In words.
 pub fn export(args: &ExportArgs) -> Result<(), String> {
     let host = runtime()?.block_on(Host::read(&args.config))?;
-    let mut document = Table::new();
-    let mut add = |kind: ObjectKind, table: Table| {
-        let list = document.entry(kind.as_str()).or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(list) = list {
-            list.push(Value::Table(table));
-        }
-    };
-    for ((kind, _), object) in &host.stored.objects {
-        let mut table = object.table.clone();
-        if let Some(secrets) = object.secret.as_ref().filter(|_| args.secrets) {
+    let mut document = apply::export(&host.stored);
+    if args.secrets {
+        for nas in document.get_mut(ObjectKind::Nas.as_str()).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Value::Table(table) = nas else { continue };
+            let name = table.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let object = host.stored.objects.get(&(ObjectKind::Nas, name));
+            let Some(secrets) = object.and_then(|object| object.secret.as_ref()) else { continue };
             if let Some(shared) = &secrets.shared {
                 table.insert("secret".into(), text_of(shared)?.into());
             }
@@ -203,10 +200,6 @@ pub fn export(args: &ExportArgs) -> Result<(), String> {
                 coa.insert("secret".into(), text_of(secret)?.into());
             }
         }
-        add(*kind, table);
-    }
-    for identity in &host.stored.identities {
-        add(ObjectKind::Identity, identity_table(identity));
     }
     let write = |name: &str, text: &str| match &args.out {
         Some(dir) => {

@@ -9,7 +9,7 @@ use super::build::{Built, Faults, build};
 use super::document::{Document, ObjectKind};
 use super::secrets::NasSecrets;
 use super::stored::{Stored, StoredPolicy, document_of, secret_of};
-use super::{Config, ConfigError, Source};
+use super::{CoaSection, CoaValue, Config, ConfigError, Source};
 use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
@@ -91,8 +91,12 @@ pub struct Request {
     /// Whether what they do not mention goes. Identities are suspended, since
     /// records lead to them, and a document may be missing by mistake.
     pub prune: bool,
-    /// Why, for a new revision of the policy.
+    /// Objects that go.
+    pub remove: BTreeSet<(ObjectKind, String)>,
+    /// Why, for the record.
     pub comment: String,
+    /// Whether they come from somewhere else: then they name no files, since those would be the server's.
+    pub remote: bool,
 }
 
 /// What a server's own configuration says, which the result must fit.
@@ -117,7 +121,7 @@ pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now:
         unchanged: 0,
         now,
     };
-    let documents = planner.parse(request.files, stored);
+    let documents = planner.parse(request.files, stored, request.remote);
     let wanted = planner.objects(&documents);
     let policy = planner.policy(host, &documents);
     planner.fail()?;
@@ -129,7 +133,7 @@ pub fn plan(host: Host<'_>, stored: &Stored, request: Request, seal: &Seal, now:
         if wanted.contains_key(&(*kind, name.clone())) {
             continue;
         }
-        if request.prune {
+        if request.prune || request.remove.contains(&(*kind, name.clone())) {
             gone.push((*kind, name.clone(), object.table.clone()));
             continue;
         }
@@ -215,11 +219,14 @@ impl Planner {
         Err(Faults { errors: std::mem::take(&mut self.errors), files: Vec::new() })
     }
 
-    fn parse(&mut self, files: Vec<Source>, stored: &Stored) -> Vec<(Source, Document)> {
+    fn parse(&mut self, files: Vec<Source>, stored: &Stored, remote: bool) -> Vec<(Source, Document)> {
         let mut documents = Vec::new();
         for source in files {
             match Document::parse(&source) {
                 Ok(mut document) => {
+                    if remote {
+                        self.errors.extend(names_a_file(&source, &document));
+                    }
                     for nas in &mut document.nas {
                         let known = stored.objects.get(&(ObjectKind::Nas, nas.name.get_ref().clone()));
                         nas.kept_secret = known.and_then(|object| object.secret.clone());
@@ -473,6 +480,30 @@ impl Planner {
     }
 }
 
+/// What a document from elsewhere may not say.
+fn names_a_file(source: &Source, document: &Document) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut wrong = |span: std::ops::Range<usize>, what: &str, remedy: &str| {
+        errors.push(source.error(span, format!("{what} names a file, and files are the server's own"), remedy));
+    };
+    for nas in &document.nas {
+        let name = nas.name.get_ref();
+        let remedy = "send the secret itself as `secret`, or leave it out: then the one that is stored is kept";
+        if let Some(file) = &nas.secret_file {
+            wrong(file.span(), &format!("secret_file of the NAS {name}"), remedy);
+        }
+        if let Some(coa) = nas.coa.as_ref()
+            && let CoaValue::At(CoaSection { secret_file: Some(_), .. }) = coa.get_ref()
+        {
+            wrong(coa.span(), &format!("coa.secret_file of the NAS {name}"), remedy);
+        }
+    }
+    if let Some(policy) = &document.policy {
+        wrong(policy.file.span(), "[policy]", "send the policy's text to POST /api/v1/policy/activate");
+    }
+    errors
+}
+
 fn no_place(message: String, remedy: &str) -> ConfigError {
     ConfigError { file: PathBuf::from("the documents"), line: None, message, remedy: remedy.into() }
 }
@@ -508,6 +539,24 @@ fn told(changes: &[Change]) -> Vec<ChangeRow> {
         rows.push(ChangeRow { kind: kind.into(), name: "*".into(), action: "create".into(), fields });
     }
     rows
+}
+
+/// Everything that is stored but policy and secrets, as one document.
+pub fn export(stored: &Stored) -> Table {
+    let mut document = Table::new();
+    let mut add = |kind: ObjectKind, table: Table| {
+        let list = document.entry(kind.as_str()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(list) = list {
+            list.push(Value::Table(table));
+        }
+    };
+    for ((kind, _), object) in &stored.objects {
+        add(*kind, object.table.clone());
+    }
+    for identity in &stored.identities {
+        add(ObjectKind::Identity, identity_table(identity));
+    }
+    document
 }
 
 /// An identity as a document says it.

@@ -58,7 +58,7 @@ impl ObjectKind {
 }
 
 /// A document.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Document {
     /// Places.
@@ -240,7 +240,11 @@ pub fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
-fn toml_of_yaml(text: &str) -> Result<String, String> {
+/// A document in YAML as one in TOML.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn toml_of_yaml(text: &str) -> Result<String, String> {
     let table: toml::Table = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
     toml::to_string(&table).map_err(|e| e.to_string())
 }

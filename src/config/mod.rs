@@ -13,6 +13,7 @@ pub mod document;
 pub mod files;
 mod form;
 pub mod import;
+pub mod live;
 pub mod secrets;
 pub mod stored;
 pub mod token;
@@ -377,7 +378,7 @@ pub struct PolicySection {
 }
 
 /// `[[profile]]`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileSection {
     /// The name that rules use.
@@ -453,7 +454,7 @@ pub struct PoolSection {
 }
 
 /// `vlan` of a profile.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected a VLAN's number, its name in quotes, { pool = [20, 21] } or { by_site = { hq = 20 }, else = 30 }"
@@ -466,7 +467,7 @@ pub enum VlanValue {
 }
 
 /// `{ by_site = { ... }, else = ... }`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BySiteSection {
     /// The VLAN or VLANs at each site.
@@ -487,7 +488,7 @@ pub enum TerminationActionValue {
 }
 
 /// `[[nas]]`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NasSection {
     /// The name that decisions show.
@@ -598,7 +599,7 @@ pub enum MessageAuthenticatorValue {
 }
 
 /// `"a"` or `["a", "b"]`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// A single value.
@@ -620,7 +621,7 @@ impl OneOrMany {
 }
 
 /// `[[identity]]`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentitySection {
     /// The name that decisions show.

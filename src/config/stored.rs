@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub const SEAL_KEY: &str = "secrets.key";
 
 /// The inventory of the database.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stored {
     /// Counts changes: a higher number is another content.
     pub generation: i64,

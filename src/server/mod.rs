@@ -10,6 +10,7 @@ use crate::coa::exchange::{NoAnswer, Timing};
 use crate::config::audit::{keep_checkpoint, kept_checkpoint, signing_key};
 use crate::config::build::{Built, Faults, build};
 use crate::config::database;
+use crate::config::live::{Inventory, Present};
 use crate::config::stored::{Stored, seal};
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
@@ -160,9 +161,18 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let store = Store::open_at(&location).await.map_err(|e| unusable(e.to_string()))?;
     let stored = inventory(&store, &data_dir).await.map_err(unusable)?;
     let (config, source, built) = load(file, &stored, None).map_err(StartError::Config)?;
+    let config = Arc::new(config);
     for warning in &built.warnings {
         tracing::warn!("{warning}");
     }
+    let built = Arc::new(built);
+    let present = Present {
+        config: config.clone(),
+        source: Arc::new(source.clone()),
+        stored: Arc::new(stored),
+        built: built.clone(),
+    };
+    let live = Inventory::new(store.clone(), &data_dir, present);
     let key = signing_key(&data_dir).map_err(StartError::Audit)?;
     tracing::info!(key = %key.public(), "checkpoints of the audit log are signed with this key");
     let signer = Arc::new(Mutex::new(Signer::new(store.clone(), key, kept_checkpoint(&data_dir))));
@@ -236,6 +246,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
     let sources = Sources {
+        inventory: live.clone(),
         store: store.clone(),
         writer: writer.clone(),
         engine: engine.clone(),
@@ -264,8 +275,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let in_use = reload::InUse { engine, connections: connections.clone() };
-    let (known, home) = ((stored, built), data_dir.clone());
-    let reloader = reload::Reloader::new(file.to_owned(), config, in_use, store.clone(), home, known, reevaluate);
+    let home = data_dir.clone();
+    let reloader = reload::Reloader::new(file.to_owned(), in_use, store.clone(), home, live, reevaluate);
     tokio::spawn(reloader.run());
     Ok(Running {
         auth,

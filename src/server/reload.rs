@@ -6,6 +6,7 @@ use super::{inventory, load};
 use crate::access::Engine;
 use crate::audit::event::{By, Event};
 use crate::config::build::Built;
+use crate::config::live::{Inventory, Present};
 use crate::config::stored::Stored;
 use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
 use crate::ids::IdentityId;
@@ -54,7 +55,7 @@ pub struct InUse {
 pub struct Reloader {
     file: PathBuf,
     /// What the server was started with: some of it stays until the next start.
-    started: Config,
+    started: Arc<Config>,
     watched: Vec<PathBuf>,
     /// The files as they were when they were last read.
     in_force: Stamps,
@@ -66,25 +67,40 @@ pub struct Reloader {
     refused: Option<(i64, Timestamp)>,
     built: Arc<Built>,
     reevaluate: Reevaluate,
+    inventory: Inventory,
 }
 
 impl Reloader {
-    /// Watches the files that the configuration `file` amounted to when it was
-    /// `built` from `started`, and from what was `stored`.
+    /// Watches the files that the configuration `file` amounted to when
+    /// the server was started with it, and what of `inventory` is stored.
     pub fn new(
         file: PathBuf,
-        started: Config,
         in_use: InUse,
         store: Store,
         data_dir: PathBuf,
-        (stored, built): (Stored, Built),
+        inventory: Inventory,
         reevaluate: Reevaluate,
     ) -> Self {
+        let present = inventory.present();
+        let (started, stored, built) = (present.config.clone(), present.stored.clone(), present.built.clone());
         let watched = built.files.clone();
         // Not when it first runs: requests are served by then, and files may change.
         let in_force = stamps(&watched);
-        let (stored, built) = (Arc::new(stored), Arc::new(built));
-        Self { file, started, watched, in_force, in_use, store, data_dir, stored, refused: None, built, reevaluate }
+        let refused = None;
+        Self {
+            file,
+            started,
+            watched,
+            in_force,
+            in_use,
+            store,
+            data_dir,
+            stored,
+            refused,
+            built,
+            reevaluate,
+            inventory,
+        }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -92,8 +108,10 @@ impl Reloader {
         let mut hangup = signal(SignalKind::hangup()).ok();
         let mut last = self.in_force.clone();
         loop {
+            let inventory = self.inventory.clone();
             let asked = tokio::select! {
                 () = tokio::time::sleep(LOOK) => false,
+                () = inventory.written() => false,
                 () = hung_up(&mut hangup) => true,
             };
             let now = stamps(&self.watched);
@@ -161,7 +179,7 @@ impl Reloader {
         // Reading and compiling takes a while, which nobody else should wait for.
         let loaded = tokio::task::spawn_blocking(move || load(&file, &stored, Some(&previous))).await;
         match loaded {
-            Ok(Ok((config, _, new))) => {
+            Ok(Ok((config, source, new))) => {
                 for warning in &new.warnings {
                     tracing::warn!("{warning}");
                 }
@@ -184,6 +202,9 @@ impl Reloader {
                     tracing::info!(policy, "all else of the changed configuration is in force");
                 }
                 self.built = Arc::new(new);
+                let (stored, built) = (self.stored.clone(), self.built.clone());
+                let (config, source) = (Arc::new(config), Arc::new(source));
+                self.inventory.publish(Present { config, source, stored, built });
             }
             Ok(Err(faults)) => {
                 for error in &faults.errors {
