@@ -18,6 +18,7 @@ pub mod mab;
 pub mod record;
 pub mod reevaluate;
 pub mod replay;
+pub mod replayed;
 pub mod reply;
 pub mod request;
 

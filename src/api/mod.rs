@@ -14,6 +14,7 @@ mod inventory;
 mod nas;
 mod openapi;
 mod page;
+mod policy;
 mod posture;
 mod problem;
 mod schema;
@@ -192,6 +193,16 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(identities::add_credential))
         .routes(routes!(identities::remove_credential))
         .routes(routes!(identities::history))
+        .routes(routes!(policy::get))
+        .routes(routes!(policy::schema))
+        .routes(routes!(policy::revisions))
+        .routes(routes!(policy::revision))
+        .routes(routes!(policy::validate))
+        .routes(routes!(policy::explain))
+        .routes(routes!(policy::diff))
+        .routes(routes!(policy::activate))
+        .routes(routes!(policy::rollback))
+        .routes(routes!(policy::pin))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export_all))
         .routes(routes!(nas::list))

@@ -1,8 +1,9 @@
 //! `cordon apply` and `cordon export`: the inventory and the policy as files.
 
 use super::host::{Host, author, runtime};
-use super::replay::{Replayed, replay};
+use super::replay::replay;
 use crate::access::again;
+use crate::access::replayed::Replayed;
 use crate::audit::event::By;
 use crate::config::apply::{self, Action, Change, Plan, Request};
 use crate::config::document::{ObjectKind, read};

@@ -1,16 +1,15 @@
 //! `cordon policy`: what rules say, before and after they say it.
 
 use super::host::{Host, runtime, text_of};
-use super::{replay, revision};
+use super::{replay, revision as revisions};
 use crate::access::again::short;
 use crate::access::replay::facts_of;
 use crate::audit::decision::Decision;
 use crate::config::build::{Built, ordinary_time};
-use crate::config::{ConfigError, Source};
+use crate::config::{ConfigError, Source, revision};
 use crate::ids::DecisionId;
 use crate::policy::engine::{Outcome, Policy, Verdict};
 use crate::policy::facts::{Facts, Principal};
-use crate::policy::lint::{Surroundings, lint};
 use crate::policy::suite::{Given, PolicyTests, World};
 use crate::server;
 use crate::transport::clock::Clock;
@@ -180,19 +179,19 @@ struct DiffArgs {
 /// In plain words; for `test`, when one fails.
 pub fn run(args: &PolicyArgs) -> Result<(), String> {
     match &args.command {
-        PolicyCommand::Check(args) => revision::check(&args.config, args.draft.as_deref(), args.tests.as_deref()),
+        PolicyCommand::Check(args) => revisions::check(&args.config, args.draft.as_deref(), args.tests.as_deref()),
         PolicyCommand::Activate(args) => {
             let by = args.by.as_deref();
             match (&args.draft, args.revision) {
-                (Some(draft), _) => revision::activate(&args.config, draft, args.tests.as_deref(), &args.comment, by),
-                (None, Some(number)) => revision::activate_known(&args.config, number, by),
+                (Some(draft), _) => revisions::activate(&args.config, draft, args.tests.as_deref(), &args.comment, by),
+                (None, Some(number)) => revisions::activate_known(&args.config, number, by),
                 (None, None) => Err("name a policy, or a --revision".into()),
             }
         }
-        PolicyCommand::Rollback(args) => revision::rollback(&args.config, args.by.as_deref()),
-        PolicyCommand::History(args) => revision::history(&args.config, args.show),
+        PolicyCommand::Rollback(args) => revisions::rollback(&args.config, args.by.as_deref()),
+        PolicyCommand::History(args) => revisions::history(&args.config, args.show),
         PolicyCommand::Pin(args) => {
-            revision::pin(&args.config, args.decision, args.name.as_deref(), args.by.as_deref())
+            revisions::pin(&args.config, args.decision, args.name.as_deref(), args.by.as_deref())
         }
         PolicyCommand::Test(args) => test(args),
         PolicyCommand::Explain(args) => explain(args),
@@ -223,26 +222,12 @@ impl Loaded {
     /// configured one.
     fn policy(&self, draft: Option<&Path>) -> Result<Arc<Policy>, String> {
         let Some(file) = draft else { return Ok(self.built.snapshot.policy.clone()) };
-        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let names: Vec<&str> = self.built.profiles.iter().map(|p| p.name.as_str()).collect();
         let listed = |errors: Vec<ConfigError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let policy = Policy::compile(&text, &names)
-            .map_err(|errors| listed(errors.into_iter().map(|e| ConfigError::in_policy(file, e)).collect()))?;
-        let snapshot = &self.built.snapshot;
-        let around = Surroundings {
-            identities: snapshot.identities.all(),
-            nas: snapshot.nas.all(),
-            profiles: &self.built.profiles,
-        };
-        let (errors, warnings): (Vec<_>, Vec<_>) = lint(&policy, &around).into_iter().partition(|f| f.error);
-        for warning in warnings {
-            eprintln!("warning: {}", ConfigError::of_finding(file, &policy, warning));
+        let draft = revision::draft(&self.built, &text_of(file)?).map_err(listed)?;
+        for warning in &draft.warnings {
+            eprintln!("warning: {warning}");
         }
-        if errors.is_empty() {
-            Ok(Arc::new(policy))
-        } else {
-            Err(listed(errors.into_iter().map(|f| ConfigError::of_finding(file, &policy, f)).collect()))
-        }
+        Ok(Arc::new(draft.policy))
     }
 
     fn world(&self) -> World<'_> {

@@ -7,13 +7,12 @@ use crate::audit::event::By;
 use crate::config::Source;
 use crate::config::build::{Built, build};
 use crate::config::files::{Readers, write_whole};
+use crate::config::revision::{known_revision, new_revision};
 use crate::config::stored::StoredPolicy;
 use crate::ids::DecisionId;
-use crate::policy::engine::digest_of;
 use crate::policy::suite::{DENY, Given, PolicyTest};
-use crate::store::inventory::{ActivationRow, ChangeRow, NewRevision, PolicyStep, Writes, before};
+use crate::store::inventory::{ActivationRow, PolicyStep, Writes, before};
 use crate::transport::clock::Clock;
-use serde_json::json;
 use std::path::Path;
 
 impl Host {
@@ -101,15 +100,7 @@ fn put_in_force(
     comment: &str,
     by: Option<&str>,
 ) -> Result<(), String> {
-    let new = NewRevision {
-        digest: digest_of(&policy.text.text),
-        text: policy.text.text.clone(),
-        tests: policy.tests.as_ref().map(|tests| tests.text.clone()),
-        comment: comment.to_owned(),
-    };
-    let fields = json!({ "digest": new.digest, "comment": comment });
-    let (changes, reason) = (vec![activation(fields)], comment.to_owned());
-    let writes = Writes { policy: Some(new), step, changes, reason, ..Writes::default() };
+    let writes = new_revision(&policy, step, comment);
     write(host, policy, &writes, by)
 }
 
@@ -130,8 +121,7 @@ fn step_to(host: &mut Host, number: i64, step: PolicyStep, by: Option<&str>) -> 
         let found = revisions.into_iter().find(|revision| revision.number == number);
         found.ok_or(format!("there is no revision {number}; there are: {known}"))
     })?;
-    let fields = json!({ "digest": found.digest, "revision": number, "step": step.as_str() });
-    let writes = Writes { activate: Some(number), step, changes: vec![activation(fields)], ..Writes::default() };
+    let writes = known_revision(number, &found.digest, step, "");
     write(host, StoredPolicy::of_row(found), &writes, by)
 }
 
@@ -152,10 +142,6 @@ pub fn rollback(config: &Path, by: Option<&str>) -> Result<(), String> {
         println!("it takes the place of revision {}, in force since {}", undone.revision, undone.at);
     }
     Ok(())
-}
-
-fn activation(fields: serde_json::Value) -> ChangeRow {
-    ChangeRow { kind: "policy".into(), name: "the policy".into(), action: "activate".into(), fields }
 }
 
 fn write(host: &mut Host, policy: StoredPolicy, writes: &Writes, by: Option<&str>) -> Result<(), String> {

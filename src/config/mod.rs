@@ -14,6 +14,7 @@ pub mod files;
 mod form;
 pub mod import;
 pub mod live;
+pub mod revision;
 pub mod secrets;
 pub mod stored;
 pub mod token;

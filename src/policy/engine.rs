@@ -18,7 +18,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The built-in default policy.
 pub const DEFAULT_POLICY: &str = include_str!("../../policies/default.cedar");
-const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
+/// What rules may speak of, in Cedar's own words.
+pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
 /// Sets of rules that are kept ready, one for each combination of groups that
 /// logs in. Beyond it they are made anew, which only costs time.
 const MAX_READY_SETS: usize = 4096;

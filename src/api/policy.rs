@@ -1,0 +1,694 @@
+//! The policy: what is in force, drafts of another, and putting one in force.
+
+use super::caller::Caller;
+use super::extract::{Body, Query};
+use super::inventory::{Why, faults};
+use super::problem::{Fault, Problem, ProblemDetails};
+use super::{ApiState, MAX_REASON};
+use crate::access::again::{DENIED, decide, short};
+use crate::access::replay::facts_of;
+use crate::access::replayed::replay;
+use crate::config::Source;
+use crate::config::build::ordinary_time;
+use crate::config::live::{ChangeError, Present};
+use crate::config::revision::{draft, known_revision, new_revision};
+use crate::config::stored::StoredPolicy;
+use crate::ids::DecisionId;
+use crate::policy::engine::{DEFAULT_POLICY, Outcome, Policy, SCHEMA, Verdict};
+use crate::policy::explain::RuleVerdict;
+use crate::policy::facts::{Facts, Principal};
+use crate::policy::suite::{DENY, Given, PolicyTest, PolicyTests};
+use crate::store::inventory::{PolicyStep, RevisionRow, Writes, before};
+use crate::time::Timestamp;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Days of decisions that a draft is compared by, if it is not said.
+const DEFAULT_DAYS: u32 = 7;
+/// Days of decisions that may be asked again.
+const MAX_DAYS: u32 = 90;
+/// How often a change is tried again because another one came in between.
+const TRIES: usize = 5;
+/// Those who go one way, of whom names are given; the others are counted.
+const MAX_NAMED: usize = 100;
+
+/// The policy in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PolicyView {
+    /// Of its text: decisions name it.
+    digest: String,
+    /// Its number; null if it is in a file, or the built-in one.
+    #[schema(required)]
+    revision: Option<i64>,
+    /// `database`, `file` or `built_in`. Of a file it is not for the API to change.
+    home: &'static str,
+    /// The Cedar text.
+    text: String,
+    /// Its tests, in TOML.
+    #[schema(required)]
+    tests: Option<String>,
+    /// How many rules it has.
+    rules: usize,
+}
+
+fn in_force(present: &Present) -> Result<PolicyView, Problem> {
+    let policy = &present.built.snapshot.policy;
+    let (home, text, revision) = match (&present.config.policy.file, &present.stored.policy) {
+        (Some(path), _) => {
+            let file = present.source.resolve(path.get_ref());
+            ("file", std::fs::read_to_string(file).map_err(|e| Problem::internal(&e))?, None)
+        }
+        (None, Some(stored)) => ("database", stored.text.text.clone(), Some(stored.number)),
+        (None, None) => ("built_in", DEFAULT_POLICY.to_owned(), None),
+    };
+    let tests = present.tests().map_err(|e| Problem::internal(&e))?.map(|tests| tests.text);
+    Ok(PolicyView { digest: policy.revision().to_owned(), revision, home, text, tests, rules: policy.len() })
+}
+
+/// The policy in force
+#[utoipa::path(
+    get, path = "/api/v1/policy", operation_id = "get_policy", tag = "policy",
+    responses((status = 200, description = "Its text, and where it is", body = PolicyView)),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn get(State(state): State<ApiState>) -> Result<Json<PolicyView>, Problem> {
+    in_force(&state.inventory.present()).map(Json)
+}
+
+/// What rules may speak of, as a Cedar schema
+#[utoipa::path(
+    get, path = "/api/v1/policy/schema", operation_id = "get_policy_schema", tag = "policy",
+    responses((status = 200, description = "The schema", body = String, content_type = "text/plain")),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn schema() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], SCHEMA).into_response()
+}
+
+/// A revision of the policy.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevisionView {
+    number: i64,
+    digest: String,
+    /// Why it was made.
+    comment: String,
+    author: String,
+    created_at: Timestamp,
+    /// Whether it is in force.
+    in_force: bool,
+    /// When it came into force, the latest first.
+    activations: Vec<ActivationView>,
+    /// The Cedar text; of one revision only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// Its tests, in TOML; of one revision only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<String>,
+}
+
+/// That a revision came into force.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct ActivationView {
+    at: Timestamp,
+    author: String,
+    /// `activate`, `rollback`, or `pin`: a test was added.
+    step: &'static str,
+}
+
+async fn all_revisions(state: &ApiState) -> Result<Vec<(RevisionView, RevisionRow)>, Problem> {
+    let activations = state.store.activations().await?;
+    let managed = state.inventory.present().config.policy.file.is_none();
+    let now = activations.first().map(|latest| latest.revision).filter(|_| managed);
+    let view = |row: RevisionRow| {
+        let of = activations.iter().filter(|a| a.revision == row.number);
+        let of = of.map(|a| ActivationView { at: a.at, author: a.author.clone(), step: a.step.as_str() });
+        let view = RevisionView {
+            number: row.number,
+            digest: row.digest.clone(),
+            comment: row.comment.clone(),
+            author: row.author.clone(),
+            created_at: row.created,
+            in_force: now == Some(row.number),
+            activations: of.collect(),
+            text: None,
+            tests: None,
+        };
+        (view, row)
+    };
+    Ok(state.store.revisions().await?.into_iter().map(view).collect())
+}
+
+/// All revisions of the policy, the newest first
+#[utoipa::path(
+    get, path = "/api/v1/policy/revisions", operation_id = "list_policy_revisions", tag = "policy",
+    responses((status = 200, description = "All of them, without their texts", body = Vec<RevisionView>)),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn revisions(State(state): State<ApiState>) -> Result<Json<Vec<RevisionView>>, Problem> {
+    Ok(Json(all_revisions(&state).await?.into_iter().map(|(view, _)| view).collect()))
+}
+
+/// One revision with its text
+#[utoipa::path(
+    get, path = "/api/v1/policy/revisions/{number}", operation_id = "get_policy_revision", tag = "policy",
+    params(("number" = String, Path, description = "Its number")),
+    responses((status = 200, description = "It", body = RevisionView)),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn revision(
+    State(state): State<ApiState>,
+    Path(number): Path<String>,
+) -> Result<Json<RevisionView>, Problem> {
+    let missing =
+        || Problem::not_found(format!("there is no revision {number:?}; GET /api/v1/policy/revisions lists them"));
+    let wanted: i64 = number.parse().map_err(|_| missing())?;
+    let found = all_revisions(&state).await?.into_iter().find(|(view, _)| view.number == wanted);
+    let (view, row) = found.ok_or_else(missing)?;
+    Ok(Json(RevisionView { text: Some(row.text), tests: row.tests, ..view }))
+}
+
+/// A policy that is not in force.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DraftBody {
+    /// The Cedar text; without it, that in force.
+    text: Option<String>,
+    /// Its tests, in TOML; without them, those in force.
+    tests: Option<String>,
+}
+
+fn named(file: &str, text: String) -> Source {
+    Source { file: file.into(), text }
+}
+
+impl DraftBody {
+    fn tests(&self, present: &Present) -> Result<Option<Source>, Problem> {
+        match &self.tests {
+            Some(text) => Ok(Some(named("tests", text.clone()))),
+            None => present.tests().map_err(|e| Problem::internal(&e)),
+        }
+    }
+
+    /// The rules, held to what would keep them out of force; and what is unwise about them.
+    fn policy(&self, present: &Present) -> Result<(Arc<Policy>, Vec<Fault>), Problem> {
+        let Some(text) = &self.text else { return Ok((present.built.snapshot.policy.clone(), Vec::new())) };
+        match draft(&present.built, &named("policy", text.clone())) {
+            Ok(draft) => Ok((Arc::new(draft.policy), faults(&draft.warnings))),
+            Err(errors) => Err(wrong(faults(&errors))),
+        }
+    }
+}
+
+fn wrong(errors: Vec<Fault>) -> Problem {
+    let first = errors.first().map_or_else(String::new, |e| format!("{}; {}", e.message, e.remedy));
+    Problem::unprocessable("invalid_policy", first, errors)
+}
+
+/// What was found about a draft.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckedView {
+    /// Whether it could come into force.
+    valid: bool,
+    /// What keeps it out of force: lines, what is wrong, what to do.
+    errors: Vec<Fault>,
+    /// What is unwise.
+    warnings: Vec<Fault>,
+    /// How its tests went, if its text is sound.
+    tests: Vec<TestView>,
+}
+
+/// How a test went.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestView {
+    name: String,
+    passed: bool,
+    /// What is wrong, if it failed.
+    #[schema(required)]
+    failure: Option<String>,
+}
+
+fn tested(policy: &Policy, tests: Option<&Source>, present: &Present) -> Result<Vec<TestView>, Vec<Fault>> {
+    let Some(source) = tests else { return Ok(Vec::new()) };
+    let tests: PolicyTests = toml::from_str(&source.text).map_err(|e| {
+        let remedy = "docs/configuration.md has the form of tests".to_owned();
+        vec![Fault { at: Some("tests".into()), message: e.message().to_owned(), remedy }]
+    })?;
+    let world = present.built.world(ordinary_time(&present.built.snapshot.timezone));
+    let view = |result: crate::policy::suite::TestResult| TestView {
+        name: result.name,
+        passed: result.failure.is_none(),
+        failure: result.failure,
+    };
+    Ok(tests.run(policy, &world).into_iter().map(view).collect())
+}
+
+/// Checks a draft, and runs its tests
+///
+/// The answer is 200 whether or not the draft is sound: `valid` tells.
+#[utoipa::path(
+    post, path = "/api/v1/policy/validate", operation_id = "validate_policy", tag = "policy",
+    request_body = DraftBody,
+    responses((status = 200, description = "What was found", body = CheckedView)),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn validate(
+    State(state): State<ApiState>,
+    Body(body): Body<DraftBody>,
+) -> Result<Json<CheckedView>, Problem> {
+    let present = state.inventory.present();
+    let tests = body.tests(&present)?;
+    let text = body.text.unwrap_or(in_force(&present)?.text);
+    let (policy, warnings) = match draft(&present.built, &named("policy", text)) {
+        Ok(draft) => (draft.policy, faults(&draft.warnings)),
+        Err(errors) => {
+            let errors = faults(&errors);
+            return Ok(Json(CheckedView { valid: false, errors, warnings: Vec::new(), tests: Vec::new() }));
+        }
+    };
+    match tested(&policy, tests.as_ref(), &present) {
+        Ok(tests) => {
+            let valid = tests.iter().all(|test| test.passed);
+            Ok(Json(CheckedView { valid, errors: Vec::new(), warnings, tests }))
+        }
+        Err(errors) => Ok(Json(CheckedView { valid: false, errors, warnings, tests: Vec::new() })),
+    }
+}
+
+/// What to explain.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// The Cedar text; without it, that in force.
+    text: Option<String>,
+    /// A recorded decision, by its id: its facts are asked again.
+    decision: Option<String>,
+    /// Facts as tests write them: `identity`, `method`, `nas`, `at`, `mac`, `ssid`, `port_type`, `posture` and others.
+    given: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What the policy says, rule by rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Explained {
+    /// `permit`, `deny`, `no_rule` or `error`.
+    outcome: &'static str,
+    /// The profile, if it is permitted.
+    #[schema(required)]
+    profile: Option<String>,
+    /// The rules that decided.
+    decided_by: Vec<String>,
+    /// What could not be evaluated.
+    errors: Vec<String>,
+    /// Why the endpoint is refused whatever the rules say.
+    #[schema(required)]
+    barred: Option<String>,
+    /// Every rule, in the order in which they are looked at.
+    rules: Vec<RuleView>,
+}
+
+/// Whether a rule matches, and if not, on what it stops.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RuleView {
+    id: String,
+    order: u32,
+    /// `permit` or `forbid`.
+    effect: &'static str,
+    #[schema(required)]
+    profile: Option<String>,
+    /// `matches`, or what it stops on, in words.
+    verdict: String,
+}
+
+fn outcome(verdict: &Verdict) -> (&'static str, Option<String>) {
+    match &verdict.outcome {
+        Outcome::Permit { profile } => ("permit", Some(profile.clone())),
+        Outcome::Deny => ("deny", None),
+        Outcome::NoRule => ("no_rule", None),
+        Outcome::Error => ("error", None),
+    }
+}
+
+async fn recorded(state: &ApiState, id: &str) -> Result<Facts, Problem> {
+    let missing = || Problem::unknown_name("decision", format!("there is no decision {id:?}"));
+    let id: DecisionId = id.parse().map_err(|_| missing())?;
+    let decision = state.store.decision(id).await?.ok_or_else(missing)?;
+    facts_of(&decision).ok_or_else(|| {
+        let detail =
+            format!("the policy was not asked about it: {} {}", decision.reason.cause(), decision.reason.remedy());
+        Problem::unprocessable("not_asked", detail, Vec::new())
+    })
+}
+
+/// Says of each rule whether it matches, and if not, on what it stops
+#[utoipa::path(
+    post, path = "/api/v1/policy/explain", operation_id = "explain_policy", tag = "policy",
+    request_body = Question,
+    responses(
+        (status = 200, description = "What the policy says of it", body = Explained),
+        (status = 422, description = "The draft is wrong, or the facts name what is not there", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn explain(
+    State(state): State<ApiState>,
+    Body(question): Body<Question>,
+) -> Result<Json<Explained>, Problem> {
+    let present = state.inventory.present();
+    let (policy, _) = DraftBody { text: question.text, tests: None }.policy(&present)?;
+    let facts = match (question.decision, question.given) {
+        (Some(id), None) => recorded(&state, &id).await?,
+        (None, given) => {
+            let given = serde_json::Value::Object(given.unwrap_or_default());
+            let given: Given = serde_json::from_value(given).map_err(|e| Problem::parameter("given", e.to_string()))?;
+            given
+                .facts(&present.built.world(state.clock.now()))
+                .map_err(|e| Problem::unprocessable("unknown_name", e, vec![]))?
+        }
+        (Some(_), Some(_)) => {
+            return Err(Problem::parameter("given", "decision brings its own facts: give one of the two"));
+        }
+    };
+    let barred = match &facts.principal {
+        Principal::Identity(identity) if !identity.is_live(facts.at) => {
+            Some(format!("{} is {} or expired", identity.name, identity.status))
+        }
+        _ => None,
+    };
+    let verdict = policy.evaluate(&facts);
+    let rules = policy.explain(&facts).map_err(|e| Problem::unprocessable("not_explained", e, Vec::new()))?;
+    let rule = |rule: RuleVerdict| RuleView {
+        id: rule.id.to_string(),
+        order: rule.order,
+        effect: if rule.forbids { "forbid" } else { "permit" },
+        profile: rule.profile.map(|profile| profile.to_string()),
+        verdict: rule.matched.to_string(),
+    };
+    let (outcome, profile) = outcome(&verdict);
+    let rules = rules.into_iter().map(rule).collect();
+    Ok(Json(Explained { outcome, profile, decided_by: verdict.policies, errors: verdict.errors, barred, rules }))
+}
+
+/// A draft, and by what to compare it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Comparison {
+    /// The Cedar text.
+    text: String,
+    /// How many days of decisions to ask again, 1 to 90; 7 if it is not said.
+    days: Option<u32>,
+}
+
+/// Who would get something else.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Difference {
+    /// How many decisions were asked again.
+    asked: u64,
+    /// Since when.
+    since: Timestamp,
+    /// From what to what, most decisions first.
+    flows: Vec<FlowView>,
+    /// What is unwise about the draft.
+    warnings: Vec<Fault>,
+}
+
+/// Those who go from one outcome to another.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FlowView {
+    /// The profile today, or `denied`.
+    from: String,
+    /// The profile by the draft, or `denied`.
+    to: String,
+    /// How many decisions.
+    decisions: u64,
+    /// How many identities and endpoints.
+    who_in_all: usize,
+    /// The names of the first 100.
+    who: Vec<String>,
+}
+
+/// Says who would get another profile by a draft, from recorded decisions
+#[utoipa::path(
+    post, path = "/api/v1/policy/diff", operation_id = "diff_policy", tag = "policy",
+    request_body = Comparison,
+    responses(
+        (status = 200, description = "Who would get what else", body = Difference),
+        (status = 422, description = "The draft is wrong", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["policy:read"]))
+)]
+pub(super) async fn diff(
+    State(state): State<ApiState>,
+    Body(body): Body<Comparison>,
+) -> Result<Json<Difference>, Problem> {
+    let days = body.days.unwrap_or(DEFAULT_DAYS);
+    if !(1..=MAX_DAYS).contains(&days) {
+        return Err(Problem::parameter("days", format!("{days} is not from 1 to {MAX_DAYS}")));
+    }
+    let present = state.inventory.present();
+    let (policy, warnings) = DraftBody { text: Some(body.text), tests: None }.policy(&present)?;
+    let old = Arc::new(present.built.snapshot.clone());
+    let new = Arc::new(crate::access::Snapshot { policy, ..present.built.snapshot.clone() });
+    let since = state.clock.now() - Duration::from_secs(u64::from(days) * 86_400);
+    let ask = move |decision: &_| Some((decide(decision, &old)?, decide(decision, &new)?));
+    let replayed = replay(&state.store, since, ask).await.map_err(|e| Problem::internal(&e))?;
+    let flow = |((from, to), flow): ((String, String), crate::access::again::Flow)| FlowView {
+        from,
+        to,
+        decisions: flow.decisions,
+        who_in_all: flow.who.len(),
+        who: flow.who.into_iter().take(MAX_NAMED).collect(),
+    };
+    let mut flows: Vec<FlowView> = replayed.flows.changed.into_iter().map(flow).collect();
+    flows.sort_by_key(|flow| std::cmp::Reverse(flow.decisions));
+    Ok(Json(Difference { asked: replayed.flows.asked, since, flows, warnings }))
+}
+
+/// What to put in force: a text, or a revision.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Activation {
+    /// The Cedar text of a new revision.
+    text: Option<String>,
+    /// Its tests, in TOML; without them, those in force.
+    tests: Option<String>,
+    /// A revision that is stored already.
+    revision: Option<i64>,
+    /// Why, for the record.
+    #[serde(default)]
+    comment: String,
+}
+
+/// What is in force now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Activated {
+    revision: i64,
+    digest: String,
+    /// How many rules it has.
+    rules: usize,
+    /// Whether decisions go by it already.
+    in_force: bool,
+    warnings: Vec<String>,
+}
+
+/// The policy in force, if it is for the API to change.
+fn managed(present: &Present) -> Result<(), Problem> {
+    match &present.config.policy.file {
+        None => Ok(()),
+        Some(file) => Err(Problem::conflict(
+            "described_in_file",
+            format!(
+                "the policy in force is the file {}: change it there, or remove `file` from [policy] of the server's \
+                 configuration to keep revisions in the database",
+                file.get_ref().display()
+            ),
+        )),
+    }
+}
+
+/// What is to come into force.
+enum Wanted {
+    /// A new text, with these tests or those in force.
+    Text(DraftBody),
+    /// A revision that is stored.
+    Revision(i64),
+    /// What was in force before.
+    Before,
+    /// What is in force, with one more test.
+    Pinned { given: Box<Given>, expected: String, name: String },
+}
+
+impl Wanted {
+    const fn step(&self) -> PolicyStep {
+        match self {
+            Wanted::Text(_) | Wanted::Revision(_) => PolicyStep::Activate,
+            Wanted::Before => PolicyStep::Rollback,
+            Wanted::Pinned { .. } => PolicyStep::Pin,
+        }
+    }
+
+    /// The policy, and what is to be written.
+    async fn of(&self, state: &ApiState, present: &Present, comment: &str) -> Result<(StoredPolicy, Writes), Problem> {
+        let number = match self {
+            Wanted::Text(body) => {
+                let text = named("policy", body.text.clone().unwrap_or_default());
+                let policy = StoredPolicy { number: 0, text, tests: body.tests(present)? };
+                let writes = new_revision(&policy, self.step(), comment);
+                return Ok((policy, writes));
+            }
+            Wanted::Pinned { given, expected, name } => {
+                let policy = pinned(present, given, expected, name, state.clock.now())?;
+                let writes = new_revision(&policy, self.step(), comment);
+                return Ok((policy, writes));
+            }
+            Wanted::Revision(number) => *number,
+            Wanted::Before => before(&state.store.activations().await?)
+                .ok_or_else(|| Problem::conflict("nothing_before", "no other policy was in force before this one"))?,
+        };
+        let found = state.store.revisions().await?.into_iter().find(|row| row.number == number);
+        let row = found.ok_or_else(|| Problem::unknown_name("revision", format!("there is no revision {number}")))?;
+        let writes = known_revision(row.number, &row.digest, self.step(), comment);
+        Ok((StoredPolicy::of_row(row), writes))
+    }
+}
+
+/// The policy in force with one more test, which it passes.
+fn pinned(
+    present: &Present,
+    given: &Given,
+    expected: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<StoredPolicy, Problem> {
+    let no_test = |e| Problem::unprocessable("cannot_be_pinned", e, Vec::new());
+    let again = given.facts(&present.built.world(now)).map_err(no_test)?;
+    let again = short(&present.built.snapshot.policy.evaluate(&again).outcome);
+    let again = if again == DENIED { DENY.to_owned() } else { again };
+    if again != expected {
+        let detail = "then, and what a test can say of it gives";
+        return Err(no_test(format!("it was {expected} {detail} {again} today: the test would fail")));
+    }
+    let built_in = || Problem::conflict("built_in", "the built-in policy has no tests; activate one of your own");
+    let policy = present.stored.policy.clone().ok_or_else(built_in)?;
+    let test = PolicyTest::text(name, given, expected).map_err(|e| Problem::internal(&e))?;
+    let known = policy.tests.as_ref().map_or("", |tests| tests.text.trim_end());
+    let tests = Some(named("tests", format!("{known}\n{test}").trim_start().to_owned()));
+    Ok(StoredPolicy { tests, ..policy })
+}
+
+async fn put_in_force(
+    state: &ApiState,
+    caller: &Caller,
+    wanted: &Wanted,
+    comment: &str,
+) -> Result<Json<Activated>, Problem> {
+    for _ in 0..TRIES {
+        let present = state.inventory.present();
+        managed(&present)?;
+        let (policy, writes) = wanted.of(state, &present, comment).await?;
+        let (generation, now) = (present.stored.generation, state.clock.now());
+        let checked = tokio::task::spawn_blocking(move || present.with_policy(policy, now)).await;
+        let built = checked.map_err(|e| Problem::internal(&e))?.map_err(|wrong| self::wrong(faults(&wrong.errors)))?;
+        match state.inventory.activate(generation, &writes, &caller.by(), now).await {
+            Err(ChangeError::Overtaken) => {}
+            done => {
+                let (revision, in_force) = done?;
+                let policy = &built.snapshot.policy;
+                let (digest, rules) = (policy.revision().to_owned(), policy.len());
+                let revision = revision.unwrap_or_default();
+                return Ok(Json(Activated { revision, digest, rules, in_force, warnings: built.warnings.clone() }));
+            }
+        }
+    }
+    Err(ChangeError::Overtaken.into())
+}
+
+fn short_text(text: &str) -> String {
+    text.chars().take(MAX_REASON).collect()
+}
+
+/// Puts a policy in force, after its tests
+#[utoipa::path(
+    post, path = "/api/v1/policy/activate", operation_id = "activate_policy", tag = "policy",
+    request_body = Activation,
+    responses(
+        (status = 200, description = "It is in force", body = Activated),
+        (status = 409, description = "The policy is a file's, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "It is wrong, a test fails, or there is no such revision", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["policy:activate"]))
+)]
+pub(super) async fn activate(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body<Activation>,
+) -> Result<Json<Activated>, Problem> {
+    let comment = short_text(&body.comment);
+    let wanted = match (body.text, body.tests, body.revision) {
+        (Some(text), tests, None) => Wanted::Text(DraftBody { text: Some(text), tests }),
+        (None, None, Some(number)) => Wanted::Revision(number),
+        _ => return Err(Problem::body("give text, perhaps with tests, or the number of a revision")),
+    };
+    put_in_force(&state, &caller, &wanted, &comment).await
+}
+
+/// Puts the policy in force that was so before the present one was wanted
+///
+/// Another rollback goes one further back.
+#[utoipa::path(
+    post, path = "/api/v1/policy/rollback", operation_id = "rollback_policy", tag = "policy", params(Why),
+    responses(
+        (status = 200, description = "It is in force", body = Activated),
+        (status = 409, description = "There was none before, the policy is a file's, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "It would not be sound today", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["policy:activate"]))
+)]
+pub(super) async fn rollback(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(why): Query<Why>,
+) -> Result<Json<Activated>, Problem> {
+    put_in_force(&state, &caller, &Wanted::Before, &why.comment()).await
+}
+
+/// A decision to make a test of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pin {
+    /// Its id.
+    decision: String,
+    /// What the test shows; without it, the decision's id.
+    name: Option<String>,
+}
+
+/// Makes a recorded decision a test, so that no later policy decides otherwise unnoticed
+#[utoipa::path(
+    post, path = "/api/v1/policy/pin", operation_id = "pin_decision", tag = "policy",
+    request_body = Pin,
+    responses(
+        (status = 200, description = "The policy has the test", body = Activated),
+        (status = 409, description = "The policy is a file's or the built-in one, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "The policy decides otherwise today, or was not asked", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["policy:activate"]))
+)]
+pub(super) async fn pin(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(Pin { decision, name }): Body<Pin>,
+) -> Result<Json<Activated>, Problem> {
+    let facts = recorded(&state, &decision).await?;
+    let missing = || Problem::unknown_name("decision", format!("there is no decision {decision:?}"));
+    let id: DecisionId = decision.parse().map_err(|_| missing())?;
+    let was = state.store.decision(id).await?.ok_or_else(missing)?;
+    let expected = was.profile.unwrap_or_else(|| DENY.into());
+    let name = short_text(&name.unwrap_or_else(|| format!("decision {id}")));
+    let comment = format!("pinned: {name}");
+    let wanted = Wanted::Pinned { given: Box::new(Given::of(&facts)), expected, name };
+    put_in_force(&state, &caller, &wanted, &comment).await
+}
