@@ -124,6 +124,10 @@ id!(
     SignalId, "signal", "GET /api/v1/signals"
 );
 id!(
+    /// One API token.
+    TokenId, "token", "GET /api/v1/tokens"
+);
+id!(
     /// One event of the audit log.
     AuditEventId, "event", "`cordon audit list`"
 );

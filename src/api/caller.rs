@@ -3,7 +3,9 @@
 use super::ApiState;
 use super::problem::Problem;
 use crate::audit::event::By;
-use crate::operators::role::{Permission, Permissions, Role, Sites};
+use crate::ids::TokenId;
+use crate::operators::role::{Permission, Permissions, Role};
+use crate::operators::token::{PREFIX, digest_of};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -30,8 +32,6 @@ pub struct Caller {
     pub roles: Vec<Role>,
     /// What they may do: that of their roles, less what their token leaves out.
     pub permissions: Permissions,
-    /// The sites that they are here for.
-    pub sites: Sites,
     /// Where the request came from.
     pub from: SocketAddr,
     /// What they are known by.
@@ -43,6 +43,8 @@ pub struct Caller {
 pub enum Means {
     /// The token of the server's own file.
     RootToken,
+    /// A token that was made by the API.
+    Token(TokenId),
 }
 
 impl Caller {
@@ -55,7 +57,10 @@ impl Caller {
     /// are one to the server.
     pub fn by_name(&self, told: &str) -> By {
         let name = if self.means == Means::RootToken && !told.is_empty() { told } else { &self.name };
-        let role = self.roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(",");
+        let role = match self.means {
+            Means::Token(_) => "token".to_owned(),
+            Means::RootToken => self.roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(","),
+        };
         By::api(name, self.from).in_role(role)
     }
 
@@ -154,12 +159,23 @@ impl ApiState {
                 name: ROOT.into(),
                 roles: vec![Role::Administrator],
                 permissions: Permissions::ALL,
-                sites: Sites::All,
                 from,
                 means: Means::RootToken,
             }),
+            Some(token) if token.starts_with(PREFIX.as_bytes()) => self.by_token(token, from).await,
             given => Err(Problem::unauthorized(given.is_some())),
         }
+    }
+
+    async fn by_token(&self, value: &[u8], from: SocketAddr) -> Result<Caller, Problem> {
+        let now = self.clock.now();
+        let found = self.store.token_by_digest(&digest_of(value)).await?;
+        let token = found.filter(|token| token.is_good(now)).ok_or_else(|| Problem::unauthorized(true))?;
+        if let Err(error) = self.store.token_used(&token, now).await {
+            tracing::debug!(%error, "the last use of a token is not noted");
+        }
+        let (name, permissions, means) = (token.name, token.permissions, Means::Token(token.id));
+        Ok(Caller { name, roles: Vec::new(), permissions, from, means })
     }
 }
 

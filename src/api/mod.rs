@@ -20,6 +20,7 @@ mod problem;
 mod schema;
 mod sessions;
 mod system;
+mod tokens;
 mod usage;
 
 use crate::access::Engine;
@@ -193,6 +194,9 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(identities::add_credential))
         .routes(routes!(identities::remove_credential))
         .routes(routes!(identities::history))
+        .routes(routes!(tokens::me))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::one, tokens::revoke))
         .routes(routes!(policy::get))
         .routes(routes!(policy::schema))
         .routes(routes!(policy::revisions))

@@ -162,9 +162,9 @@ impl Problem {
     /// No token, or a wrong one.
     pub(super) fn unauthorized(given: bool) -> Self {
         let detail = if given {
-            "the token is not the one of this server; it is in the file that [http] token_file names"
+            "the token is not good, or not any more; the server's own is in the file that [http] token_file names"
         } else {
-            "send the header \"Authorization: Bearer TOKEN\"; the token is in the file that [http] token_file names"
+            "send the header \"Authorization: Bearer TOKEN\"; the server's own token is in the file that [http] token_file names"
         };
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }

@@ -3,7 +3,8 @@
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
-    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, WaveId,
+    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, TokenId,
+    WaveId,
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
@@ -47,7 +48,19 @@ macro_rules! ids {
     };
 }
 
-ids!(AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, WaveId);
+ids!(
+    AuditEventId,
+    ChangeId,
+    ChangeOrderId,
+    DecisionId,
+    EndpointId,
+    IdentityId,
+    NasId,
+    SessionId,
+    SignalId,
+    TokenId,
+    WaveId
+);
 
 /// Gives enums that are told by their codes a schema that lists those.
 macro_rules! codes {

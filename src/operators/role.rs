@@ -1,7 +1,6 @@
-//! Roles, the permissions that they come to, and the sites that they hold for.
+//! Roles, and the permissions that they come to.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -228,27 +227,6 @@ impl fmt::Display for Role {
     }
 }
 
-/// The sites that somebody is here for.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Sites {
-    /// Every site, and what belongs to none.
-    #[default]
-    All,
-    /// These, and nothing that belongs to another or to none.
-    Only(BTreeSet<String>),
-}
-
-impl Sites {
-    /// Whether what belongs to `site` is among what they may see and change.
-    pub fn include(&self, site: Option<&str>) -> bool {
-        match self {
-            Sites::All => true,
-            Sites::Only(sites) => site.is_some_and(|site| sites.contains(site)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,12 +251,5 @@ mod tests {
         }
         let help = Role::HelpDesk.permissions();
         assert!(help.include(Permission::SessionsHelp) && !help.include(Permission::SessionsChange));
-    }
-
-    #[test]
-    fn a_site_is_that_site_alone() {
-        let only = Sites::Only(BTreeSet::from(["hq".to_owned()]));
-        assert!(only.include(Some("hq")) && !only.include(Some("branch")) && !only.include(None));
-        assert!(Sites::All.include(None));
     }
 }

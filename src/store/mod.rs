@@ -22,6 +22,7 @@ pub mod read;
 mod records;
 pub mod retention;
 mod sessions;
+pub mod tokens;
 pub mod unknown;
 pub mod usage;
 pub mod writer;

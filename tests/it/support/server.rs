@@ -141,6 +141,19 @@ fn bare(address: &str) -> String {
     )
 }
 
+/// What the API answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers by their names in lower case.
+    pub headers: std::collections::HashMap<String, String>,
+    /// The body, if it is JSON.
+    pub body: Value,
+    /// The body as it is.
+    pub text: String,
+}
+
 /// A server that runs until the test ends.
 pub struct Server {
     child: Child,
@@ -370,9 +383,16 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Status and body of what the API answers to a request with a body, sent by curl.
+    /// Status and body of what the API answers to a request with a body.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.exchange(method, path, &[&format!("Authorization: Bearer {TOKEN}")], Some(body));
+        (answer.status, answer.body)
+    }
+
+    /// What the API answers to a request with these headers, sent by curl.
+    #[track_caller]
+    pub fn exchange(&self, method: &str, path: &str, headers: &[&str], body: Option<&Value>) -> Answer {
         let url = format!("http://{}{path}", self.http);
         let mut command = match &self.netns {
             Some(netns) => {
@@ -382,21 +402,23 @@ impl Server {
             }
             None => Command::new("curl"),
         };
-        command.args([
-            "--silent",
-            "--show-error",
-            "--max-time",
-            "20",
-            "--write-out",
-            "\n%{http_code}",
-            "--request",
-            method,
-        ]);
-        command.args(["--header", &format!("Authorization: Bearer {TOKEN}")]);
-        command.args(["--header", "Content-Type: application/json", "--data-binary", "@-", &url]);
-        let output = super::feed(&mut command, &body.to_string());
-        let (body, status) = output.rsplit_once('\n').unwrap();
-        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
+        command.args(["--silent", "--show-error", "--max-time", "20", "--include", "--request", method]);
+        for header in headers {
+            command.args(["--header", header]);
+        }
+        if body.is_some() {
+            command.args(["--header", "Content-Type: application/json", "--data-binary", "@-"]);
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let output = super::feed(command.arg(&url), &body);
+        let (head, body) = output.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {output}"));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("{method} {path}: {output}"));
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let (body, text) = (serde_json::from_str(body).unwrap_or(Value::Null), body.to_owned());
+        Answer { status, headers, body, text }
     }
 
     /// The latest decision about a MAC address.
