@@ -4,22 +4,25 @@ use super::ApiState;
 use super::caller::Caller;
 use super::decisions::{mac, parsed};
 use super::extract::{self, Query};
-use super::page::{CURSOR, limit};
-use super::problem::Problem;
+use super::page::{CURSOR, Page, limit};
+use super::problem::{Problem, ProblemDetails};
+use crate::audit::reason::Reason;
 use crate::coa::error_cause::ErrorCause;
-use crate::coa::life::{Attempt, Ending, Fared, Life, Order, WAITING};
+use crate::coa::life::{Attempt, Ending, Fared, Late, Life, Order, WAITING};
 use crate::coa::wave::{Counts, Wave};
 use crate::enforcement::coa::{Change, Wish};
-use crate::ids::{ChangeOrderId, SessionId, WaveId};
-use crate::jobs::asked::{Asked, Placed, Unknown, ask_many, ask_one, meant, unknown, wish};
+use crate::ids::{ChangeOrderId, DecisionId, IdentityId, SessionId, WaveId};
+use crate::jobs::asked::{self, Asked, Unknown, ask_many, ask_one, meant, unknown, wish};
 use crate::operators::role::Permission;
 use crate::store::changes::{ChangeFilter, WaveStep};
 use crate::store::read::SessionFilter;
+use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Changes that are shown with the session or the decision that they are about.
@@ -31,28 +34,42 @@ const MAX_TEXT: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// The id of a session.
     session: Option<String>,
+    /// The id of the decision that had let it in.
     decision: Option<String>,
+    /// The id of the wave that they are part of.
     wave: Option<String>,
+    /// The name of the NAS.
     nas: Option<String>,
+    /// `waiting`, or how they ended.
     state: Option<String>,
     cursor: Option<String>,
+    /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
 /// What is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewChange)]
 pub(super) struct Body {
+    /// `reauthenticate`, `disconnect`, `bounce_port`, `disable_port`, `change_vlan` or `change_role`.
     change: String,
+    /// The VLAN's number or name, for `change_vlan`.
     vlan: Option<Value>,
+    /// The role, for `change_role`.
     role: Option<String>,
+    /// Whether something harsher is tried when the NAS refuses.
     #[serde(default)]
     fallback: bool,
+    /// Who asks, where the server's own token is used.
     #[serde(default)]
     by: String,
+    /// Why, for the record.
     #[serde(default)]
     reason: String,
+    /// Whose sessions; only where none is named by the path.
     filter: Option<Filter>,
     /// Many begin at once, however many they are.
     #[serde(default)]
@@ -62,14 +79,176 @@ pub(super) struct Body {
 /// Whose sessions.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionFilter)]
 pub(super) struct Filter {
+    /// The name of a NAS.
     nas: Option<String>,
+    /// The site of their NASes.
     site: Option<String>,
+    /// The name of an identity.
     identity: Option<String>,
+    /// A MAC address, in any spelling.
     mac: Option<String>,
+    /// User-Name, as the NAS told it.
     user: Option<String>,
+    /// All that go on; then nothing else is said.
     #[serde(default)]
     all: bool,
+}
+
+/// That a change is in the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Placed {
+    /// Its id.
+    id: ChangeOrderId,
+}
+
+/// That changes to several sessions are in the queue: `ids` of few, or one `wave` of many.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ManyPlaced {
+    /// One for each session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<ChangeOrderId>>,
+    /// The wave that they are part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wave: Option<WaveId>,
+    /// How many sessions are changed.
+    sessions: u64,
+    /// When the wave begins: later where it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins_at: Option<Timestamp>,
+    /// Sessions that were left out, since their NAS confirmed a disconnect within the last hour.
+    ended_already: u64,
+}
+
+/// A change to a session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Change)]
+pub(super) struct ChangeView {
+    id: ChangeOrderId,
+    /// `waiting`, or how it ended.
+    state: &'static str,
+    /// What that means, and what to do.
+    #[schema(required)]
+    advice: Option<String>,
+    session: SessionId,
+    /// The decision that had let it in.
+    #[schema(required)]
+    decision: Option<DecisionId>,
+    /// The name of the NAS.
+    nas: String,
+    /// Whose session it is: the name of the identity, or else the MAC address.
+    #[schema(required)]
+    who: Option<String>,
+    #[schema(required)]
+    identity: Option<IdentityId>,
+    /// The wave that it is part of.
+    #[schema(required)]
+    wave: Option<WaveId>,
+    /// What set it off.
+    trigger: String,
+    /// Why the endpoint may not stay, where it is denied now.
+    #[schema(required)]
+    reason: Option<Reason>,
+    /// What changes, in words.
+    detail: String,
+    /// Whether nobody asked for it but the server itself.
+    automatic: bool,
+    noticed_at: Timestamp,
+    created_at: Timestamp,
+    /// When it is given up.
+    deadline: Timestamp,
+    #[schema(required)]
+    ended_at: Option<Timestamp>,
+    /// When it is tried next, at the earliest.
+    #[schema(required)]
+    not_before: Option<Timestamp>,
+    /// The forms that are still to be tried, one after the other.
+    next: Vec<&'static str>,
+    /// What the NAS is being asked for.
+    #[schema(required)]
+    asking: Option<AskingView>,
+    /// What was tried.
+    attempts: Vec<AttemptView>,
+}
+
+/// What a NAS is being asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AskingView {
+    change: &'static str,
+    since: Timestamp,
+    /// Where it was sent to.
+    #[schema(required)]
+    address: Option<String>,
+}
+
+/// What was tried, and what came of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AttemptView {
+    change: &'static str,
+    at: Timestamp,
+    answered_at: Timestamp,
+    /// Where it was sent to.
+    #[schema(required)]
+    address: Option<String>,
+    /// `ack`, `nak`, `silent` and others.
+    result: &'static str,
+    /// The number of the Error-Cause.
+    #[schema(required)]
+    error_cause: Option<u32>,
+    /// Its name.
+    #[schema(required)]
+    error: Option<&'static str>,
+    /// What it means.
+    #[schema(required)]
+    cause: Option<&'static str>,
+    /// What to do.
+    #[schema(required)]
+    remedy: Option<String>,
+    /// Why it could not be asked for.
+    #[schema(required)]
+    why: Option<String>,
+    /// What came late, if something did.
+    #[schema(required)]
+    late: Option<Late>,
+}
+
+/// Changes to many sessions for one cause.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Wave)]
+pub(super) struct WaveView {
+    id: WaveId,
+    /// `held`, `going`, `over` or `aborted`.
+    state: &'static str,
+    /// What set it off.
+    trigger: String,
+    /// What it does, in words.
+    detail: String,
+    created_at: Timestamp,
+    begins_at: Timestamp,
+    /// How many sessions it changes.
+    sessions: u64,
+    /// How many sessions there were.
+    sessions_in_all: u64,
+    /// Changes that are to be tried.
+    waiting: u64,
+    /// Those of them whose NAS is being asked.
+    asking: u64,
+    /// How many ended how.
+    over: BTreeMap<&'static str, u64>,
+    /// Who stopped it, and when.
+    #[schema(required)]
+    aborted: Option<AbortedView>,
+    /// How many were stopped, in the answer to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<u64>,
+}
+
+/// Who stopped a wave.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AbortedView {
+    at: Timestamp,
+    by: String,
 }
 
 impl Body {
@@ -93,14 +272,18 @@ impl Body {
     }
 }
 
-/// Asks for a change to one session.
+/// Asks for a change to one session
+///
+/// The help desk may have it authenticate again; all else wants `sessions:change`. A newer change takes the place of
+/// one that was not carried out yet.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/{id}/changes",
+    operation_id = "change_session",
     tag = "changes",
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "The id of the session")),
     request_body = Body,
-    responses((status = 202, description = "", body = Value)),
+    responses((status = 202, description = "It is in the queue", body = Placed)),
     security(("bearer" = ["sessions:help"]))
 )]
 pub(super) async fn ask(
@@ -108,7 +291,7 @@ pub(super) async fn ask(
     caller: Caller,
     Path(id): Path<String>,
     extract::Body(body): extract::Body<Body>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Placed>), Problem> {
     if body.filter.is_some() {
         return Err(Problem::parameter("filter", "one session is named already: POST /api/v1/changes takes a filter"));
     }
@@ -117,23 +300,27 @@ pub(super) async fn ask(
     let (asked, now) = (body.asked(&caller)?, state.clock.now());
     let placed = ask_one(&state.store, &state.engine.snapshot(), session, &asked, now).await?.ok_or_else(missing)?;
     state.wake.wake();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": placed }))))
+    Ok((StatusCode::ACCEPTED, Json(Placed { id: placed })))
 }
 
-/// Asks for a change to all sessions of a filter.
+/// Asks for a change to all sessions of a filter
+///
+/// More than 20 are a wave, which is paced, may be held, and can be stopped.
 #[utoipa::path(
     post,
     path = "/api/v1/changes",
+    operation_id = "change_sessions",
     tag = "changes",
     request_body = Body,
-    responses((status = 202, description = "", body = Value)),
+    responses((status = 202, description = "They are in the queue", body = ManyPlaced),
+        (status = 422, description = "Nothing has that name", body = ProblemDetails, content_type = "application/problem+json")),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn ask_all(
     State(state): State<ApiState>,
     caller: Caller,
     extract::Body(body): extract::Body<Body>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<ManyPlaced>), Problem> {
     let asked = body.asked(&caller)?;
     const WHOSE: &str = "say whose sessions: nas, site, identity, mac or user; or {\"all\": true}";
     let filter = body.filter.ok_or_else(|| Problem::parameter("filter", WHOSE))?;
@@ -168,27 +355,37 @@ pub(super) async fn ask_all(
     let meant = meant(store, &snapshot, &sessions, site, now).await?;
     let placed = ask_many(store, &snapshot, &meant.sessions, &asked, !body.at_once, now).await?;
     state.wake.wake();
+    let ended_already = meant.ended as u64;
     let body = match placed {
-        Placed::Few(ids) => json!({ "ids": ids, "sessions": ids.len(), "ended_already": meant.ended }),
-        Placed::Wave(wave) => json!({
-            "wave": wave.id,
-            "sessions": wave.total,
-            "begins_at": wave.begins,
-            "ended_already": meant.ended,
-        }),
+        asked::Placed::Few(ids) => {
+            let sessions = ids.len() as u64;
+            ManyPlaced { ids: Some(ids), wave: None, sessions, begins_at: None, ended_already }
+        }
+        asked::Placed::Wave(wave) => ManyPlaced {
+            ids: None,
+            wave: Some(wave.id),
+            sessions: wave.total,
+            begins_at: Some(wave.begins),
+            ended_already,
+        },
     };
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
+/// Changes to sessions, newest first: asked for, and found due by the server
 #[utoipa::path(
     get,
     path = "/api/v1/changes",
+    operation_id = "list_changes",
     tag = "changes",
     params(Parameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "A page of them", body = Page<ChangeView>)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<ChangeView>>, Problem> {
     let code = |text: &str| match text {
         WAITING => Some(WAITING),
         other => Ending::from_code(other).map(Ending::code),
@@ -203,19 +400,20 @@ pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Paramete
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.changes_to_sessions(&filter, after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(shown).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(Page::new(page.items.iter().map(shown).collect(), page.next)))
 }
 
+/// One of them: why, what was tried, and what that means
 #[utoipa::path(
     get,
     path = "/api/v1/changes/{id}",
+    operation_id = "get_change",
     tag = "changes",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = ChangeView)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<ChangeView>, Problem> {
     let missing = || Problem::not_found(format!("there is no change {id:?}"));
     let id: ChangeOrderId = id.parse().map_err(|_| missing())?;
     let life = state.store.change_to_session(id).await?.ok_or_else(missing)?;
@@ -223,7 +421,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
 }
 
 /// The latest changes of a filter, as they are shown with what they are about.
-pub(super) async fn latest(state: &ApiState, filter: &ChangeFilter) -> Result<Vec<Value>, Problem> {
+pub(super) async fn latest(state: &ApiState, filter: &ChangeFilter) -> Result<Vec<ChangeView>, Problem> {
     let page = state.store.changes_to_sessions(filter, None, SHOWN).await?;
     Ok(page.items.iter().map(shown).collect())
 }
@@ -236,50 +434,56 @@ pub(super) struct WaveParameters {
     limit: Option<u32>,
 }
 
+/// Changes to many sessions for one cause, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/waves",
+    operation_id = "list_waves",
     tag = "changes",
     params(WaveParameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "A page of them", body = Page<WaveView>)),
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn waves(
     State(state): State<ApiState>,
     Query(p): Query<WaveParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<WaveView>>, Problem> {
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.waves(after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(|(wave, counts)| shown_wave(&state, wave, counts)).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    let items = page.items.iter().map(|(wave, counts)| shown_wave(&state, wave, counts));
+    Ok(Json(Page::new(items.collect(), page.next)))
 }
 
+/// One wave, and how far it is
 #[utoipa::path(
     get,
     path = "/api/v1/waves/{id}",
+    operation_id = "get_wave",
     tag = "changes",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = WaveView)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<WaveView>, Problem> {
     found(&state, &id).await.map(Json)
 }
 
-/// Stops what is not sent yet.
+/// Stops what is not sent yet
 #[utoipa::path(
     post,
     path = "/api/v1/waves/{id}/abort",
+    operation_id = "abort_wave",
     tag = "changes",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It, with how many were stopped", body = WaveView),
+        (status = 409, description = "There is nothing to stop", body = ProblemDetails, content_type = "application/problem+json")),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn abort(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WaveView>, Problem> {
     let step = match id.parse() {
         Ok(wave) => state.store.abort_wave(wave, &caller.by(), state.clock.now()).await?,
         Err(_) => WaveStep::Missing,
@@ -287,7 +491,7 @@ pub(super) async fn abort(
     match step {
         WaveStep::Made(stopped) => {
             let mut shown = found(&state, &id).await?;
-            shown["stopped"] = stopped.stopped.into();
+            shown.stopped = Some(stopped.stopped as u64);
             Ok(Json(shown))
         }
         WaveStep::Not(stands) => {
@@ -297,20 +501,22 @@ pub(super) async fn abort(
     }
 }
 
-/// Lets one go that is held.
+/// Lets a wave go that is held
 #[utoipa::path(
     post,
     path = "/api/v1/waves/{id}/release",
+    operation_id = "release_wave",
     tag = "changes",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = WaveView),
+        (status = 409, description = "It is not held", body = ProblemDetails, content_type = "application/problem+json")),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn release(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WaveView>, Problem> {
     let step = match id.parse() {
         Ok(wave) => state.store.release_wave(wave, &caller.by(), state.clock.now()).await?,
         Err(_) => WaveStep::Missing,
@@ -329,88 +535,87 @@ fn no_wave(id: &str) -> Problem {
     Problem::not_found(format!("there is no wave {id:?}; GET /api/v1/waves shows them"))
 }
 
-async fn found(state: &ApiState, id: &str) -> Result<Value, Problem> {
+async fn found(state: &ApiState, id: &str) -> Result<WaveView, Problem> {
     let missing = || no_wave(id);
     let wave: WaveId = id.parse().map_err(|_| missing())?;
     let (wave, counts) = state.store.wave(wave).await?.ok_or_else(missing)?;
     Ok(shown_wave(state, &wave, &counts))
 }
 
-fn shown_wave(state: &ApiState, wave: &Wave, counts: &Counts) -> Value {
+fn shown_wave(state: &ApiState, wave: &Wave, counts: &Counts) -> WaveView {
     let Wave { id, trigger, detail, created, begins, total, live, aborted } = wave;
-    let over: serde_json::Map<String, Value> =
-        counts.over.iter().map(|(code, n)| ((*code).into(), (*n).into())).collect();
-    json!({
-        "id": id,
-        "state": wave.state(counts, state.clock.now()),
-        "trigger": trigger,
-        "detail": detail,
-        "created_at": created,
-        "begins_at": begins,
-        "sessions": total,
-        "sessions_in_all": live,
-        "waiting": counts.waiting,
-        "asking": counts.asking,
-        "over": over,
-        "aborted": aborted,
-    })
+    WaveView {
+        id: *id,
+        state: wave.state(counts, state.clock.now()),
+        trigger: trigger.clone(),
+        detail: detail.clone(),
+        created_at: *created,
+        begins_at: *begins,
+        sessions: *total,
+        sessions_in_all: *live,
+        waiting: counts.waiting,
+        asking: counts.asking,
+        over: counts.over.iter().copied().collect(),
+        aborted: aborted.as_ref().map(|aborted| AbortedView { at: aborted.at, by: aborted.by.clone() }),
+        stopped: None,
+    }
 }
 
 /// A change with what each of its attempts means.
-pub(super) fn shown(life: &Life) -> Value {
+pub(super) fn shown(life: &Life) -> ChangeView {
     let Order { id, session, decision, nas_name, who, identity, wave, cause, target: _, created, deadline, attempts } =
         life.order();
-    let (ended, next, not_before, asking) = match life {
+    let (ended_at, next, not_before, asking) = match life {
         Life::Over(over) => (Some(over.at), Vec::new(), None, None),
         Life::Waiting(waiting) => {
             let next = waiting.chain().map(Wish::change).map(Change::code).collect();
             let asking = waiting.asks.as_ref();
-            let asking = asking.map(|a| json!({ "change": a.change.code(), "since": a.at, "address": a.to }));
+            let asking = asking.map(|a| AskingView { change: a.change.code(), since: a.at, address: a.to.clone() });
             (None, next, Some(waiting.not_before), asking)
         }
     };
-    json!({
-        "id": id,
-        "state": life.code(),
-        "advice": life.advice(),
-        "session": session,
-        "decision": decision,
-        "nas": nas_name,
-        "who": who,
-        "identity": identity,
-        "wave": wave,
-        "trigger": cause.trigger,
-        "reason": cause.reason,
-        "detail": cause.detail,
-        "automatic": cause.automatic,
-        "noticed_at": cause.at,
-        "created_at": created,
-        "deadline": deadline,
-        "ended_at": ended,
-        "not_before": not_before,
-        "next": next,
-        "asking": asking,
-        "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
-    })
+    ChangeView {
+        id: *id,
+        state: life.code(),
+        advice: life.advice(),
+        session: *session,
+        decision: *decision,
+        nas: nas_name.clone(),
+        who: who.clone(),
+        identity: *identity,
+        wave: *wave,
+        trigger: cause.trigger.clone(),
+        reason: cause.reason,
+        detail: cause.detail.clone(),
+        automatic: cause.automatic,
+        noticed_at: cause.at,
+        created_at: *created,
+        deadline: *deadline,
+        ended_at,
+        not_before,
+        next,
+        asking,
+        attempts: attempts.iter().map(attempt).collect(),
+    }
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+fn attempt(attempt: &Attempt) -> AttemptView {
     let (cause, why) = match &attempt.fared {
         Fared::Nak { error_cause } => (Some(ErrorCause::of(*error_cause)), None),
-        Fared::Untold { why } => (None, Some(why.as_str())),
+        Fared::Untold { why } => (None, Some(why.clone())),
         Fared::Ack | Fared::Silent | Fared::WrongSecret => (None, None),
     };
-    json!({
-        "change": attempt.change.code(),
-        "at": attempt.at,
-        "answered_at": attempt.over,
-        "address": attempt.to,
-        "result": attempt.fared.code(),
-        "error_cause": cause.and_then(ErrorCause::number),
-        "error": cause.map(ErrorCause::code),
-        "cause": cause.map(ErrorCause::cause),
-        "remedy": attempt.advice(),
-        "why": why,
-        "late": attempt.late,
-    })
+    AttemptView {
+        change: attempt.change.code(),
+        at: attempt.at,
+        answered_at: attempt.over,
+        address: attempt.to.clone(),
+        result: attempt.fared.code(),
+        error_cause: cause.and_then(ErrorCause::number),
+        error: cause.map(ErrorCause::code),
+        cause: cause.map(ErrorCause::cause),
+        remedy: attempt.advice(),
+        why,
+        late: attempt.late.clone(),
+    }
 }

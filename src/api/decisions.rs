@@ -1,5 +1,6 @@
 //! What was decided, and why.
 
+use super::changes::ChangeView;
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
@@ -14,31 +15,39 @@ use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// `accept`, `reject` or `incomplete`.
     outcome: Option<String>,
+    /// A reason's code.
     reason: Option<String>,
+    /// The name of the NAS.
     nas: Option<String>,
+    /// The name of the identity.
     identity: Option<String>,
+    /// The endpoint's MAC address, in any spelling.
     mac: Option<String>,
+    /// Whether it was carried out.
     enforced: Option<bool>,
     since: Option<String>,
     until: Option<String>,
     cursor: Option<String>,
+    /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
+/// Attempts to get on the network, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/decisions",
+    operation_id = "list_decisions",
     tag = "decisions",
     params(Parameters),
-    responses((status = 200, description = "", body = Page<DecisionView>)),
+    responses((status = 200, description = "A page of them", body = Page<DecisionView>)),
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn list(
@@ -60,12 +69,14 @@ pub(super) async fn list(
     Ok(Json(Page::new(page.items.iter().map(shown).collect(), page.next)))
 }
 
+/// One attempt with all its facts, and the latest changes to its session
 #[utoipa::path(
     get,
     path = "/api/v1/decisions/{id}",
+    operation_id = "get_decision",
     tag = "decisions",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = DecisionView)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = DecisionView)),
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<DecisionView>, Problem> {
@@ -138,8 +149,7 @@ pub(super) struct DecisionView {
     enforced: bool,
     /// The latest changes to its session; of one decision only, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
-    changes: Option<Vec<Value>>,
+    changes: Option<Vec<ChangeView>>,
 }
 
 /// Where it was asked from.

@@ -3,19 +3,21 @@
 use super::ApiState;
 use super::decisions::{TIME, mac, parsed, time};
 use super::extract::Query;
-use super::page::{CURSOR, limit};
+use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
-use crate::ids::EndpointId;
-use crate::inventory::endpoint::{Endpoint, Place};
+use crate::audit::decision::IdentityRef;
+use crate::ids::{EndpointId, SignalId};
+use crate::inventory::endpoint::{Endpoint, Place, SeenIp};
 use crate::inventory::fingerprint::{Category, Fingerprint, Judged, OsFamily};
-use crate::inventory::observation::EndpointKey;
+use crate::inventory::mac::MacAddress;
+use crate::inventory::observation::{CertificateRef, EndpointKey};
 use crate::inventory::signal::{SignalKind, Subject};
 use crate::store::endpoints_read::{EndpointFilter, Signal, SignalFilter};
+use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Signals that are shown with an endpoint; the others are a page away.
 const SHOWN_SIGNALS: u32 = 20;
@@ -25,25 +27,185 @@ const SIGNAL: &str = "a signal's code, such as mac_in_two_places";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// A MAC address that it had, in any spelling.
     mac: Option<String>,
+    /// The vendor of its network card.
     vendor: Option<String>,
+    /// What it seems to be: `printer`, `phone`, `camera`, `workstation`, `mobile`, `server` and others.
     category: Option<String>,
+    /// A NAS where it was.
     nas: Option<String>,
+    /// `true` or `false`: whether its address was made up.
     randomized: Option<String>,
+    /// A signal about it, by its code.
     signal: Option<String>,
     cursor: Option<String>,
+    /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
+/// A thing as it is seen on the wire.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Endpoint)]
+pub(super) struct EndpointView {
+    id: EndpointId,
+    /// What makes two contacts the same endpoint's: `certificate`, `mac` or `login`.
+    known_by: &'static str,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    #[schema(required, value_type = Option<String>)]
+    mac: Option<MacAddress>,
+    /// Its network cards, the latest first.
+    #[schema(value_type = Vec<String>)]
+    macs: Vec<MacAddress>,
+    /// Whether its address was made up.
+    randomized: bool,
+    /// The vendor of its network card.
+    #[schema(required)]
+    vendor: Option<String>,
+    /// Who was recognised the last time.
+    #[schema(required)]
+    identity: Option<IdentityRef>,
+    /// What it seems to be.
+    #[schema(required)]
+    category: Option<&'static str>,
+    /// What seems to run on it.
+    #[schema(required)]
+    os: Option<&'static str>,
+    /// How sure that is, in percent.
+    confidence: u8,
+    /// Where it was the last time.
+    #[schema(required)]
+    nas: Option<PortView>,
+    #[schema(required)]
+    ip: Option<String>,
+}
+
+/// All that is known of an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EndpointWhole)]
+pub(super) struct EndpointWhole {
+    #[serde(flatten)]
+    of: EndpointView,
+    /// The certificate that it proved the last time.
+    #[schema(required, value_type = Option<Object>)]
+    certificate: Option<CertificateRef>,
+    /// Where it was, the latest first.
+    places: Vec<PlaceView>,
+    /// Its IP addresses, the latest first.
+    ips: Vec<IpView>,
+    fingerprint: FingerprintView,
+    /// The latest signals about it.
+    signals: Vec<SignalView>,
+}
+
+/// A port of a NAS.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PortView {
+    name: String,
+    address: String,
+    #[schema(required)]
+    port: Option<String>,
+}
+
+/// Where an endpoint was.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlaceView {
+    #[schema(required, value_type = Option<String>)]
+    mac: Option<MacAddress>,
+    nas: PortView,
+    #[schema(required)]
+    ssid: Option<String>,
+    wireless: bool,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    /// Whether it is there, as far as is known.
+    present: bool,
+}
+
+/// An IP address of an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IpView {
+    ip: String,
+    first_at: Timestamp,
+    last_at: Timestamp,
+}
+
+/// What an endpoint seems to be, and by what.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FingerprintView {
+    #[schema(required)]
+    category: Option<JudgedView>,
+    #[schema(required)]
+    os: Option<JudgedView>,
+    confidence: u8,
+    /// The clues that rules had something to say about.
+    evidence: Vec<EvidenceView>,
+}
+
+/// What was concluded, and how sure that is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JudgedView {
+    is: &'static str,
+    /// In percent.
+    confidence: u8,
+}
+
+/// A clue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EvidenceView {
+    /// What it was about.
+    clue: &'static str,
+    /// What was seen.
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os: Option<&'static str>,
+    /// How much it weighs, 1 to 99.
+    weight: u8,
+}
+
+/// What does not fit together about an endpoint, or is unexpected of a NAS.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Signal)]
+pub(super) struct SignalView {
+    id: SignalId,
+    at: Timestamp,
+    #[schema(required)]
+    endpoint: Option<EndpointId>,
+    #[schema(required)]
+    nas: Option<NasAt>,
+    kind: &'static str,
+    /// What was seen.
+    cause: &'static str,
+    /// What to do about it.
+    remedy: &'static str,
+    /// What is particular to it.
+    detail: String,
+}
+
+/// A NAS, at an address that it sends from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NasAt {
+    name: String,
+    address: String,
+}
+
+/// Things as they are seen on the wire, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/endpoints",
+    operation_id = "list_endpoints",
     tag = "endpoints",
     params(Parameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "A page of them", body = Page<EndpointView>)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<EndpointView>>, Problem> {
     let filter = EndpointFilter {
         mac: mac(p.mac.as_deref())?,
         vendor: p.vendor,
@@ -54,60 +216,66 @@ pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Paramete
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.endpoints(&filter, after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(summary).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(Page::new(page.items.iter().map(summary).collect(), page.next)))
 }
 
+/// One of them: addresses, places, fingerprint with evidence, signals
 #[utoipa::path(
     get,
     path = "/api/v1/endpoints/{id}",
+    operation_id = "get_endpoint",
     tag = "endpoints",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = EndpointWhole)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<EndpointWhole>, Problem> {
     let missing = || Problem::not_found(format!("there is no endpoint {id:?}"));
     let id: EndpointId = id.parse().map_err(|_| missing())?;
     let endpoint = state.store.endpoint(id).await?.ok_or_else(missing)?;
     let filter = SignalFilter { endpoint: Some(id), ..SignalFilter::default() };
     let signals = state.store.signals(filter, None, SHOWN_SIGNALS).await?;
-    let mut shown = summary(&endpoint);
-    if let Value::Object(shown) = &mut shown {
-        let details = &endpoint.details;
-        shown.insert("certificate".into(), json!(details.certificate));
-        shown.insert("places".into(), details.places.iter().map(place).collect());
-        shown.insert("ips".into(), json!(details.ips));
-        shown.insert("fingerprint".into(), fingerprint(&details.fingerprint));
-        shown.insert("signals".into(), signals.items.iter().map(signal).collect());
-    }
-    Ok(Json(shown))
+    let details = &endpoint.details;
+    Ok(Json(EndpointWhole {
+        of: summary(&endpoint),
+        certificate: details.certificate.clone(),
+        places: details.places.iter().map(place).collect(),
+        ips: details.ips.iter().map(ip).collect(),
+        fingerprint: fingerprint(&details.fingerprint),
+        signals: signals.items.iter().map(signal).collect(),
+    }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SignalParameters {
+    /// A signal's code.
     kind: Option<String>,
+    /// The id of the endpoint.
     endpoint: Option<String>,
+    /// The name of the NAS.
     nas: Option<String>,
     since: Option<String>,
     cursor: Option<String>,
+    /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
+/// What does not fit together, or is unexpected, with what to do, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/signals",
+    operation_id = "list_signals",
     tag = "endpoints",
     params(SignalParameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "A page of them", body = Page<SignalView>)),
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn signals(
     State(state): State<ApiState>,
     Query(p): Query<SignalParameters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<SignalView>>, Problem> {
     let filter = SignalFilter {
         kind: parsed("kind", p.kind.as_deref(), SIGNAL, SignalKind::from_code)?,
         endpoint: parsed("endpoint", p.endpoint.as_deref(), "an endpoint's id", |text| text.parse().ok())?,
@@ -116,75 +284,89 @@ pub(super) async fn signals(
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.signals(filter, after, limit(p.limit)?).await?;
-    let items: Vec<Value> = page.items.iter().map(signal).collect();
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(Page::new(page.items.iter().map(signal).collect(), page.next)))
 }
 
 fn one_of(categories: &[Category]) -> String {
     categories.iter().map(|c| c.code()).collect::<Vec<_>>().join(", ")
 }
 
-fn summary(endpoint: &Endpoint) -> Value {
+fn summary(endpoint: &Endpoint) -> EndpointView {
     let details = &endpoint.details;
     let known_by = match &endpoint.key {
         EndpointKey::Certificate(_) => "certificate",
         EndpointKey::Mac(_) => "mac",
         EndpointKey::Login(_) => "login",
     };
-    json!({
-        "id": endpoint.id,
-        "known_by": known_by,
-        "first_at": endpoint.first_at,
-        "last_at": endpoint.last_at,
-        "mac": details.macs.first(),
-        "macs": details.macs,
-        "randomized": endpoint.is_randomized(),
-        "vendor": endpoint.vendor(),
-        "identity": details.identity,
-        "category": details.fingerprint.category.map(|c| c.value.code()),
-        "os": details.fingerprint.os.map(|o| o.value.code()),
-        "confidence": details.fingerprint.confidence(),
-        "nas": details.places.first().map(|p| json!({ "name": p.nas, "address": p.address, "port": p.port })),
-        "ip": details.ips.first().map(|seen| seen.ip),
-    })
+    EndpointView {
+        id: endpoint.id,
+        known_by,
+        first_at: endpoint.first_at,
+        last_at: endpoint.last_at,
+        mac: details.macs.first().copied(),
+        macs: details.macs.clone(),
+        randomized: endpoint.is_randomized(),
+        vendor: endpoint.vendor().map(|vendor| vendor.to_string()),
+        identity: details.identity.clone(),
+        category: details.fingerprint.category.map(|c| c.value.code()),
+        os: details.fingerprint.os.map(|o| o.value.code()),
+        confidence: details.fingerprint.confidence(),
+        nas: details.places.first().map(port),
+        ip: details.ips.first().map(|seen| seen.ip.to_string()),
+    }
 }
 
-fn place(place: &Place) -> Value {
-    json!({
-        "mac": place.mac,
-        "nas": { "name": place.nas, "address": place.address, "port": place.port },
-        "ssid": place.ssid,
-        "wireless": place.wireless,
-        "first_at": place.first_at,
-        "last_at": place.last_at,
-        "present": place.present_at().is_some(),
-    })
+fn port(place: &Place) -> PortView {
+    PortView { name: place.nas.clone(), address: place.address.to_string(), port: place.port.clone() }
 }
 
-fn fingerprint(fingerprint: &Fingerprint) -> Value {
+fn place(place: &Place) -> PlaceView {
+    PlaceView {
+        mac: place.mac,
+        nas: port(place),
+        ssid: place.ssid.clone(),
+        wireless: place.wireless,
+        first_at: place.first_at,
+        last_at: place.last_at,
+        present: place.present_at().is_some(),
+    }
+}
+
+fn ip(seen: &SeenIp) -> IpView {
+    IpView { ip: seen.ip.to_string(), first_at: seen.first_at, last_at: seen.last_at }
+}
+
+fn fingerprint(fingerprint: &Fingerprint) -> FingerprintView {
     let Fingerprint { category, os, evidence } = fingerprint;
-    json!({
-        "category": category.map(|j: Judged<Category>| json!({ "is": j.value.code(), "confidence": j.confidence })),
-        "os": os.map(|j: Judged<OsFamily>| json!({ "is": j.value.code(), "confidence": j.confidence })),
-        "confidence": fingerprint.confidence(),
-        "evidence": evidence,
-    })
+    let evidence = evidence.iter().map(|e| EvidenceView {
+        clue: e.clue.code(),
+        value: e.value.clone(),
+        category: e.category.map(Category::code),
+        os: e.os.map(OsFamily::code),
+        weight: e.weight,
+    });
+    FingerprintView {
+        category: category.map(|j: Judged<Category>| JudgedView { is: j.value.code(), confidence: j.confidence }),
+        os: os.map(|j: Judged<OsFamily>| JudgedView { is: j.value.code(), confidence: j.confidence }),
+        confidence: fingerprint.confidence(),
+        evidence: evidence.collect(),
+    }
 }
 
 /// The signal, put into words.
-fn signal(signal: &Signal) -> Value {
+fn signal(signal: &Signal) -> SignalView {
     let (endpoint, nas) = match &signal.subject {
-        Subject::Endpoint(id) => (Some(id), None),
-        Subject::Nas { name, address } => (None, Some(json!({ "name": name, "address": address }))),
+        Subject::Endpoint(id) => (Some(*id), None),
+        Subject::Nas { name, address } => (None, Some(NasAt { name: name.clone(), address: address.to_string() })),
     };
-    json!({
-        "id": signal.id,
-        "at": signal.at,
-        "endpoint": endpoint,
-        "nas": nas,
-        "kind": signal.kind,
-        "cause": signal.kind.cause(),
-        "remedy": signal.kind.remedy(),
-        "detail": signal.detail,
-    })
+    SignalView {
+        id: signal.id,
+        at: signal.at,
+        endpoint,
+        nas,
+        kind: signal.kind.code(),
+        cause: signal.kind.cause(),
+        remedy: signal.kind.remedy(),
+        detail: signal.detail.clone(),
+    }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod caller;
 mod changes;
 mod decisions;
+mod docs;
 mod endpoints;
 mod extract;
 mod inventory;
@@ -35,8 +36,9 @@ use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use caller::Guard;
 use inventory::{apply, identities, objects};
@@ -117,14 +119,22 @@ pub fn router(state: ApiState) -> Router {
     let (routes, document) = operations().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let guard = Guard::new(&document, state.clone());
+    let page: Arc<str> = docs::page(&document).into();
     routes
         .route_layer(from_fn_with_state(guard, caller::guard))
         .route(DOCUMENT, get(async move || axum::Json(document.as_ref().clone())))
+        .route("/api/docs", get(async move || html(page)))
+        .route("/api/docs.css", get(async || ([(header::CONTENT_TYPE, "text/css")], docs::STYLE)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .fallback(|| async { Problem::not_found("no such resource; GET /api/v1/openapi.json lists those that exist") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(state)
+}
+
+fn html(page: Arc<str>) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, docs::POLICY)];
+    (headers, page.to_string())
 }
 
 /// The OpenAPI document.

@@ -8,6 +8,7 @@ use crate::ids::{
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
+use crate::session::state::{Inference, SessionState};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -88,6 +89,8 @@ codes! {
     DecisionOutcome: DecisionOutcome::ALL.map(DecisionOutcome::code);
     Reason: Reason::ALL.iter().map(|reason| reason.code());
     Role: Role::ALL.map(Role::code);
+    SessionState: SessionState::ALL.map(SessionState::code);
+    Inference: ["silent", "superseded"];
     Status: Status::ALL.map(Status::code);
     Severity: ["warning", "critical"];
 }

@@ -1,23 +1,24 @@
 //! Who is, and who was, on the network.
 
+use super::changes::ChangeView;
+use super::decisions::NasRef;
 use super::decisions::{TIME, mac, parsed, time};
 use super::extract::Query;
-use super::page::{CURSOR, limit};
+use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use super::{ApiState, changes};
 use crate::access::changes::confirmed_end;
 use crate::coa::life::Life;
-use crate::ids::SessionId;
-use crate::session::state::{Session, SessionState};
+use crate::ids::{DecisionId, SessionId};
+use crate::session::state::{Inference, Session, SessionState};
 use crate::store::changes::ChangeFilter;
 use crate::store::read::{Held, SessionFilter};
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 const STATES: &str = "authenticated, started, active, stopped or inferred";
 
@@ -25,26 +26,117 @@ const STATES: &str = "authenticated, started, active, stopped or inferred";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
+    /// `authenticated`, `started`, `active`, `stopped` or `inferred`.
     state: Option<String>,
+    /// Whether it goes on.
     live: Option<bool>,
+    /// The name of the NAS.
     nas: Option<String>,
+    /// The endpoint's MAC address, in any spelling.
     mac: Option<String>,
+    /// The name of the identity.
     identity: Option<String>,
+    /// User-Name, as the NAS told it.
     user: Option<String>,
+    /// The id of the first session of the stay.
     stay: Option<String>,
     cursor: Option<String>,
+    /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
+/// A stay of an endpoint on the network, at one device.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct SessionView {
+    id: SessionId,
+    state: SessionState,
+    /// When the NAS confirmed a disconnect, until its Accounting-Stop comes.
+    #[schema(required)]
+    disconnect_confirmed_at: Option<Timestamp>,
+    started_at: Timestamp,
+    /// When something was heard of it last.
+    last_at: Timestamp,
+    #[schema(required)]
+    stopped_at: Option<Timestamp>,
+    #[schema(required)]
+    terminate_cause: Option<String>,
+    /// `silent` or `superseded`: why it must have ended, though nobody said so.
+    #[schema(required)]
+    inferred_because: Option<Inference>,
+    /// The id of the first session of the same stay.
+    stay: SessionId,
+    /// The name of the identity.
+    #[schema(required)]
+    identity: Option<String>,
+    #[schema(required)]
+    profile: Option<String>,
+    nas: NasRef,
+    #[schema(required)]
+    acct_session_id: Option<String>,
+    #[schema(required)]
+    acct_multi_session_id: Option<String>,
+    #[schema(required)]
+    mac: Option<String>,
+    #[schema(required)]
+    calling_station: Option<String>,
+    #[schema(required)]
+    called_station: Option<String>,
+    #[schema(required)]
+    user_name: Option<String>,
+    #[schema(required)]
+    framed_ip: Option<String>,
+    #[schema(required)]
+    framed_ipv6: Option<String>,
+    /// The addresses that it had, and when.
+    addresses: Vec<AddressView>,
+    /// Octets from the endpoint.
+    input_octets: u64,
+    /// Octets to the endpoint.
+    output_octets: u64,
+    input_packets: u64,
+    output_packets: u64,
+    session_time_secs: u32,
+    /// How often the NAS set a counter back.
+    counter_resets: u32,
+    /// The decision that let it in.
+    #[schema(required)]
+    decision: Option<DecisionId>,
+    /// The latest changes to it; of one session only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<ChangeView>>,
+}
+
+/// An address that a session had.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AddressView {
+    address: String,
+    first_at: Timestamp,
+    last_at: Timestamp,
+}
+
+/// Who had an address, or was on a port.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Holders {
+    /// At which time.
+    at: Timestamp,
+    items: Vec<SessionView>,
+}
+
+/// Stays on the network, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
+    operation_id = "list_sessions",
     tag = "sessions",
     params(Parameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "A page of them", body = Page<SessionView>)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Parameters>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<SessionView>>, Problem> {
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
@@ -58,24 +150,26 @@ pub(super) async fn list(State(state): State<ApiState>, Query(p): Query<Paramete
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
     let items = all_shown(&state, &page.items).await?;
-    Ok(Json(json!({ "items": items, "next": page.next })))
+    Ok(Json(Page::new(items, page.next)))
 }
 
+/// One of them, with the latest changes to it
 #[utoipa::path(
     get,
     path = "/api/v1/sessions/{id}",
+    operation_id = "get_session",
     tag = "sessions",
-    params(("id" = String, Path)),
-    responses((status = 200, description = "", body = Value)),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It", body = SessionView)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<SessionView>, Problem> {
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
     let mut shown = shown(&session, state.store.latest_changes(&[id]).await?.get(&id));
     let filter = ChangeFilter { session: Some(id), ..ChangeFilter::default() };
-    shown["changes"] = changes::latest(&state, &filter).await?.into();
+    shown.changes = Some(changes::latest(&state, &filter).await?);
     Ok(Json(shown))
 }
 
@@ -83,23 +177,31 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WhoParameters {
+    /// An IPv4 or IPv6 address; or else:
     ip: Option<String>,
+    /// A MAC address, in any spelling; or else:
     mac: Option<String>,
+    /// The name of a NAS, with `port`.
     nas: Option<String>,
     port: Option<String>,
+    /// When; now, if it is not said.
     at: Option<String>,
 }
 
-/// Who had an address, or was on a port, at a time: now, unless told otherwise.
+/// Who had an address, or was on a port, at a time
 #[utoipa::path(
     get,
     path = "/api/v1/who",
+    operation_id = "find_who",
     tag = "sessions",
     params(WhoParameters),
-    responses((status = 200, description = "", body = Value)),
+    responses((status = 200, description = "Their sessions", body = Holders)),
     security(("bearer" = ["network:read"]))
 )]
-pub(super) async fn who(State(state): State<ApiState>, Query(p): Query<WhoParameters>) -> Result<Json<Value>, Problem> {
+pub(super) async fn who(
+    State(state): State<ApiState>,
+    Query(p): Query<WhoParameters>,
+) -> Result<Json<Holders>, Problem> {
     let ip = parsed("ip", p.ip.as_deref(), "an IPv4 or IPv6 address", |text| text.parse::<IpAddr>().ok())?;
     let what = match (ip, mac(p.mac.as_deref())?, p.nas, p.port) {
         (Some(ip), None, None, None) => Held::Ip(ip.to_string()),
@@ -109,53 +211,57 @@ pub(super) async fn who(State(state): State<ApiState>, Query(p): Query<WhoParame
     };
     let at = parsed("at", p.at.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
     let items = all_shown(&state, &state.store.holders(&what, at).await?).await?;
-    Ok(Json(json!({ "at": at, "items": items })))
+    Ok(Json(Holders { at, items }))
 }
 
-async fn all_shown(state: &ApiState, all: &[Session]) -> Result<Vec<Value>, Problem> {
+async fn all_shown(state: &ApiState, all: &[Session]) -> Result<Vec<SessionView>, Problem> {
     let ids: Vec<SessionId> = all.iter().map(|session| session.id).collect();
     let latest = state.store.latest_changes(&ids).await?;
     Ok(all.iter().map(|session| shown(session, latest.get(&session.id))).collect())
 }
 
-fn shown(session: &Session, latest: Option<&Life>) -> Value {
-    json!({
-        "id": session.id,
-        "state": session.state(),
-        "disconnect_confirmed_at": confirmed_end(latest, session),
-        "started_at": session.started_at(),
-        "last_at": session.last_at,
-        "stopped_at": session.stopped_at(),
-        "terminate_cause": session.terminate_cause(),
-        "inferred_because": session.inference(),
-        "stay": session.stay,
-        "identity": session.identity(),
-        "profile": session.profile(),
-        "nas": {
-            "name": session.key.nas_name,
-            "device": session.key.device,
-            "address": session.nas_address(),
-            "port": session.nas_port(),
+fn shown(session: &Session, latest: Option<&Life>) -> SessionView {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let counters = session.counters();
+    let addresses = session.addresses().iter().map(|place| AddressView {
+        address: place.value.to_string(),
+        first_at: Timestamp::from_micros(place.first_us),
+        last_at: Timestamp::from_micros(place.last_us),
+    });
+    SessionView {
+        id: session.id,
+        state: session.state(),
+        disconnect_confirmed_at: confirmed_end(latest, session),
+        started_at: session.started_at(),
+        last_at: session.last_at,
+        stopped_at: session.stopped_at(),
+        terminate_cause: session.terminate_cause(),
+        inferred_because: session.inference(),
+        stay: session.stay,
+        identity: text(session.identity()),
+        profile: text(session.profile()),
+        nas: NasRef {
+            name: session.key.nas_name.clone(),
+            device: session.key.device.clone(),
+            address: session.nas_address().map(|address| address.to_string()),
+            port: session.nas_port(),
         },
-        "acct_session_id": session.acct_session_id(),
-        "acct_multi_session_id": session.multi_session_id(),
-        "mac": session.mac(),
-        "calling_station": session.calling_station(),
-        "called_station": session.called_station(),
-        "user_name": session.user_name(),
-        "framed_ip": session.framed_ip(),
-        "framed_ipv6": session.framed_ipv6(),
-        "addresses": session.addresses().iter().map(|place| json!({
-            "address": place.value,
-            "first_at": Timestamp::from_micros(place.first_us),
-            "last_at": Timestamp::from_micros(place.last_us),
-        })).collect::<Vec<_>>(),
-        "input_octets": session.counters().input_octets(),
-        "output_octets": session.counters().output_octets(),
-        "input_packets": session.counters().input_packets(),
-        "output_packets": session.counters().output_packets(),
-        "session_time_secs": session.counters().session_time(),
-        "counter_resets": session.counters().resets(),
-        "decision": session.decision(),
-    })
+        acct_session_id: text(session.acct_session_id()),
+        acct_multi_session_id: text(session.multi_session_id()),
+        mac: text(session.mac()),
+        calling_station: text(session.calling_station()),
+        called_station: text(session.called_station()),
+        user_name: text(session.user_name()),
+        framed_ip: text(session.framed_ip()),
+        framed_ipv6: text(session.framed_ipv6()),
+        addresses: addresses.collect(),
+        input_octets: counters.input_octets(),
+        output_octets: counters.output_octets(),
+        input_packets: counters.input_packets(),
+        output_packets: counters.output_packets(),
+        session_time_secs: counters.session_time(),
+        counter_resets: counters.resets(),
+        decision: session.decision(),
+        changes: None,
+    }
 }

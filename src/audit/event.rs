@@ -91,7 +91,7 @@ impl By {
 }
 
 /// What an event is about.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// Its kind, such as `identity`, `policy`, `session`.

@@ -136,7 +136,7 @@ impl Attempt {
 }
 
 /// An answer that came too late.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Late {
     /// When.
     pub at: Timestamp,

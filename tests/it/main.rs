@@ -22,6 +22,7 @@ mod import;
 mod inventory;
 mod layering;
 mod mab;
+mod openapi;
 mod permissions;
 mod policy;
 mod postgres;

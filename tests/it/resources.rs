@@ -24,7 +24,7 @@ fn expect(server: &Server, status: u16, method: &str, path: &str, body: Value) -
 }
 
 /// A network in which p256 may log in, made by the API; its identity's id.
-fn network(server: &Server) -> String {
+pub(crate) fn network(server: &Server) -> String {
     expect(server, 201, "PUT", "/api/v1/sites/hq", json!({ "description": "the main house" }));
     expect(server, 201, "PUT", "/api/v1/groups/laptops", json!({}));
     let nas = json!({ "address": "127.0.0.1", "secret": SECRET, "site": "hq", "groups": ["access"] });

@@ -42,6 +42,13 @@ pub fn succeed(command: &mut Command) -> String {
     text
 }
 
+/// A program of the Python environment that `scripts/install-deps.sh test` makes.
+pub fn venv(program: &str) -> std::path::PathBuf {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv/bin").join(program);
+    assert!(path.exists(), "{} is missing; `make deps` installs it", path.display());
+    path
+}
+
 /// Feeds `input` to a command and gives what it printed, however it ended.
 #[track_caller]
 pub fn feed(command: &mut Command, input: &str) -> String {
