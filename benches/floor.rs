@@ -50,6 +50,7 @@ fn pki() -> Pki {
         let request = Request {
             common_name: name.into(),
             dns: vec![name.into()],
+            ip: Vec::new(),
             email: vec![],
             uri: vec![],
             upn: vec![],

@@ -491,7 +491,7 @@ pub(super) async fn abort(
     match step {
         WaveStep::Made(stopped) => {
             let mut shown = found(&state, &id).await?;
-            shown.stopped = Some(stopped.stopped as u64);
+            shown.stopped = Some(stopped.stopped);
             Ok(Json(shown))
         }
         WaveStep::Not(stands) => {

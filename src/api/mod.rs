@@ -10,6 +10,7 @@ mod changes;
 mod decisions;
 mod docs;
 mod endpoints;
+mod events;
 mod extract;
 mod inventory;
 mod nas;
@@ -46,6 +47,7 @@ use problem::{MAX_BODY, Problem};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -69,6 +71,7 @@ pub struct ApiState {
     wake: Wake,
     posture: Intake,
     inventory: Inventory,
+    watchers: Arc<Semaphore>,
     ready: ReadyCheck,
 }
 
@@ -99,7 +102,8 @@ impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
         let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory } = sources;
-        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, inventory, ready }
+        let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
+        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, inventory, watchers, ready }
     }
 }
 
@@ -150,6 +154,7 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
         .routes(routes!(sessions::who))
+        .routes(routes!(events::watch))
         .routes(routes!(changes::ask))
         .routes(routes!(changes::list, changes::ask_all))
         .routes(routes!(changes::one))

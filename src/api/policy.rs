@@ -181,6 +181,9 @@ pub(super) struct DraftBody {
     text: Option<String>,
     /// Its tests, in TOML; without them, those in force.
     tests: Option<String>,
+    /// Not looked at: so that what is to be put in force can be checked as it is.
+    #[serde(default, rename = "comment")]
+    _comment: String,
 }
 
 fn named(file: &str, text: String) -> Source {
@@ -359,7 +362,7 @@ pub(super) async fn explain(
     Body(question): Body<Question>,
 ) -> Result<Json<Explained>, Problem> {
     let present = state.inventory.present();
-    let (policy, _) = DraftBody { text: question.text, tests: None }.policy(&present)?;
+    let (policy, _) = DraftBody { text: question.text, ..DraftBody::default() }.policy(&present)?;
     let facts = match (question.decision, question.given) {
         (Some(id), None) => recorded(&state, &id).await?,
         (None, given) => {
@@ -450,7 +453,7 @@ pub(super) async fn diff(
         return Err(Problem::parameter("days", format!("{days} is not from 1 to {MAX_DAYS}")));
     }
     let present = state.inventory.present();
-    let (policy, warnings) = DraftBody { text: Some(body.text), tests: None }.policy(&present)?;
+    let (policy, warnings) = DraftBody { text: Some(body.text), ..DraftBody::default() }.policy(&present)?;
     let old = Arc::new(present.built.snapshot.clone());
     let new = Arc::new(crate::access::Snapshot { policy, ..present.built.snapshot.clone() });
     let since = state.clock.now() - Duration::from_secs(u64::from(days) * 86_400);
@@ -629,7 +632,7 @@ pub(super) async fn activate(
 ) -> Result<Json<Activated>, Problem> {
     let comment = short_text(&body.comment);
     let wanted = match (body.text, body.tests, body.revision) {
-        (Some(text), tests, None) => Wanted::Text(DraftBody { text: Some(text), tests }),
+        (Some(text), tests, None) => Wanted::Text(DraftBody { text: Some(text), tests, _comment: String::new() }),
         (None, None, Some(number)) => Wanted::Revision(number),
         _ => return Err(Problem::body("give text, perhaps with tests, or the number of a revision")),
     };

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use clap::{Args, Subcommand, ValueEnum};
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +71,9 @@ pub struct IssueArgs {
     /// A DNS name; may be repeated, as may the other names
     #[arg(long)]
     pub dns: Vec<String>,
+    /// An IP address
+    #[arg(long)]
+    pub ip: Vec<IpAddr>,
     /// An email address
     #[arg(long)]
     pub email: Vec<String>,
@@ -210,6 +214,7 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     let request = Request {
         common_name: common_name.ok_or("--out names no file")?,
         dns: args.dns.clone(),
+        ip: args.ip.clone(),
         email: args.email.clone(),
         uri: args.uri.clone(),
         upn: args.upn.clone(),

@@ -128,6 +128,7 @@ fn certificates(place: &Place, now: Timestamp) -> Result<(), String> {
         out: place.at(name),
         cn: None,
         dns: Vec::new(),
+        ip: Vec::new(),
         email: Vec::new(),
         uri: Vec::new(),
         upn: Vec::new(),

@@ -11,6 +11,7 @@ mod exchange;
 mod host;
 mod identity;
 mod import;
+mod init;
 mod load;
 mod nas;
 mod policy;
@@ -33,6 +34,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make what a server needs to start: a CA, certificates, a configuration
+    Init(init::InitArgs),
     /// Serve RADIUS and the HTTP API
     Serve(serve::ServeArgs),
     /// Check a configuration and all that it names
@@ -68,6 +71,7 @@ enum Command {
 pub fn main() -> ExitCode {
     end_with_the_reader();
     let result = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Check(args) => serve::check(&args),
         Command::Demo(args) => demo::run(&args),

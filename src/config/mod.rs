@@ -210,8 +210,12 @@ pub struct SyslogSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpSection {
-    /// The address of the API. Plain HTTP, so loopback only.
+    /// The address of the API; without a certificate loopback only.
     pub listen: Spanned<SocketAddr>,
+    /// PEM: the API's certificate, then its intermediates. Without one it is plain HTTP.
+    pub certificate: Option<Spanned<PathBuf>>,
+    /// PEM: its private key.
+    pub key: Option<Spanned<PathBuf>>,
     /// The file with the bearer token; made with a random one when missing.
     pub token_file: PathBuf,
     /// The bearer token itself, in place of the file.
@@ -222,6 +226,8 @@ impl Default for HttpSection {
     fn default() -> Self {
         Self {
             listen: Spanned::new(0..0, SocketAddr::from(([127, 0, 0, 1], 8080))),
+            certificate: None,
+            key: None,
             token_file: "api-token".into(),
             token: None,
         }
@@ -771,7 +777,7 @@ impl Config {
             file: file.to_owned(),
             line: None,
             message: format!("cannot be read: {e}"),
-            remedy: "name an existing file with --config; `cordon demo --data DIR` writes one to start from".into(),
+            remedy: "`cordon init` makes one with all that it needs; --config names another".into(),
         })?;
         let source = Source { file: file.to_owned(), text };
         Ok((Config::parse(&source)?, source))

@@ -15,6 +15,7 @@ use rcgen::{
     SanType, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -135,6 +136,8 @@ pub struct Request {
     pub common_name: String,
     /// DNS names.
     pub dns: Vec<String>,
+    /// IP addresses.
+    pub ip: Vec<IpAddr>,
     /// Email addresses.
     pub email: Vec<String>,
     /// URIs, such as SPIFFE ids.
@@ -245,6 +248,7 @@ impl Authority {
         for name in &request.dns {
             names.push(SanType::DnsName(ia5(name)?));
         }
+        names.extend(request.ip.iter().copied().map(SanType::IpAddress));
         for name in &request.email {
             names.push(SanType::Rfc822Name(ia5(name)?));
         }
@@ -331,6 +335,7 @@ mod tests {
     fn request(name: &str, key: KeyKind) -> Request {
         Request {
             common_name: name.into(),
+            ip: Vec::new(),
             dns: vec![format!("{name}.corp.example")],
             email: vec![],
             uri: vec![format!("spiffe://corp.example/{name}")],

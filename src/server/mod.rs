@@ -1,5 +1,6 @@
 //! The composition root: from a configuration file to a running server.
 
+mod http;
 mod radius;
 pub mod reload;
 
@@ -34,7 +35,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
 /// How long requests in progress may take when the server stops.
@@ -104,10 +104,13 @@ pub struct Running {
     pub radsec: Vec<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
+    /// Whether it is there over TLS.
+    pub tls: bool,
     /// What has been recorded.
     pub store: Store,
     /// The connections of NASes.
     pub connections: Connections,
+    http_handle: http::Handle,
     signer: Arc<Mutex<Signer>>,
     data_dir: PathBuf,
     clock: Arc<Clock>,
@@ -193,12 +196,9 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let (listeners, auth, acct) = bind(&config)?;
     let (tls_listeners, radsec) = bind_radsec(&config)?;
     let connections = Connections::new(built.radsec.clone(), metrics.clone(), clock.clone());
-    let http_listener = TcpListener::bind(config.http.listen.get_ref()).await.map_err(|error| StartError::Listen {
-        address: *config.http.listen.get_ref(),
-        what: "the API",
-        error,
-    })?;
-    let http = http_listener.local_addr()?;
+    let unheard = |error| StartError::Listen { address: *config.http.listen.get_ref(), what: "the API", error };
+    let http_listener = http::Listener::bind(*config.http.listen.get_ref(), built.http_tls.clone()).map_err(unheard)?;
+    let http = http_listener.address();
 
     let started = Event::new(&By::server(), "server.start", "server", &host_name(), clock.now());
     let started = started.states(serde_json::Value::Null, built.described());
@@ -257,12 +257,9 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         posture,
     };
     let state = ApiState::new(sources, token, ready(&writer, &stop));
-    let app = api::router(state);
-    tokio::spawn(async move {
-        if let Err(e) = axum::serve(http_listener, app.into_make_service_with_connect_info::<SocketAddr>()).await {
-            tracing::error!(error = %e, "the API has stopped");
-        }
-    });
+    let in_use =
+        reload::InUse { engine: engine.clone(), connections: connections.clone(), http_tls: http_listener.tls() };
+    let http_handle = http_listener.serve(api::router(state));
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock.clone()));
     let keep = jobs::Keep {
         store: store.clone(),
@@ -274,7 +271,6 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(jobs::keep(keep));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
-    let in_use = reload::InUse { engine, connections: connections.clone() };
     let home = data_dir.clone();
     let reloader = reload::Reloader::new(file.to_owned(), in_use, store.clone(), home, live, reevaluate);
     tokio::spawn(reloader.run());
@@ -283,6 +279,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         acct,
         radsec,
         http,
+        tls: built.http_tls.is_some(),
+        http_handle,
         store,
         connections,
         signer,
@@ -407,6 +405,8 @@ impl Running {
             }
         });
         let _ = tokio::time::timeout(DRAIN, joined).await;
+        // Who asks for more is told that the server is not ready; what was asked is answered.
+        self.http_handle.graceful_shutdown(Some(DRAIN));
         let _ = tokio::time::timeout(DRAIN, self.writer.drain()).await;
         self.connections.end();
         // The peers are told, if they take note at once.

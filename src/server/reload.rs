@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
+use axum_server::tls_rustls::RustlsConfig;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct InUse {
     pub engine: Arc<Engine>,
     /// The connections of NASes.
     pub connections: Connections,
+    /// The API over TLS.
+    pub http_tls: Option<RustlsConfig>,
 }
 
 /// Watches the files of a configuration, and puts a change in force when it is
@@ -190,6 +193,9 @@ impl Reloader {
                 if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
                     tracing::error!(error = %e, "TLS connections were not judged again");
                 }
+                if let (Some(in_use), Some(tls)) = (&self.in_use.http_tls, &new.http_tls) {
+                    in_use.reload_from_config(tls.clone());
+                }
                 let policy = new.snapshot.policy.revision();
                 let (scope, trigger) = scope(&self.built, &new);
                 self.reevaluate.ask(scope, &trigger);
@@ -271,7 +277,8 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         dictionaries: _,
     } = &started.server;
     let DatabaseSection { url, url_file, journal_mib } = &started.database;
-    let HttpSection { listen, token_file, token } = &started.http;
+    // Its certificate and key are read at each reload, but whether it has one is for the start.
+    let HttpSection { listen, token_file, token, certificate, key: _ } = &started.http;
     // All else of it is read at each reload.
     let RadsecSection { listen: tls_listen, .. } = &started.radsec;
     let (server, http) = (&now.server, &now.http);
@@ -293,6 +300,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
         ("[radsec] listen", *tls_listen != now.radsec.listen),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
+        ("[http] certificate", certificate.is_some() != http.certificate.is_some()),
         ("[http] token_file", *token_file != http.token_file),
         ("[http] token", told(token) != told(&http.token)),
     ];

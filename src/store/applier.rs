@@ -255,6 +255,11 @@ impl Applier {
                 if !self.shared.database.swap(true, Ordering::Relaxed) {
                     tracing::info!("the database takes records again");
                 }
+                let decisions = batch.items.iter().filter_map(|item| match &item.record {
+                    Record::Decision(decision) => Some(&**decision),
+                    Record::Accounting(_) => None,
+                });
+                self.shared.feed.publish(decisions, batch.sessions.iter());
                 return;
             };
             self.endpoints.forget();

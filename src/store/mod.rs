@@ -13,6 +13,7 @@ mod codec;
 mod db;
 mod endpoints;
 pub mod endpoints_read;
+pub mod feed;
 pub mod inventory;
 pub mod journal;
 mod moved;

@@ -4,9 +4,11 @@
 
 use super::applier::{Applier, Command, Pending};
 use super::codec::{Encoded, encode};
+use super::feed::Feed;
 use super::journal::{Framed, Journal, JournalError, Position};
 use super::{Store, StoreError};
 use crate::audit::decision::Decision;
+use crate::random::random;
 use crate::session::accounting::AccountingRecord;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
@@ -142,6 +144,8 @@ pub(super) struct Shared {
     pub(super) arrived: Notify,
     /// Octets of the journal.
     pub(super) journal_len: AtomicU64,
+    /// What was stored lately.
+    pub(super) feed: Feed,
 }
 
 /// How records are on their way, for those who look after the server.
@@ -175,6 +179,11 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
+    /// What was stored lately, for those who watch.
+    pub fn feed(&self) -> &Feed {
+        &self.shared.feed
+    }
+
     /// Opens the journal within `data_dir`, which may hold `journal_max` octets, and
     /// starts the thread that writes it and the task that takes records on to the
     /// database. They end when the last clone is dropped.
@@ -206,6 +215,7 @@ impl Writer {
             pending: Mutex::new(Pending::starting_at(journal.end())),
             arrived: Notify::new(),
             journal_len: AtomicU64::new(journal.size()),
+            feed: Feed::new(random().map_or(0, u64::from_be_bytes)),
         });
         // Whoever reads through this store waits for what this writer writes.
         let _ = store.progress.set(progress);

@@ -104,8 +104,10 @@ fn schemathesis_finds_no_server_error_and_nothing_that_is_not_documented() {
     let url = format!("http://{}/api/v1/openapi.json", server.http);
     let mut command = system(venv("schemathesis").to_str().unwrap(), Duration::from_secs(240));
     command.args(["run", &url, "--header", &format!("Authorization: Bearer {TOKEN}")]);
-    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--seed", "1", "--workers", "2"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--seed", "1", "--workers", "1"]);
     command.args(["--request-timeout", "20", "--suppress-health-check", "all", "--no-color"]);
+    // A stream has no end, and a test of its own.
+    command.args(["--exclude-path", "/api/v1/events"]);
     // What is right about values is more than a schema can say: what is taken and refused is for other tests.
     command.args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]);
     let output = command.current_dir(server.path(".")).output().unwrap();

@@ -36,6 +36,8 @@ fn every_operation_is_for_those_roles_alone_that_the_table_names() {
             // Nothing is called so: what is let through finds nothing.
             let concrete = path.replace("{id}", "00000000-0000-0000-0000-000000000000").replace("{name}", "none");
             let concrete = concrete.replace("{number}", "0");
+            // A stream has no end; what it cannot read has.
+            let concrete = concrete.replace("/events", "/events?after=nothing");
             assert!(!concrete.contains('{'), "{path} has a part that this test does not know");
             let body = operation.get("requestBody").map(|_| json!({}));
             let ask = |headers: &[&str]| server.exchange(&method, &concrete, headers, body.as_ref()).status;

@@ -117,7 +117,7 @@ fn pri_2_a_laptop_without_its_firewall_changes_vlan_within_two_seconds_and_comes
     online(&network, &server);
     let _manager = network_manager(&network, dir.path().join("wpa").to_str().unwrap());
     let vlans = |expected: &[&str]| {
-        wait_for(&format!("the VLANs {expected:?}"), Duration::from_secs(20), || {
+        wait_for(&format!("the VLANs {expected:?}"), Duration::from_secs(60), || {
             let seen = read(&dir.path().join("vlans"));
             let seen: Vec<_> = seen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
             (seen == expected).then_some(())

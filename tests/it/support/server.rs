@@ -196,6 +196,15 @@ impl Server {
         Self::run(dir, cordon(), None)
     }
 
+    /// The same with further lines of `[http]`.
+    #[track_caller]
+    pub fn bare_over(http: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let text = bare("127.0.0.1:0").replacen("[http]\n", &format!("[http]\n{http}"), 1);
+        std::fs::write(dir.path().join("cordon.toml"), text).unwrap();
+        Self::run(dir, cordon(), None)
+    }
+
     /// The same with further sections.
     #[track_caller]
     pub fn bare_with(more: &str) -> Server {

@@ -1,0 +1,81 @@
+//! The sockets of the API: plain on loopback, or over TLS.
+
+use axum::Router;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client may take for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a client may take for the head of a request: who is slower keeps a place that others need.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Stops serving.
+pub(super) type Handle = axum_server::Handle<SocketAddr>;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+}
+
+impl Listener {
+    /// Listens there, with TLS if it is said how.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(super) fn bind(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Listener> {
+        let socket = TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Listener { socket, address, tls: tls.map(RustlsConfig::from_config) })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// By what other certificates take the place of those in use.
+    pub(super) fn tls(&self) -> Option<RustlsConfig> {
+        self.tls.clone()
+    }
+
+    /// Serves, until the handle says otherwise.
+    pub(super) fn serve(self, app: Router) -> Handle {
+        let handle = Handle::new();
+        let stops = handle.clone();
+        tokio::spawn(async move {
+            let service = app.into_make_service_with_connect_info::<SocketAddr>();
+            let ended = match self.tls {
+                Some(tls) => {
+                    let server = axum_server::from_tcp_rustls(self.socket, tls)
+                        .map(|server| server.map(|acceptor| acceptor.handshake_timeout(HANDSHAKE)));
+                    match server {
+                        Ok(mut server) => {
+                            server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+                            server.handle(stops).serve(service).await
+                        }
+                        Err(e) => Err(e),
+                    }
+                }
+                None => match axum_server::from_tcp(self.socket) {
+                    Ok(mut server) => {
+                        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+                        server.handle(stops).serve(service).await
+                    }
+                    Err(e) => Err(e),
+                },
+            };
+            if let Err(error) = ended {
+                tracing::error!(%error, "the API has stopped");
+            }
+        });
+        handle
+    }
+}

@@ -1,0 +1,106 @@
+//! The API over TLS, to curl and openssl.
+
+use crate::support::server::{Server, TOKEN};
+use crate::support::{cordon, succeed, system, text, wait_for};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A pair for the API below `ca`, made by `cordon ca`.
+fn issue(ca: &Path, out: &Path) {
+    let names = ["--server", "--dns", "localhost", "--ip", "127.0.0.1", "--force"];
+    succeed(cordon().args(["ca", "issue"]).args(names).arg("--dir").arg(ca).arg("--out").arg(out));
+}
+
+fn server() -> Server {
+    let files = tempfile::tempdir().unwrap().keep();
+    succeed(cordon().args(["ca", "init", "--dir"]).arg(files.join("ca")));
+    issue(&files.join("ca"), &files.join("api"));
+    Server::bare_over(&format!("certificate = {:?}\nkey = {:?}\n", files.join("api.pem"), files.join("api.key")))
+}
+
+/// The directory of the API's certificate, as its configuration says it.
+fn files(server: &Server) -> std::path::PathBuf {
+    let config = std::fs::read_to_string(server.path("cordon.toml")).unwrap();
+    let line = config.lines().find(|line| line.contains("api.pem")).unwrap();
+    Path::new(line.split('"').nth(1).unwrap()).parent().unwrap().to_owned()
+}
+
+fn curl(server: &Server, args: &[&str]) -> std::process::Output {
+    let mut command = system("curl", Duration::from_secs(20));
+    command.args(["--silent", "--show-error", "--header", &format!("Authorization: Bearer {TOKEN}")]).args(args);
+    command.arg(format!("https://localhost:{}/api/v1/me", server.http.port())).output().unwrap()
+}
+
+#[test]
+fn curl_and_openssl_reach_the_api_over_tls_and_nothing_older_does() {
+    let server = server();
+    let files = files(&server);
+    let ca = files.join("ca/ca.pem");
+    let ca = ca.to_str().unwrap();
+    let ok = curl(&server, &["--cacert", ca]);
+    assert!(text(&ok).contains("\"root_token\""), "{}", text(&ok));
+    assert!(!curl(&server, &[]).status.success(), "nobody vouches for it");
+    for (version, works) in [("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
+        let connect = format!("localhost:{}", server.http.port());
+        let mut command = system("openssl", Duration::from_secs(10));
+        command.args(["s_client", version, "-connect", &connect, "-CAfile", ca, "-verify_return_error", "-brief"]);
+        let output =
+            command.args(["-verify_hostname", "localhost"]).stdin(std::process::Stdio::null()).output().unwrap();
+        assert_eq!(output.status.success(), works, "{version}: {}", text(&output));
+    }
+    // Another certificate is in use without a restart.
+    let serial = || {
+        let connect = format!("localhost:{}", server.http.port());
+        let script =
+            format!("openssl s_client -connect {connect} </dev/null 2>/dev/null | openssl x509 -noout -serial");
+        succeed(Command::new("sh").args(["-c", &script]))
+    };
+    let before = serial();
+    issue(&files.join("ca"), &files.join("api"));
+    wait_for("the new certificate", Duration::from_secs(5), || (serial() != before).then_some(()));
+}
+
+#[test]
+fn who_is_slow_keeps_no_place() {
+    let server = server();
+    let began = Instant::now();
+    // Says nothing, where a handshake should begin.
+    let mut silent = TcpStream::connect(("127.0.0.1", server.http.port())).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let mut nothing = [0; 1];
+    assert!(matches!(silent.read(&mut nothing), Ok(0) | Err(_)));
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    // The same to a server without TLS, in the middle of a head.
+    let plain = Server::bare();
+    let began = Instant::now();
+    let mut slow = TcpStream::connect(plain.http).unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = Vec::new();
+    let _ = slow.read_to_end(&mut answer);
+    assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
+    assert!(!String::from_utf8_lossy(&answer).contains("200 OK"));
+}
+
+#[test]
+fn without_a_certificate_it_is_for_this_host_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    succeed(cordon().arg("init").arg(dir.path()));
+    let file = dir.path().join("cordon.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let open = config.replace("127.0.0.1:8443", "0.0.0.0:8443");
+    let plain = open.replace("certificate = \"api.pem\"\nkey = \"api.key\"\n", "");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let output = cordon().args(["check", "--config"]).arg(&file).output().unwrap();
+        (output.status.success(), crate::support::text(&output))
+    };
+    assert!(check(&open).0, "{}", check(&open).1);
+    let (sound, said) = check(&plain);
+    assert!(!sound && said.contains("plain HTTP") && said.contains("cordon ca issue --server"), "{said}");
+    let (sound, said) = check(&config.replace("key = \"api.key\"\n", ""));
+    assert!(!sound && said.contains("give both, or neither"), "{said}");
+}
