@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
@@ -35,9 +35,9 @@ pub(super) struct Parameters {
     object: Option<String>,
     since: Option<String>,
     until: Option<String>,
-    cursor: Option<String>,
+    pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
+    pub(in crate::api) limit: Option<u32>,
 }
 
 /// One change, who made it, and what proves it.

@@ -39,7 +39,7 @@ pub struct Caller {
 }
 
 /// What somebody is known by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Means {
     /// The token of the server's own file.
     RootToken,
@@ -142,7 +142,8 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    if let Err(problem) = caller.may(wanted) {
+    let allowed = guard.state.limits.take(caller.means, guard.state.clock.now()).and_then(|()| caller.may(wanted));
+    if let Err(problem) = allowed {
         return problem.into_response();
     }
     request.extensions_mut().insert(caller);

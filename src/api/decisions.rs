@@ -17,7 +17,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
@@ -35,9 +35,9 @@ pub(super) struct Parameters {
     enforced: Option<bool>,
     since: Option<String>,
     until: Option<String>,
-    cursor: Option<String>,
+    pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
+    pub(in crate::api) limit: Option<u32>,
 }
 
 /// Attempts to get on the network, newest first

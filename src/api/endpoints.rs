@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 const SHOWN_SIGNALS: u32 = 20;
 const SIGNAL: &str = "a signal's code, such as mac_in_two_places";
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
@@ -39,9 +39,9 @@ pub(super) struct Parameters {
     randomized: Option<String>,
     /// A signal about it, by its code.
     signal: Option<String>,
-    cursor: Option<String>,
+    pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
+    pub(in crate::api) limit: Option<u32>,
 }
 
 /// A thing as it is seen on the wire.

@@ -11,15 +11,20 @@ mod decisions;
 mod docs;
 mod endpoints;
 mod events;
+mod export;
 mod extract;
+mod idempotency;
 mod inventory;
+mod limits;
 mod nas;
 mod openapi;
 mod page;
 mod policy;
 mod posture;
 mod problem;
+mod request_id;
 mod schema;
+mod search;
 mod sessions;
 mod system;
 mod tokens;
@@ -38,11 +43,12 @@ use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use caller::Guard;
 use inventory::{apply, identities, objects};
+use limits::Limits;
 use problem::{MAX_BODY, Problem};
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +78,7 @@ pub struct ApiState {
     posture: Intake,
     inventory: Inventory,
     watchers: Arc<Semaphore>,
+    limits: Arc<Limits>,
     ready: ReadyCheck,
 }
 
@@ -103,7 +110,21 @@ impl ApiState {
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
         let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory } = sources;
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
-        Self { store, engine, connections, token, metrics, writer, clock, wake, posture, inventory, watchers, ready }
+        Self {
+            store,
+            engine,
+            connections,
+            token,
+            metrics,
+            writer,
+            clock,
+            wake,
+            posture,
+            inventory,
+            watchers,
+            limits: Arc::default(),
+            ready,
+        }
     }
 }
 
@@ -125,12 +146,14 @@ pub fn router(state: ApiState) -> Router {
     let guard = Guard::new(&document, state.clone());
     let page: Arc<str> = docs::page(&document).into();
     routes
+        .route_layer(from_fn_with_state(state.clone(), idempotency::once))
         .route_layer(from_fn_with_state(guard, caller::guard))
         .route(DOCUMENT, get(async move || axum::Json(document.as_ref().clone())))
         .route("/api/docs", get(async move || html(page)))
         .route("/api/docs.css", get(async || ([(header::CONTENT_TYPE, "text/css")], docs::STYLE)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(from_fn(request_id::identified))
         .fallback(|| async { Problem::not_found("no such resource; GET /api/v1/openapi.json lists those that exist") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(state)
@@ -154,7 +177,18 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
         .routes(routes!(sessions::who))
+        .routes(routes!(search::search))
         .routes(routes!(events::watch))
+        .routes(routes!(export::decisions_ndjson))
+        .routes(routes!(export::decisions_csv))
+        .routes(routes!(export::sessions_ndjson))
+        .routes(routes!(export::sessions_csv))
+        .routes(routes!(export::endpoints_ndjson))
+        .routes(routes!(export::endpoints_csv))
+        .routes(routes!(export::identities_ndjson))
+        .routes(routes!(export::identities_csv))
+        .routes(routes!(export::audit_ndjson))
+        .routes(routes!(export::audit_csv))
         .routes(routes!(changes::ask))
         .routes(routes!(changes::list, changes::ask_all))
         .routes(routes!(changes::one))

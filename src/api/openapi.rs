@@ -1,7 +1,7 @@
 //! The OpenAPI document: made of what each handler says of itself, with what all have in common.
 
 use super::problem::{MAX_BODY, ProblemDetails};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema, ToSchema};
 
@@ -32,11 +32,22 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
         "description": "",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDetails" } } },
     });
+    let key = json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "description": "The same request with the same key is done once; its answer is kept for a day.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+    });
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
             let guarded = operation["security"][0].as_object().is_some_and(|scheme| !scheme.is_empty());
             let body = operation.get("requestBody").is_some();
             let parameters = operation.get("parameters").is_some();
+            if method == "post" && body {
+                let list = operation.as_object_mut().map(|of| of.entry("parameters").or_insert_with(|| json!([])));
+                if let Some(list) = list.and_then(Value::as_array_mut) {
+                    list.push(key.clone());
+                }
+            }
             let Some(responses) = operation["responses"].as_object_mut() else { continue };
             let mut may = |status: &str, when: bool, why: &str| {
                 if when && !responses.contains_key(status) {
@@ -49,8 +60,10 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
             may("401", guarded, "Nobody known asks");
             may("403", guarded, "They may not do that");
             may("404", path.contains('{'), "There is no such thing");
+            may("409", method == "post" && body, "It was asked for already");
             may("413", body, &format!("The body is longer than {} MiB", MAX_BODY >> 20));
             may("415", body, "The body is no JSON");
+            may("422", method == "post" && body, "The Idempotency-Key was used with another body");
             may("429", guarded, "Too many requests; Retry-After says when to try again");
             may("500", true, "The server is at fault");
             may("503", guarded, "The database cannot be used at the moment");

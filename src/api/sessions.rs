@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 
 const STATES: &str = "authenticated, started, active, stopped or inferred";
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
@@ -40,9 +40,9 @@ pub(super) struct Parameters {
     user: Option<String>,
     /// The id of the first session of the stay.
     stay: Option<String>,
-    cursor: Option<String>,
+    pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
+    pub(in crate::api) limit: Option<u32>,
 }
 
 /// A stay of an endpoint on the network, at one device.

@@ -11,7 +11,7 @@ use crate::random::random;
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -131,7 +131,7 @@ pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
     Body(new): Body<NewToken>,
-) -> Result<(StatusCode, Json<TokenMade>), Problem> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<TokenMade>), Problem> {
     let name = new.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Problem::parameter("name", format!("a name has 1 to {MAX_NAME} characters")));
@@ -173,7 +173,9 @@ pub(super) async fn create(
         return Err(Problem::conflict("too_many_tokens", "there are 10,000 tokens: delete those that nobody uses"));
     }
     let token_text = String::from_utf8_lossy(value.expose()).into_owned();
-    Ok((StatusCode::CREATED, Json(TokenMade { token: token_text, of: view(token, now) })))
+    // The value is for who asked alone: no cache keeps it, and no repetition shows it.
+    let secret = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, secret, Json(TokenMade { token: token_text, of: view(token, now) })))
 }
 
 /// All tokens, the newest first

@@ -14,6 +14,7 @@ mod db;
 mod endpoints;
 pub mod endpoints_read;
 pub mod feed;
+pub mod idempotency;
 pub mod inventory;
 pub mod journal;
 mod moved;

@@ -312,3 +312,127 @@ fn what_the_file_describes_is_read_and_not_written() {
     let path = format!("/api/v1/identities/{}", p256["id"].as_str().unwrap());
     assert_eq!(expect(&server, 409, "PATCH", &path, json!({ "purpose": "x" })).body["code"], "described_in_file");
 }
+
+#[test]
+fn lists_leave_as_a_whole_in_ndjson_and_csv_and_it_is_told_who_took_them() {
+    let server = Server::bare();
+    network(&server);
+    let identities: Vec<Value> =
+        (0..1_200).map(|n| json!({ "kind": "user", "name": format!("=user-{n:04}") })).collect();
+    expect(&server, 200, "POST", "/api/v1/identities/bulk", json!({ "identities": identities }));
+    let ndjson = ask(&server, "GET", "/api/v1/identities.ndjson?kind=user", &[], None);
+    assert_eq!(ndjson.headers["content-type"], "application/x-ndjson");
+    let names: Vec<Value> =
+        ndjson.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["name"].clone()).collect();
+    let all: std::collections::BTreeSet<String> = names.iter().map(Value::to_string).collect();
+    assert_eq!((names.len(), all.len()), (1_201, 1_201), "each once");
+    let few = ask(&server, "GET", "/api/v1/identities.ndjson?kind=user&limit=700", &[], None);
+    assert_eq!(few.text.lines().count(), 700);
+
+    let laptop = Eapol::new("p256");
+    laptop.run(&server).assert_accepted(1);
+    let csv = ask(&server, "GET", "/api/v1/identities.csv", &[], None);
+    let read = server.path("list.csv");
+    std::fs::write(&read, &csv.text).unwrap();
+    // By another reader than ours; no cell is a formula.
+    let script = "import csv,sys; rows=list(csv.DictReader(open(sys.argv[1], newline='')));\
+                  print(len(rows), rows[1]['name'], sum(any(v and v[0] in '=+-@' for v in r.values()) for r in rows))";
+    let said = crate::support::succeed(std::process::Command::new("python3").args(["-c", script]).arg(&read));
+    assert_eq!(said.trim(), "1202 p256 0", "{}", &csv.text[..300]);
+    let decisions = ask(&server, "GET", "/api/v1/decisions.csv?identity=p256", &[], None);
+    assert!(decisions.text.lines().nth(1).unwrap().contains(",accept,"), "{}", decisions.text);
+    assert_eq!(ask(&server, "GET", "/api/v1/decisions.csv?outcome=perhaps", &[], None).status, 400);
+    let sessions = ask(&server, "GET", "/api/v1/sessions.ndjson?identity=p256", &[], None);
+    assert_eq!(sessions.text.lines().count(), 1);
+    let audit = ask(&server, "GET", "/api/v1/audit.ndjson", &[], None);
+    let actions: Vec<Value> =
+        audit.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["action"].clone()).collect();
+    assert!(
+        actions.contains(&json!("identities.export")) && actions.contains(&json!("decisions.export")),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn one_box_finds_what_is_meant() {
+    let server = Server::bare();
+    let id = network(&server);
+    let laptop = Eapol::new("p256");
+    laptop.run(&server).assert_accepted(1);
+    let decision = server.decision(&laptop.mac)["id"].as_str().unwrap().to_owned();
+    let find = |q: &str| {
+        let found = server.get(&format!("/api/v1/search?q={q}"));
+        let hits = found["hits"].as_array().unwrap().iter();
+        let hits: Vec<_> =
+            hits.map(|hit| format!("{} {}", hit["kind"].as_str().unwrap(), hit["title"].as_str().unwrap())).collect();
+        (found["read_as"].as_str().unwrap().to_owned(), hits)
+    };
+    let plain = laptop.mac.replace('-', "");
+    let spelled =
+        [plain.clone(), laptop.mac.to_uppercase(), format!("{}.{}.{}", &plain[..4], &plain[4..8], &plain[8..])];
+    for mac in spelled {
+        let (read_as, hits) = find(&mac);
+        assert_eq!(read_as, "mac", "{mac}");
+        assert!(hits.contains(&"endpoint p256".into()) && hits.contains(&"session p256".into()), "{mac}: {hits:?}");
+    }
+    assert_eq!(find(&id), ("id".into(), vec!["identity p256".into()]));
+    assert_eq!(find(&decision), ("id".into(), vec!["decision p256".into()]));
+    assert_eq!(find("P25").1[0], "identity p256");
+    assert_eq!(find("sw").1, ["nas sw1"]);
+    assert_eq!(find("127.0.0.1").1, ["nas sw1"]);
+    assert_eq!(find("nobody-is-called-so").1, Vec::<String>::new());
+    assert_eq!(ask(&server, "GET", "/api/v1/search?q=x", &[], None).status, 400);
+    for hit in server.get("/api/v1/search?q=p256")["hits"].as_array().unwrap() {
+        assert!(server.get(hit["href"].as_str().unwrap()).is_object());
+    }
+}
+
+#[test]
+fn a_request_that_is_sent_again_is_done_once() {
+    let server = Server::bare();
+    let key = |key: &str| format!("Idempotency-Key: {key}");
+    let alice = json!({ "kind": "user", "name": "alice" });
+    let first = ask(&server, "POST", "/api/v1/identities", &[&key("k1")], Some(alice.clone()));
+    let again = ask(&server, "POST", "/api/v1/identities", &[&key("k1")], Some(alice.clone()));
+    assert_eq!((first.status, again.status, &first.body), (201, 201, &again.body), "{}", again.text);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let other =
+        ask(&server, "POST", "/api/v1/identities", &[&key("k1")], Some(json!({ "kind": "user", "name": "bob" })));
+    assert_eq!((other.status, &other.body["code"]), (422, &json!("key_used_otherwise")), "{}", other.text);
+    // Without the key it is another request.
+    assert_eq!(ask(&server, "POST", "/api/v1/identities", &[], Some(alice)).status, 409);
+    // A token is made once, and its value is not shown again.
+    let token = json!({ "name": "mdm", "role": "viewer" });
+    let made = ask(&server, "POST", "/api/v1/tokens", &[&key("k2")], Some(token.clone()));
+    let again = ask(&server, "POST", "/api/v1/tokens", &[&key("k2")], Some(token));
+    assert_eq!((made.status, again.status, &again.body["code"]), (201, 409, &json!("already_asked")), "{}", again.text);
+    assert!(!again.text.contains(made.body["token"].as_str().unwrap()));
+    assert_eq!(server.get("/api/v1/tokens").as_array().unwrap().len(), 1);
+    let server = server.restart("KILL");
+    let after =
+        ask(&server, "POST", "/api/v1/identities", &[&key("k1")], Some(json!({ "kind": "user", "name": "alice" })));
+    assert_eq!((after.status, &after.body), (201, &first.body), "{}", after.text);
+}
+
+#[test]
+fn every_answer_has_an_id_and_the_log_has_no_secrets() {
+    let server = Server::bare();
+    network(&server);
+    let named = ask(&server, "GET", "/api/v1/sites/none", &["X-Request-Id: my-request.7"], None);
+    assert_eq!((named.status, named.headers["x-request-id"].as_str()), (404, "my-request.7"));
+    let wrong = ask(&server, "GET", "/api/v1/me", &["X-Request-Id: not one; of ours"], None);
+    assert_eq!(wrong.headers["x-request-id"].len(), 36, "{:?}", wrong.headers);
+    assert_eq!(
+        (&wrong.headers["x-content-type-options"], &wrong.headers["cache-control"]),
+        (&"nosniff".into(), &"no-cache".into())
+    );
+    let made = expect(&server, 201, "POST", "/api/v1/tokens", json!({ "name": "mdm", "role": "viewer" }));
+    assert_eq!(made.headers["cache-control"], "no-store");
+    let id = expect(&server, 201, "PUT", "/api/v1/sites/branch", json!({})).headers["x-request-id"].clone();
+    Eapol::new("p256").run(&server).assert_accepted(1);
+    let log = server.log();
+    assert!(log.contains(&id) && log.contains("/api/v1/sites/{name}"), "{log}");
+    for secret in [SECRET, TOKEN, made.body["token"].as_str().unwrap()] {
+        assert!(!log.contains(secret), "a secret is in the log:\n{log}");
+    }
+}

@@ -65,7 +65,7 @@ pub(in crate::api) struct IdentityView {
 }
 
 /// Which identities to list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct Parameters {
@@ -81,9 +81,9 @@ pub(in crate::api) struct Parameters {
     name: Option<String>,
     /// Whether nobody answers for them.
     orphaned: Option<bool>,
-    cursor: Option<String>,
+    pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
+    pub(in crate::api) limit: Option<u32>,
 }
 
 fn view(identity: &Identity, present: &Present, now: Timestamp) -> IdentityView {

@@ -1,0 +1,82 @@
+//! `Idempotency-Key`: a request that creates something may be sent again when its answer was lost, and is done once
+//! (draft-ietf-httpapi-idempotency-key-header).
+
+use super::ApiState;
+use super::caller::{Caller, Means};
+use super::problem::{MAX_BODY, Problem};
+use crate::operators::token::digest_of;
+use crate::store::idempotency::Asked;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// The header.
+const KEY: &str = "idempotency-key";
+/// Says that an answer is the one that was given before.
+const REPLAYED: &str = "idempotency-replayed";
+/// The longest key, in octets.
+const MAX_KEY: usize = 255;
+/// The longest answer that is kept, in octets.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Answers a repetition with what was answered before.
+pub(super) async fn once(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let Some(key) = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned() else {
+        return next.run(request).await;
+    };
+    match answer(&state, key, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(state: &ApiState, key: HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+    if key.is_empty() || key.len() > MAX_KEY {
+        return Err(Problem::parameter(KEY, format!("a key has 1 to {MAX_KEY} octets")));
+    }
+    let caller = request.extensions().get::<Caller>();
+    let who = caller.map_or(String::new(), |caller| match caller.means {
+        Means::RootToken => "root".to_owned(),
+        Means::Token(id) => id.to_string(),
+    });
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::too_large())?;
+    let what = [who.as_bytes(), b"\n", parts.uri.to_string().as_bytes(), b"\n", key.as_bytes()].concat();
+    let (digest, of_body) = (digest_of(&what), digest_of(&bytes));
+    match state.store.asked(&digest, &of_body, state.clock.now()).await? {
+        Asked::New => {}
+        Asked::Answered { status, answer } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+            let headers = [(header::CONTENT_TYPE.as_str(), kind), (REPLAYED, "true")];
+            return Ok((status, headers, answer).into_response());
+        }
+        Asked::Unanswered => {
+            let detail = "it is being answered, or was and the answer is not kept: look whether it was done";
+            return Err(Problem::conflict("already_asked", detail));
+        }
+        Asked::Other => {
+            let detail = "this Idempotency-Key was used with another body: a new request has a new key";
+            return Err(Problem::unprocessable("key_used_otherwise", detail, Vec::new()));
+        }
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    let (parts, body) = response.into_parts();
+    let kept = to_bytes(body, MAX_ANSWER).await;
+    let Ok(answer) = kept else { return Err(Problem::internal(&"an answer was too long to be kept")) };
+    // What is a secret is shown once, and kept nowhere.
+    let secret = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
+    let noted = match std::str::from_utf8(&answer) {
+        _ if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS => {
+            state.store.not_answered(&digest).await
+        }
+        Ok(text) if !secret => state.store.answered(&digest, parts.status.as_u16(), text).await,
+        _ => Ok(()),
+    };
+    if let Err(error) = noted {
+        tracing::warn!(%error, "an answer is not kept: its repetition is refused");
+    }
+    Ok(Response::from_parts(parts, Body::from(answer)))
+}
