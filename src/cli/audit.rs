@@ -301,6 +301,16 @@ fn verify_bundle(file: &Path, given: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+/// Verifies the audit log of the server with this configuration.
+///
+/// # Errors
+/// What is not intact.
+pub fn verify_at(config: &Path) -> Result<(), String> {
+    let on = On { config: config.to_owned() };
+    let args = VerifyArgs { on, bundle: None, checkpoint: Vec::new(), key: Vec::new() };
+    runtime()?.block_on(verify(&args))
+}
+
 async fn verify(args: &VerifyArgs) -> Result<(), String> {
     let (host, store) = opened(&args.on).await?;
     let mut known = keys(&args.key)?;

@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod auth;
+mod backup;
 mod ca;
 mod capture;
 mod decode;
@@ -38,6 +39,10 @@ enum Command {
     Init(init::InitArgs),
     /// Serve RADIUS and the HTTP API
     Serve(serve::ServeArgs),
+    /// Put everything that a server is into one encrypted file, while it runs
+    Backup(backup::BackupArgs),
+    /// Check a backup, or make a server of it
+    Restore(backup::RestoreArgs),
     /// Check a configuration and all that it names
     Check(serve::CheckArgs),
     /// Try everything: a CA, certificates, a policy, logins, all made for you
@@ -73,6 +78,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Check(args) => serve::check(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Apply(args) => apply::apply(&args),

@@ -139,6 +139,25 @@ impl Store {
         Ok(store)
     }
 
+    /// Writes a copy of the database as it is at one moment to a new file, while others go on with it. For SQLite alone:
+    /// PostgreSQL has `pg_dump`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        self.db.execute(db::Sql::new("VACUUM INTO ?").bind(file.display().to_string())).await.map(drop)
+    }
+
+    /// What is wrong with the database's own structure; nothing if it is sound. For SQLite alone.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
+        let rows = self.db.fetch(db::Sql::new("PRAGMA integrity_check(20)")).await?;
+        let all = rows.iter().map(|row| row.text("integrity_check").map(str::to_owned));
+        Ok(all.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|said| said != "ok").collect())
+    }
+
     fn of(db: Db) -> Store {
         Store { db, partitions: Partitions::default(), progress: Arc::default() }
     }

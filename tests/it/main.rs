@@ -7,6 +7,7 @@
 mod support;
 
 mod audit;
+mod backup;
 mod behaviour;
 mod campus;
 mod change_queue;
@@ -25,6 +26,7 @@ mod inventory;
 mod layering;
 mod mab;
 mod openapi;
+mod operation;
 mod permissions;
 mod policy;
 mod postgres;

@@ -196,6 +196,14 @@ impl Server {
         Self::run(dir, cordon(), None)
     }
 
+    /// Starts a server on what lies in this directory.
+    #[track_caller]
+    pub fn resumed(on: &std::path::Path) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        succeed(Command::new("cp").arg("-a").arg(on.join(".")).arg(dir.path()));
+        Self::run(dir, cordon(), None)
+    }
+
     /// The same with further lines of `[http]`.
     #[track_caller]
     pub fn bare_over(http: &str) -> Server {
