@@ -142,7 +142,7 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    let allowed = guard.state.limits.take(caller.means, guard.state.clock.now()).and_then(|()| caller.may(wanted));
+    let allowed = guard.state.requests.take(caller.means, guard.state.clock.now()).and_then(|()| caller.may(wanted));
     if let Err(problem) = allowed {
         return problem.into_response();
     }
@@ -170,8 +170,13 @@ impl ApiState {
 
     async fn by_token(&self, value: &[u8], from: SocketAddr) -> Result<Caller, Problem> {
         let now = self.clock.now();
+        self.failures.check(&from.ip(), now)?;
         let found = self.store.token_by_digest(&digest_of(value)).await?;
-        let token = found.filter(|token| token.is_good(now)).ok_or_else(|| Problem::unauthorized(true))?;
+        let token = found.filter(|token| token.is_good(now));
+        let Some(token) = token else {
+            self.failures.take(from.ip(), now)?;
+            return Err(Problem::unauthorized(true));
+        };
         if let Err(error) = self.store.token_used(&token, now).await {
             tracing::debug!(%error, "the last use of a token is not noted");
         }

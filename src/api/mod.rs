@@ -51,6 +51,7 @@ use inventory::{apply, identities, objects};
 use limits::Limits;
 use problem::{MAX_BODY, Problem};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -78,7 +79,8 @@ pub struct ApiState {
     posture: Intake,
     inventory: Inventory,
     watchers: Arc<Semaphore>,
-    limits: Arc<Limits>,
+    requests: Arc<Limits<caller::Means>>,
+    failures: Arc<Limits<IpAddr>>,
     ready: ReadyCheck,
 }
 
@@ -122,7 +124,8 @@ impl ApiState {
             posture,
             inventory,
             watchers,
-            limits: Arc::default(),
+            requests: Arc::new(Limits::new(limits::REQUESTS)),
+            failures: Arc::new(Limits::new(limits::FAILURES)),
             ready,
         }
     }

@@ -43,7 +43,7 @@ permissions! {
     OperatorsRead = "operators:read",
     /// Reporting how identities are doing: for agents and connectors.
     PostureWrite = "posture:write",
-    /// Having a session authenticate again, or quarantining it.
+    /// Having a session authenticate again.
     SessionsHelp = "sessions:help",
     /// Any change to any number of sessions.
     SessionsChange = "sessions:change",
@@ -149,7 +149,7 @@ impl fmt::Debug for Permissions {
 pub enum Role {
     /// Sees the network, changes nothing.
     Viewer,
-    /// Also has sessions authenticate again, and quarantines them.
+    /// Also has sessions authenticate again.
     HelpDesk,
     /// Runs the network: gear, identities, certificates, sessions.
     Operator,

@@ -44,7 +44,9 @@ fn every_operation_is_for_those_roles_alone_that_the_table_names() {
             let anonymous = ask(&[]);
             let public = operation["security"] == json!([{}]);
             assert_eq!(anonymous != 401, public, "{method} {path} without a token: {anonymous}");
-            assert_eq!(ask(&[&bearer("cordon_not-one")]) != 401, public, "{method} {path} with a token that is none");
+            // 429: it was tried too often.
+            let refused = [401, 429].contains(&ask(&[&bearer("cordon_not-one")]));
+            assert_eq!(refused, !public, "{method} {path} with a token that is none");
             let mut allowed = Vec::new();
             for (role, token) in &tokens {
                 let status = ask(&[&bearer(token)]);
@@ -118,4 +120,18 @@ fn a_token_does_no_more_than_it_says_is_shown_once_and_ends() {
     let events = server.get("/api/v1/audit?kind=token");
     let actions: Vec<_> = events["items"].as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["token.revoke", "token.create", "token.create", "token.create"], "{events:#}");
+}
+
+#[test]
+fn who_guesses_tokens_is_slowed_down_and_nobody_else() {
+    let server = Server::bare();
+    let good = token(&server, &json!({ "name": "mdm", "role": "viewer" }));
+    let guess = |n: usize| server.exchange("GET", "/api/v1/me", &[&bearer(&format!("cordon_guess-{n}"))], None).status;
+    let statuses: Vec<u16> = (0..120).map(guess).collect();
+    assert!(statuses.starts_with(&[401; 50]) && statuses.contains(&429), "{statuses:?}");
+    // The server's own token is not looked up, and another address is another.
+    assert_eq!(server.exchange("GET", "/api/v1/me", &[&bearer(TOKEN)], None).status, 200);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let me = server.exchange("GET", "/api/v1/me", &[&bearer(good["token"].as_str().unwrap())], None);
+    assert_eq!(me.status, 200, "{}", me.text);
 }
