@@ -50,9 +50,10 @@ use caller::Guard;
 use inventory::{apply, identities, objects};
 use limits::Limits;
 use problem::{MAX_BODY, Problem};
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
@@ -81,6 +82,8 @@ pub struct ApiState {
     watchers: Arc<Semaphore>,
     requests: Arc<Limits<caller::Means>>,
     failures: Arc<Limits<IpAddr>>,
+    /// Digests of tokens that were good: they are looked up whatever others try.
+    seen: Arc<Mutex<HashSet<[u8; 32]>>>,
     ready: ReadyCheck,
 }
 
@@ -126,6 +129,7 @@ impl ApiState {
             watchers,
             requests: Arc::new(Limits::new(limits::REQUESTS)),
             failures: Arc::new(Limits::new(limits::FAILURES)),
+            seen: Arc::default(),
             ready,
         }
     }
