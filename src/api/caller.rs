@@ -170,11 +170,23 @@ impl ApiState {
         }
     }
 
+    fn remembers(&self, digest: &[u8; 32]) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    fn remember(&self, digest: [u8; 32]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MAX_SEEN {
+            seen.clear();
+        }
+        seen.insert(digest);
+    }
+
     async fn by_token(&self, value: &[u8], from: SocketAddr) -> Result<Caller, Problem> {
         let now = self.clock.now();
         let digest = digest_of(value);
         // Who guesses does not keep those out who share their address.
-        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest) {
+        if !self.remembers(&digest) {
             self.failures.check(&from.ip(), now)?;
         }
         let found = self.store.token_by_digest(&digest).await?;
@@ -183,12 +195,7 @@ impl ApiState {
             self.failures.take(from.ip(), now)?;
             return Err(Problem::unauthorized(true));
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MAX_SEEN {
-            seen.clear();
-        }
-        seen.insert(digest);
-        drop(seen);
+        self.remember(digest);
         if let Err(error) = self.store.token_used(&token, now).await {
             tracing::debug!(%error, "the last use of a token is not noted");
         }
