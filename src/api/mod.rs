@@ -5,6 +5,7 @@
 //! ask for it is for nobody.
 
 mod audit;
+mod ca;
 mod caller;
 mod changes;
 mod decisions;
@@ -80,6 +81,7 @@ pub struct ApiState {
     posture: Intake,
     inventory: Inventory,
     watchers: Arc<Semaphore>,
+    ca: ca::Turn,
     requests: Arc<Limits<caller::Means>>,
     failures: Arc<Limits<IpAddr>>,
     /// Digests of tokens that were good: they are looked up whatever others try.
@@ -127,6 +129,7 @@ impl ApiState {
             posture,
             inventory,
             watchers,
+            ca: Arc::default(),
             requests: Arc::new(Limits::new(limits::REQUESTS)),
             failures: Arc::new(Limits::new(limits::FAILURES)),
             seen: Arc::default(),
@@ -247,6 +250,10 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(identities::bulk))
         .routes(routes!(identities::get, identities::put, identities::patch))
         .routes(routes!(identities::status))
+        .routes(routes!(ca::revoke_identity))
+        .routes(routes!(ca::get))
+        .routes(routes!(ca::list, ca::issue))
+        .routes(routes!(ca::revoke))
         .routes(routes!(identities::add_credential))
         .routes(routes!(identities::remove_credential))
         .routes(routes!(identities::history))

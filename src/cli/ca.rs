@@ -1,24 +1,13 @@
 //! `cordon ca`: a small certificate authority in a directory.
-//!
-//! `ca.pem`, `ca.key`, `ca.crl` and `ca.revoked` are the root's; the same with
-//! `intermediate` are those of the CA below it, if there is one.
 
-use crate::config::files::{Readers, write_whole};
-use crate::pki::authority::{Authority, KeyKind, Pair, Request, Revoked, Usage};
-use crate::pki::certificate::CertificateFacts;
-use crate::pki::pem;
-use crate::radius::value::{hex, unhex};
+use crate::config::authority::{AuthorityDir, Revocation, facts, save, stemmed};
+use crate::pki::authority::{KeyKind, Request, Usage};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use clap::{Args, Subcommand, ValueEnum};
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The names of the two authorities' files.
-const ROOT: &str = "ca";
-const INTERMEDIATE: &str = "intermediate";
 
 /// A small certificate authority, for a start and for tests
 #[derive(Debug, Args)]
@@ -154,9 +143,9 @@ pub fn run(args: CaArgs) -> Result<(), String> {
         CaCommand::Revoke(args) => {
             let revocation = revoke(&args.dir, &args.certificate, now)?;
             println!("{revocation}");
-            revocation.written
+            revocation.of.written
         }
-        CaCommand::Crl(args) => crls(&args.dir, now)?,
+        CaCommand::Crl(args) => AuthorityDir::at(&args.dir).crls(now)?,
     };
     for path in written {
         println!("{}", path.display());
@@ -169,21 +158,7 @@ pub fn run(args: CaArgs) -> Result<(), String> {
 /// # Errors
 /// When there is one, or a file cannot be written.
 pub fn init(args: &InitArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
-    let dir = &args.dir;
-    fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    if file(dir, ROOT, "key").exists() {
-        return Err(format!("{} holds a CA already; name another --dir, or delete it first", dir.display()));
-    }
-    let root = Authority::root(&args.name, args.key, now).map_err(|e| e.to_string())?;
-    let mut written = save(&dir.join(ROOT), &root)?;
-    if args.intermediate {
-        let authority = Authority::load(&root).map_err(|e| e.to_string())?;
-        let lower =
-            authority.intermediate(&format!("{} Issuing", args.name), args.key, now).map_err(|e| e.to_string())?;
-        written.extend(save(&dir.join(INTERMEDIATE), &lower)?);
-    }
-    written.extend(crls(dir, now)?);
-    Ok(written)
+    AuthorityDir::at(&args.dir).init(&args.name, args.key, args.intermediate, now)
 }
 
 /// Issues a certificate. The file holds the intermediate after it, if there is
@@ -197,8 +172,8 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     if key.exists() && !args.force {
         return Err(format!("{} is there already\n  -> name another --out, or overwrite it by --force", key.display()));
     }
-    let lower = !args.from_root && file(&args.dir, INTERMEDIATE, "key").exists();
-    let issuer = load(&args.dir, if lower { INTERMEDIATE } else { ROOT })?;
+    let dir = AuthorityDir::at(&args.dir);
+    let (authority, _) = dir.issuer(args.from_root)?;
     let usage = match args.eku {
         _ if args.server => Usage::Server,
         Eku::Client => Usage::Client,
@@ -208,7 +183,6 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
     let mut names = [&args.dns, &args.upn, &args.email, &args.uri].into_iter().flatten();
     let stem = args.out.file_name().map(|name| name.to_string_lossy().into_owned());
     let common_name = args.cn.clone().or_else(|| names.next().cloned()).or(stem);
-    let authority = Authority::load(&issuer).map_err(|e| e.to_string())?;
     let not_before = args.not_before.unwrap_or(now - Duration::from_secs(60));
     let not_after = end_of_validity(args, not_before.max(now), authority.not_after())?;
     let request = Request {
@@ -223,11 +197,7 @@ pub fn issue(args: &IssueArgs, now: Timestamp) -> Result<Vec<PathBuf>, String> {
         not_before,
         not_after,
     };
-    let mut pair = authority.issue(&request).map_err(|e| e.to_string())?;
-    if lower {
-        pair.certificate.push_str(&issuer.certificate);
-    }
-    save(&args.out, &pair)
+    save(&args.out, &dir.issue(args.from_root, &request)?)
 }
 
 /// Until when a certificate from `start` on is to be valid. Nobody believes it
@@ -254,20 +224,16 @@ fn end_of_validity(args: &IssueArgs, start: Timestamp, ca_end: Timestamp) -> Res
     Ok(end.min(ca_end))
 }
 
-/// What was revoked.
-pub struct Revocation {
+/// What was revoked, in words.
+pub struct Revoked {
     subject: String,
     serial: String,
-    issuer: String,
-    /// When it had been revoked already, if it had.
-    already: Option<Timestamp>,
-    /// The lists, signed anew.
-    pub written: Vec<PathBuf>,
+    of: Revocation,
 }
 
-impl std::fmt::Display for Revocation {
+impl std::fmt::Display for Revoked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { subject, serial, issuer, already, .. } = self;
+        let Self { subject, serial, of: Revocation { issuer, already, .. } } = self;
         match already {
             None => write!(f, "revoked {subject}, serial {serial} of {issuer}"),
             Some(at) => {
@@ -281,102 +247,9 @@ impl std::fmt::Display for Revocation {
 ///
 /// # Errors
 /// When the certificate is none of this CA's, or a file cannot be written.
-pub fn revoke(dir: &Path, certificate: &Path, now: Timestamp) -> Result<Revocation, String> {
+pub fn revoke(dir: &Path, certificate: &Path, now: Timestamp) -> Result<Revoked, String> {
     let leaf = facts(certificate)?;
-    let issuer = [INTERMEDIATE, ROOT]
-        .into_iter()
-        .find(|name| facts(&file(dir, name, "pem")).is_ok_and(|authority| authority.subject == leaf.issuer));
-    let Some(issuer) = issuer else {
-        return Err(format!(
-            "{} was issued by {}, which is not the CA in {}\n  -> name the directory of its CA by --dir",
-            certificate.display(),
-            leaf.issuer,
-            dir.display()
-        ));
-    };
-    let list = file(dir, issuer, "revoked");
-    let mut all = revoked(&list)?;
-    let serial = unhex(&leaf.serial).ok_or("the certificate's serial number cannot be read")?;
-    let already = all.iter().find(|r| r.serial == serial).map(|r| r.at);
-    if already.is_none() {
-        all.push(Revoked { serial, at: now });
-        let text: String = all.iter().map(|r| format!("{} {}\n", hex(&r.serial), r.at)).collect();
-        write(&list, &text, Readers::All)?;
-    }
-    let written = crls(dir, now)?;
-    Ok(Revocation { subject: leaf.subject, serial: leaf.serial, issuer: leaf.issuer, already, written })
-}
-
-fn crls(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, String> {
-    let mut written = Vec::new();
-    for name in [ROOT, INTERMEDIATE] {
-        if name == INTERMEDIATE && !file(dir, name, "key").exists() {
-            continue;
-        }
-        let authority = Authority::load(&load(dir, name)?).map_err(|e| e.to_string())?;
-        let crl = authority.crl(&revoked(&file(dir, name, "revoked"))?, now).map_err(|e| e.to_string())?;
-        let path = file(dir, name, "crl");
-        write(&path, &crl, Readers::All)?;
-        written.push(path);
-    }
-    Ok(written)
-}
-
-fn file(dir: &Path, name: &str, kind: &str) -> PathBuf {
-    dir.join(format!("{name}.{kind}"))
-}
-
-fn load(dir: &Path, name: &str) -> Result<Pair, String> {
-    let read = |kind| {
-        let path = file(dir, name, kind);
-        fs::read_to_string(&path).map_err(|e| {
-            format!("{}: {e}\n  -> `cordon ca init --dir {}` makes a CA there", path.display(), dir.display())
-        })
-    };
-    Ok(Pair { certificate: read("pem")?, key: read("key")? })
-}
-
-fn facts(path: &Path) -> Result<CertificateFacts, String> {
-    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    let text = fs::read(path).map_err(|e| failed(&e))?;
-    let chain = pem::certificates(&text).map_err(|e| failed(&e))?;
-    let leaf = chain.first().ok_or_else(|| failed(&"holds no certificate"))?;
-    CertificateFacts::from_der(leaf).map_err(|e| failed(&e))
-}
-
-fn revoked(list: &Path) -> Result<Vec<Revoked>, String> {
-    let text = match fs::read_to_string(list) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(format!("{}: {e}", list.display())),
-    };
-    text.lines()
-        .enumerate()
-        .map(|(number, line)| {
-            let entry = line.split_once(' ').and_then(|(serial, at)| {
-                Some(Revoked {
-                    serial: unhex(serial.strip_prefix("0x")?)?,
-                    at: serde_json::from_value(at.into()).ok()?,
-                })
-            });
-            entry.ok_or_else(|| format!("{}:{}: not \"SERIAL TIME\"", list.display(), number + 1))
-        })
-        .collect()
-}
-
-/// `stem`.`kind`, whatever dots the stem has.
-fn stemmed(stem: &Path, kind: &str) -> PathBuf {
-    PathBuf::from(format!("{}.{kind}", stem.display()))
-}
-
-/// Writes `stem`.pem and `stem`.key.
-fn save(stem: &Path, pair: &Pair) -> Result<Vec<PathBuf>, String> {
-    let path = |kind: &str| stemmed(stem, kind);
-    write(&path("pem"), &pair.certificate, Readers::All)?;
-    write(&path("key"), &pair.key, Readers::Owner)?;
-    Ok(vec![path("pem"), path("key")])
-}
-
-fn write(path: &Path, text: &str, readers: Readers) -> Result<(), String> {
-    write_whole(path, text, readers).map_err(|e| format!("{}: {e}", path.display()))
+    let of = AuthorityDir::at(dir).revoke(&leaf.issuer, &leaf.serial, now);
+    let of = of.map_err(|e| format!("{}: {e}", certificate.display()))?;
+    Ok(Revoked { subject: leaf.subject, serial: leaf.serial, of })
 }

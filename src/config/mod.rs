@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod audit;
+pub mod authority;
 pub mod build;
 pub mod compliance;
 pub mod database;
@@ -56,6 +57,9 @@ pub struct Config {
     pub http: HttpSection,
     /// The server's certificate and the TLS versions.
     pub tls: TlsSection,
+    /// The server's own CA.
+    #[serde(default)]
+    pub pki: PkiSection,
     /// RADIUS over TLS.
     #[serde(default)]
     pub radsec: RadsecSection,
@@ -232,6 +236,14 @@ impl Default for HttpSection {
             token: None,
         }
     }
+}
+
+/// `[pki]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PkiSection {
+    /// The directory of a CA that `cordon ca init` made: by it the API issues and revokes certificates.
+    pub dir: Option<Spanned<PathBuf>>,
 }
 
 /// `[tls]`

@@ -16,6 +16,7 @@ pub mod endpoints_read;
 pub mod feed;
 pub mod idempotency;
 pub mod inventory;
+pub mod issued;
 pub mod journal;
 mod moved;
 pub mod partition;

@@ -23,6 +23,7 @@ mod hostile;
 mod https;
 mod import;
 mod inventory;
+mod issuing;
 mod layering;
 mod mab;
 mod openapi;

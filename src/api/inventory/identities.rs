@@ -352,12 +352,26 @@ pub(in crate::api) async fn status(
     Body(NewStatus { status }): Body<NewStatus>,
 ) -> Result<Answer, Problem> {
     let status: IdentityStatus = status.parse().map_err(|e| Problem::parameter("status", format!("{e}")))?;
-    write(&state, &caller, &id, (&why, &preconditions), |identity| {
-        let mut body = read(body_of(identity)?)?;
-        body.status = Some(status.as_str().to_owned());
-        Ok(body)
-    })
-    .await
+    write(&state, &caller, &id, (&why, &preconditions), |identity| with_status(identity, status)).await
+}
+
+fn with_status(identity: &Identity, status: IdentityStatus) -> Result<IdentityBody, Problem> {
+    let mut body = read(body_of(identity)?)?;
+    body.status = Some(status.as_str().to_owned());
+    Ok(body)
+}
+
+/// Changes the status of an identity. Gives its id, and whether decisions go by it already.
+pub(in crate::api) async fn set_status(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    status: IdentityStatus,
+    why: &Why,
+) -> Result<(IdentityId, bool), Problem> {
+    let with = (why, &Preconditions::default());
+    let (_, _, Json(written)) = write(state, caller, id, with, |identity| with_status(identity, status)).await?;
+    Ok((written.item.id, written.in_force))
 }
 
 /// Adds a credential to an identity
