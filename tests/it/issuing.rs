@@ -48,7 +48,11 @@ fn a_certificate_is_issued_lets_in_and_is_taken_back() {
     let decision = server.decision(&laptop.mac);
     assert_eq!((&decision["identity"]["id"], &decision["outcome"]), (&json!(id), &json!("accept")), "{decision:#}");
     let listed = server.get(&format!("/api/v1/ca/certificates?identity={id}"));
-    assert_eq!((&listed["items"][0]["serial"], listed["items"][0].get("private_key")), (&json!(serial), None), "{listed:#}");
+    assert_eq!(
+        (&listed["items"][0]["serial"], listed["items"][0].get("private_key")),
+        (&json!(serial), None),
+        "{listed:#}"
+    );
 
     let revoked = send(&server, 200, &format!("/api/v1/ca/certificates/{serial}/revoke?reason=stolen"), &json!({}));
     assert!(!revoked["revoked_at"].is_null(), "{revoked:#}");
@@ -57,7 +61,8 @@ fn a_certificate_is_issued_lets_in_and_is_taken_back() {
         (server.decision(&laptop.mac)["reason"] == "certificate_revoked").then_some(())
     });
     let events = server.get("/api/v1/audit?kind=certificate");
-    let told: Vec<_> = events["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["object"]["name"])).collect();
+    let told: Vec<_> =
+        events["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["object"]["name"])).collect();
     assert_eq!(told, [(&json!("certificate.revoke"), &json!(serial)), (&json!("certificate.issue"), &json!(serial))]);
     assert!(!events.to_string().contains("PRIVATE KEY"));
 
@@ -102,10 +107,14 @@ fn lay_4_a_certificate_lives_no_longer_than_its_kind_may_nor_than_its_identity()
     });
     let id = send(&server, 201, "/api/v1/identities", &soon)["item"]["id"].as_str().unwrap().to_owned();
     let hour = succeed(std::process::Command::new("date").args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"]));
-    let (status, patched) = server.send("PATCH", &format!("/api/v1/identities/{id}"), &json!({ "expires": hour.trim() }));
+    let (status, patched) =
+        server.send("PATCH", &format!("/api/v1/identities/{id}"), &json!({ "expires": hour.trim() }));
     assert_eq!(status, 200, "{patched:#}");
     let made = send(&server, 201, "/api/v1/ca/certificates", &json!({ "identity": id }));
-    assert!(made["not_after"].as_str().unwrap() <= format!("{}.000001", hour.trim().trim_end_matches('Z')).as_str(), "{made:#}");
+    assert!(
+        made["not_after"].as_str().unwrap() <= format!("{}.000001", hour.trim().trim_end_matches('Z')).as_str(),
+        "{made:#}"
+    );
     // Nothing that a certificate could hold.
     let bare = json!({ "kind": "device", "name": "cam", "owner": "alice", "purpose": "sees", "credentials": [{ "mac": "02-00-5E-00-00-77" }] });
     let id = send(&server, 201, "/api/v1/identities", &bare)["item"]["id"].clone();

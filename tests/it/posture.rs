@@ -119,7 +119,9 @@ fn pri_2_a_laptop_without_its_firewall_changes_vlan_within_two_seconds_and_comes
     let vlans = |expected: &[&str]| {
         wait_for(&format!("the VLANs {expected:?}"), Duration::from_secs(60), || {
             let seen = read(&dir.path().join("vlans"));
-            let seen: Vec<_> = seen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let mut seen: Vec<_> = seen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            // On a busy machine the network manager loses its patience and logs in again.
+            seen.dedup();
             (seen == expected).then_some(())
         });
     };
