@@ -5,7 +5,7 @@ use super::decisions::{TIME, parsed, time};
 use super::extract::{Body, Query};
 use super::inventory::{Why, identities};
 use super::page::{CURSOR, Page, limit};
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use super::{ApiState, MAX_REASON};
 use crate::config::authority::{AuthorityDir, facts_of};
 use crate::ids::IdentityId;
@@ -123,8 +123,6 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + S
     get, path = "/api/v1/ca", operation_id = "get_ca", tag = "certificates",
     responses(
         (status = 200, description = "Its certificate", body = CaView),
-        (status = 409, description = "There is none", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It cannot be read", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:read"]))
 )]
@@ -163,8 +161,6 @@ fn names(identity: &Identity, request: &mut Request) -> Result<(), Problem> {
     request_body = NewCertificate,
     responses(
         (status = 201, description = "The certificate and its key, shown once", body = CertificateMade),
-        (status = 409, description = "There is no CA", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It cannot have that", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["certificates:write"]))
 )]
@@ -294,8 +290,6 @@ async fn revoke_all(state: &ApiState, caller: &Caller, all: Vec<Issued>, why: &s
     params(("id" = String, Path, description = "Its serial number"), Why),
     responses(
         (status = 200, description = "It is revoked", body = CertificateView),
-        (status = 409, description = "There is no CA", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "The CA cannot", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["certificates:write"]))
 )]
@@ -338,8 +332,6 @@ pub(super) struct Revoked {
     request_body = Revoking,
     responses(
         (status = 200, description = "It has nothing any more", body = Revoked),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "The CA cannot", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]

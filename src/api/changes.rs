@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::decisions::{mac, parsed};
 use super::extract::{self, Query};
 use super::page::{CURSOR, Page, limit};
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use crate::audit::reason::Reason;
 use crate::coa::error_cause::ErrorCause;
 use crate::coa::life::{Attempt, Ending, Fared, Late, Life, Order, WAITING};
@@ -312,8 +312,7 @@ pub(super) async fn ask(
     operation_id = "change_sessions",
     tag = "changes",
     request_body = Body,
-    responses((status = 202, description = "They are in the queue", body = ManyPlaced),
-        (status = 422, description = "Nothing has that name", body = ProblemDetails, content_type = "application/problem+json")),
+    responses((status = 202, description = "They are in the queue", body = ManyPlaced),),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn ask_all(
@@ -475,8 +474,7 @@ pub(super) async fn wave(State(state): State<ApiState>, Path(id): Path<String>) 
     operation_id = "abort_wave",
     tag = "changes",
     params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, description = "It, with how many were stopped", body = WaveView),
-        (status = 409, description = "There is nothing to stop", body = ProblemDetails, content_type = "application/problem+json")),
+    responses((status = 200, description = "It, with how many were stopped", body = WaveView),),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn abort(
@@ -508,8 +506,7 @@ pub(super) async fn abort(
     operation_id = "release_wave",
     tag = "changes",
     params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, description = "It", body = WaveView),
-        (status = 409, description = "It is not held", body = ProblemDetails, content_type = "application/problem+json")),
+    responses((status = 200, description = "It", body = WaveView),),
     security(("bearer" = ["sessions:change"]))
 )]
 pub(super) async fn release(

@@ -41,6 +41,7 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             let guarded = operation["security"][0].as_object().is_some_and(|scheme| !scheme.is_empty());
             let body = operation.get("requestBody").is_some();
+            let writes = guarded && method != "get";
             let parameters = operation.get("parameters").is_some();
             if method == "post" && body {
                 let list = operation.as_object_mut().map(|of| of.entry("parameters").or_insert_with(|| json!([])));
@@ -60,10 +61,11 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
             may("401", guarded, "Nobody known asks");
             may("403", guarded, "They may not do that");
             may("404", path.contains('{'), "There is no such thing");
-            may("409", method == "post" && body, "It was asked for already");
+            may("409", writes, "It does not fit what there is, or was asked for already");
+            may("412", writes, "It is another than If-Match says, or is there");
             may("413", body, &format!("The body is longer than {} MiB", MAX_BODY >> 20));
             may("415", body, "The body is no JSON");
-            may("422", method == "post" && body, "The Idempotency-Key was used with another body");
+            may("422", writes, "It, or what would come of it, is wrong");
             may("429", guarded, "Too many requests; Retry-After says when to try again");
             may("500", true, "The server is at fault");
             may("503", guarded, "The database cannot be used at the moment");

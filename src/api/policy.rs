@@ -3,7 +3,7 @@
 use super::caller::Caller;
 use super::extract::{Body, Query};
 use super::inventory::{Why, faults};
-use super::problem::{Fault, Problem, ProblemDetails};
+use super::problem::{Fault, Problem};
 use super::{ApiState, MAX_REASON};
 use crate::access::again::{DENIED, decide, short};
 use crate::access::replay::facts_of;
@@ -353,7 +353,6 @@ async fn recorded(state: &ApiState, id: &str) -> Result<Facts, Problem> {
     request_body = Question,
     responses(
         (status = 200, description = "What the policy says of it", body = Explained),
-        (status = 422, description = "The draft is wrong, or the facts name what is not there", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["policy:read"]))
 )]
@@ -440,7 +439,6 @@ pub(super) struct FlowView {
     request_body = Comparison,
     responses(
         (status = 200, description = "Who would get what else", body = Difference),
-        (status = 422, description = "The draft is wrong", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["policy:read"]))
 )]
@@ -620,8 +618,6 @@ fn short_text(text: &str) -> String {
     request_body = Activation,
     responses(
         (status = 200, description = "It is in force", body = Activated),
-        (status = 409, description = "The policy is a file's, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It is wrong, a test fails, or there is no such revision", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["policy:activate"]))
 )]
@@ -646,8 +642,6 @@ pub(super) async fn activate(
     post, path = "/api/v1/policy/rollback", operation_id = "rollback_policy", tag = "policy", params(Why),
     responses(
         (status = 200, description = "It is in force", body = Activated),
-        (status = 409, description = "There was none before, the policy is a file's, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It would not be sound today", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["policy:activate"]))
 )]
@@ -675,8 +669,6 @@ pub(super) struct Pin {
     request_body = Pin,
     responses(
         (status = 200, description = "The policy has the test", body = Activated),
-        (status = 409, description = "The policy is a file's or the built-in one, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "The policy decides otherwise today, or was not asked", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["policy:activate"]))
 )]

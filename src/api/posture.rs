@@ -234,7 +234,6 @@ fn known(state: &ApiState, id: &str) -> Result<Arc<Identity>, Problem> {
     request_body = ReportBody,
     responses(
         (status = 200, description = "It is taken in", body = PostureView),
-        (status = 409, description = "It is of another time", body = super::problem::ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["posture:write"]))
 )]

@@ -3,7 +3,7 @@
 use super::ApiState;
 use super::caller::{Caller, Means};
 use super::extract::Body;
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use crate::ids::TokenId;
 use crate::operators::role::{Permission, Permissions, Role};
 use crate::operators::token::{ApiToken, DEFAULT_LIFE, MAX_LIFE, digest_of, value_of};
@@ -123,7 +123,6 @@ pub(super) struct TokenMade {
     request_body = NewToken,
     responses(
         (status = 201, description = "Its value, shown once", body = TokenMade),
-        (status = 409, description = "There are too many", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["operators:write"]))
 )]

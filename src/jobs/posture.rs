@@ -13,7 +13,7 @@ use crate::store::posture::PostureRow;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -48,7 +48,7 @@ pub enum NotTaken {
 }
 
 struct Waiting {
-    row: PostureRow,
+    identity: IdentityId,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -71,7 +71,7 @@ pub struct Intake {
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("row", &self.row).finish_non_exhaustive()
+        f.debug_struct("Waiting").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -114,8 +114,7 @@ impl Intake {
         };
         self.shared.note(identity, &judged);
         let (done, stored) = oneshot::channel();
-        let row = PostureRow { identity: identity.id, status: judged.now.status.code(), kept: judged.kept };
-        place.send(Waiting { row, done });
+        place.send(Waiting { identity: identity.id, done });
         // Only the end of the server drops it.
         stored.await.unwrap_or_else(|_| Err(StoreError::Database(Arc::new(sqlx::Error::PoolClosed))))?;
         Ok(judged.now)
@@ -179,14 +178,18 @@ async fn tell(shared: Arc<Shared>, reevaluate: Reevaluate) {
 async fn write(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        // Of several reports of one identity the last holds what the others told.
-        let mut rows: HashMap<IdentityId, PostureRow> = HashMap::new();
         let mut dones = Vec::with_capacity(batch.len());
-        for Waiting { row, done } in batch.drain(..) {
-            rows.insert(row.identity, row);
+        let mut ids = BTreeSet::new();
+        for Waiting { identity, done } in batch.drain(..) {
+            ids.insert(identity);
             dones.push(done);
         }
-        let rows: Vec<PostureRow> = rows.into_values().collect();
+        // As it is now: of several reports of one identity the latest holds what the others told.
+        let known = |id: IdentityId| {
+            let (kept, status) = shared.engine.posture().stored(id)?;
+            Some(PostureRow { identity: id, status: status.code(), kept })
+        };
+        let rows: Vec<PostureRow> = ids.into_iter().filter_map(known).collect();
         let stored = save(&shared, &rows, shared.clock.now()).await;
         for done in dones {
             // Who does not wait any more needs no answer.

@@ -39,8 +39,6 @@ struct Known {
 /// What a report, or the time, has come to.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// What is to be stored.
-    pub kept: Kept,
     /// How it was before; nothing if nothing was known.
     pub before: Option<Arc<Verdict>>,
     /// How it is now.
@@ -129,32 +127,36 @@ impl PostureTable {
             due.insert((at, identity.id));
         }
         drop(due);
-        let known = Known { kept: kept.clone(), verdict: verdict.clone(), by: policies.clone() };
+        let known = Known { kept, verdict: verdict.clone(), by: policies.clone() };
         part.insert(identity.id, known);
-        Judged { kept, before, now: verdict }
+        Judged { before, now: verdict }
     }
 
-    /// How an identity stands. Somebody of whom nothing was ever reported is judged too.
+    /// How an identity stands. Somebody of whom nothing was ever reported is judged too. What the time or other policies
+    /// have changed is answered and not noted: [`PostureTable::again`] does, so that its sessions are looked at.
     pub fn verdict(&self, identity: &Identity, policies: &Policies, now: Timestamp) -> Arc<Verdict> {
-        let mut part = self.part(identity.id);
+        let part = self.part(identity.id);
+        let fresh = |standing: &Standing, mut failing: FailingSince| {
+            let mine = policies.iter().filter(|policy| policy.is_for(identity));
+            Arc::new(judge(mine, standing, &mut failing, now))
+        };
         match part.get(&identity.id) {
             Some(known) if Arc::ptr_eq(&known.by, policies) && known.verdict.until.is_none_or(|until| now < until) => {
                 known.verdict.clone()
             }
-            Some(known) => {
-                let (kept, before) = (known.kept.clone(), known.verdict.clone());
-                self.judged(&mut part, kept, Some(before), identity, policies, now).now
-            }
-            None => {
-                let mine = policies.iter().filter(|policy| policy.is_for(identity));
-                Arc::new(judge(mine, &Standing::default(), &mut FailingSince::new(), now))
-            }
+            Some(known) => fresh(&known.kept.standing, known.kept.failing.clone()),
+            None => fresh(&Standing::default(), FailingSince::new()),
         }
     }
 
     /// What is known of an identity.
     pub fn kept(&self, id: IdentityId) -> Option<Kept> {
-        self.part(id).get(&id).map(|known| known.kept.clone())
+        self.stored(id).map(|(kept, _)| kept)
+    }
+
+    /// The same, with how it was judged last: what is to be stored.
+    pub fn stored(&self, id: IdentityId) -> Option<(Kept, Status)> {
+        self.part(id).get(&id).map(|known| (known.kept.clone(), known.verdict.status))
     }
 
     /// Identities whose verdicts may have changed by the time alone, at most so many.
@@ -266,12 +268,15 @@ mod tests {
     #[test]
     fn what_was_stored_is_judged_when_it_is_asked_for() {
         let (table, policies, laptop) = (PostureTable::default(), policies(), laptop());
-        let kept = table.take(&firewall(0, true), &laptop, &policies, at(0)).unwrap().unwrap().kept;
+        table.take(&firewall(0, true), &laptop, &policies, at(0)).unwrap();
+        let kept = table.kept(laptop.id).unwrap();
         let text = serde_json::to_string(&kept).unwrap();
         let again = PostureTable::default();
         again.recall(laptop.id, serde_json::from_str(&text).unwrap(), at(5));
-        assert_eq!(again.overdue(10, at(5)), [laptop.id]);
         assert_eq!(again.verdict(&laptop, &policies, at(6)).status, Status::Compliant);
+        // That somebody has asked is not that it was told.
+        assert_eq!(again.overdue(10, at(6)), [laptop.id]);
+        assert!(again.again(&laptop, &policies, at(6)).unwrap().differs());
         assert_eq!(again.kept(laptop.id), Some(kept));
         again.forget(laptop.id);
         assert_eq!(again.ids(), []);

@@ -4,7 +4,7 @@ use super::{Why, change, sent, table};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::extract::{Body, Query};
-use crate::api::problem::{Problem, ProblemDetails};
+use crate::api::problem::Problem;
 use crate::config::apply::{Change, Plan, Request, export};
 use crate::config::document::toml_of_yaml;
 use crate::operators::role::Permission;
@@ -119,8 +119,6 @@ fn view(plan: Plan, planned_only: bool, in_force: bool) -> PlanView {
     request_body = Documents,
     responses(
         (status = 200, description = "What was done, or would be", body = PlanView),
-        (status = 409, description = "Others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]

@@ -7,7 +7,7 @@ use crate::api::caller::Caller;
 use crate::api::decisions::parsed;
 use crate::api::extract::{Body, Query};
 use crate::api::page::{CURSOR, Page, limit};
-use crate::api::problem::{Problem, ProblemDetails};
+use crate::api::problem::Problem;
 use crate::config::apply::{Request, identity_table};
 use crate::config::document::ObjectKind;
 use crate::config::live::Present;
@@ -194,8 +194,6 @@ fn named<'a>(present: &'a Present, body: &IdentityBody) -> Result<Option<&'a Arc
     request_body = IdentityBody,
     responses(
         (status = 201, description = "It was created", body = Written<IdentityView>),
-        (status = 409, description = "There is one of this kind and name", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -274,9 +272,6 @@ fn read(value: Value) -> Result<IdentityBody, Problem> {
     request_body = IdentityBody,
     responses(
         (status = 200, description = "It was replaced", body = Written<IdentityView>),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -298,9 +293,6 @@ pub(in crate::api) async fn put(
     request_body = BTreeMap<String, Value>,
     responses(
         (status = 200, description = "It was changed", body = Written<IdentityView>),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -337,9 +329,6 @@ pub(in crate::api) struct NewStatus {
     request_body = NewStatus,
     responses(
         (status = 200, description = "It was changed", body = Written<IdentityView>),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "Its life knows no such step", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -381,9 +370,6 @@ pub(in crate::api) async fn set_status(
     request_body = BTreeMap<String, String>,
     responses(
         (status = 200, description = "It has it", body = Written<IdentityView>),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "Another identity has it, or it is none", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -410,9 +396,6 @@ pub(in crate::api) async fn add_credential(
     request_body = BTreeMap<String, String>,
     responses(
         (status = 200, description = "It has it no more", body = Written<IdentityView>),
-        (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "It has no such credential", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]
@@ -462,8 +445,6 @@ pub(in crate::api) struct BulkDone {
     request_body = Bulk,
     responses(
         (status = 200, description = "All were written", body = BulkDone),
-        (status = 409, description = "Others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "At least one is wrong, and none was written", body = ProblemDetails, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["inventory:write"]))
 )]

@@ -6,7 +6,7 @@ use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::extract::{Body, Query};
 use crate::api::page::{Page, limit};
-use crate::api::problem::{Problem, ProblemDetails};
+use crate::api::problem::Problem;
 use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::live::Present;
@@ -263,9 +263,6 @@ macro_rules! objects {
                 responses(
                     (status = 200, description = "It was replaced", body = Written<Object<$body>>),
                     (status = 201, description = "It was created", body = Written<Object<$body>>),
-                    (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 412, description = "It is another than If-Match says, or is there", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
                 ),
                 security(("bearer" = [$write]))
             )]
@@ -287,9 +284,6 @@ macro_rules! objects {
                 request_body = BTreeMap<String, Value>,
                 responses(
                     (status = 200, description = "It was changed", body = Written<Object<$body>>),
-                    (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 422, description = "It, or what would come of it, is wrong", body = ProblemDetails, content_type = "application/problem+json"),
                 ),
                 security(("bearer" = [$write]))
             )]
@@ -310,9 +304,6 @@ macro_rules! objects {
                 params(("name" = String, Path, description = "Its name"), Why),
                 responses(
                     (status = 204, description = "It is gone"),
-                    (status = 409, description = "It is described in the configuration file, or others change the inventory", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 412, description = "It is another than If-Match says", body = ProblemDetails, content_type = "application/problem+json"),
-                    (status = 422, description = "Something needs it", body = ProblemDetails, content_type = "application/problem+json"),
                 ),
                 security(("bearer" = [$write]))
             )]
