@@ -11,6 +11,7 @@ use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::live::Present;
 use crate::config::stored::document_of;
+use crate::store::inventory::Writes;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
@@ -143,6 +144,13 @@ fn tag<T: Serialize + DeserializeOwned>(kind: ObjectKind, name: &str, found: &Fo
     shown::<T>(kind, name, found).ok().map(|object| etag(&object))
 }
 
+fn written(kind: ObjectKind, writes: &Writes) -> Option<Found> {
+    let row = writes.objects.first()?;
+    let document: toml::Table = toml::from_str(&row.body).ok()?;
+    let table = document.get(kind.as_str())?.as_array()?.first()?.as_table()?.clone();
+    Some(Found { home: Home::Database, table, has_secret: row.secret.is_some() })
+}
+
 type Answer<T> = (StatusCode, [(HeaderName, String); 1], Json<Written<Object<T>>>);
 
 async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
@@ -164,7 +172,11 @@ async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
         Ok(Request { files: vec![sent(text)], comment: why.comment(), remote: true, ..Request::default() })
     })
     .await?;
-    let item = one::<T>(state, kind, name)?;
+    // What was written, whether or not it is in force yet.
+    let item = match written(kind, &done.plan.writes) {
+        Some(found) => shown(kind, name, found)?,
+        None => one::<T>(state, kind, name)?,
+    };
     let status = if was_there.load(Ordering::Relaxed) { StatusCode::OK } else { StatusCode::CREATED };
     let tagged = tagged(&item);
     Ok((status, tagged, Json(Written { item, in_force: done.in_force, warnings: done.plan.warnings })))
