@@ -10,7 +10,7 @@ use super::{ApiState, MAX_REASON};
 use crate::config::authority::{AuthorityDir, facts_of};
 use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
-use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
+use crate::inventory::identity::{Identity, IdentityKind};
 use crate::pki::authority::{KeyKind, Request, Usage};
 use crate::store::issued::{Issued, IssuedFilter};
 use crate::time::Timestamp;
@@ -317,7 +317,7 @@ pub(super) struct Revoking {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Revoked {
     identity: IdentityId,
-    /// `suspended`: an operator can let it in again, with a new certificate.
+    /// `suspended`: an operator can let it in again, with a new certificate. Who was `requested` or `retired` stays so.
     status: String,
     /// How many certificates were revoked.
     certificates: u64,
@@ -344,18 +344,18 @@ pub(super) async fn revoke_identity(
     let reason: String = reason.chars().take(MAX_REASON).collect();
     let why = Why { reason: Some(reason.clone()) };
     // First what ends its sessions; a second call does no harm.
-    let (identity, in_force) = identities::set_status(&state, &caller, &id, IdentityStatus::Suspended, &why).await?;
+    let (identity, in_force) = identities::suspend(&state, &caller, &id, &why).await?;
     let mut certificates = 0;
     loop {
-        let filter = IssuedFilter { identity: Some(identity), revoked: Some(false), ..IssuedFilter::default() };
+        let filter = IssuedFilter { identity: Some(identity.id), revoked: Some(false), ..IssuedFilter::default() };
         let all = state.store.issued(&filter, None, MAX_AT_ONCE).await?;
         match revoke_all(&state, &caller, all, &reason).await? {
             0 => break,
             count => certificates += count,
         }
     }
-    let status = IdentityStatus::Suspended.as_str().to_owned();
-    Ok(Json(Revoked { identity, status, certificates, in_force }))
+    let status = identity.status.as_str().to_owned();
+    Ok(Json(Revoked { identity: identity.id, status, certificates, in_force }))
 }
 
 /// Revocations, one after the other.

@@ -18,7 +18,7 @@ const KEY: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
 /// The longest key, in octets.
 const MAX_KEY: usize = 255;
-/// The longest answer that is kept, in octets.
+/// The longest answer that is kept, in octets; the repetition of a longer one is refused.
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// Answers a repetition with what was answered before.
@@ -49,8 +49,7 @@ async fn answer(state: &ApiState, key: HeaderValue, request: Request, next: Next
         Asked::New => {}
         Asked::Answered { status, answer } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-            let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-            let headers = [(header::CONTENT_TYPE.as_str(), kind), (REPLAYED, "true")];
+            let headers = [(header::CONTENT_TYPE.as_str(), "application/json"), (REPLAYED, "true")];
             return Ok((status, headers, answer).into_response());
         }
         Asked::Unanswered => {
@@ -64,15 +63,16 @@ async fn answer(state: &ApiState, key: HeaderValue, request: Request, next: Next
     }
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     let (parts, body) = response.into_parts();
-    let kept = to_bytes(body, MAX_ANSWER).await;
-    let Ok(answer) = kept else { return Err(Problem::internal(&"an answer was too long to be kept")) };
+    // It is in memory already: a handler makes an answer to a POST as a whole.
+    let answer = to_bytes(body, usize::MAX).await.map_err(|e| Problem::internal(&e))?;
     // What is a secret is shown once, and kept nowhere.
     let secret = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
     let noted = match std::str::from_utf8(&answer) {
-        _ if parts.status.is_server_error() || parts.status == StatusCode::TOO_MANY_REQUESTS => {
-            state.store.not_answered(&digest).await
+        // Nothing was done: it may be asked again, and the answer may be another by then.
+        _ if !parts.status.is_success() => state.store.not_answered(&digest).await,
+        Ok(text) if !secret && text.len() <= MAX_ANSWER => {
+            state.store.answered(&digest, parts.status.as_u16(), text).await
         }
-        Ok(text) if !secret => state.store.answered(&digest, parts.status.as_u16(), text).await,
         _ => Ok(()),
     };
     if let Err(error) = noted {

@@ -594,7 +594,7 @@ async fn put_in_force(
         let (generation, now) = (present.stored.generation, state.clock.now());
         let checked = tokio::task::spawn_blocking(move || present.with_policy(policy, now)).await;
         let built = checked.map_err(|e| Problem::internal(&e))?.map_err(|wrong| self::wrong(faults(&wrong.errors)))?;
-        match state.inventory.activate(generation, &writes, &caller.by(), now).await {
+        match state.inventory.commit(generation, &writes, &caller.by(), now).await {
             Err(ChangeError::Overtaken) => {}
             done => {
                 let (revision, in_force) = done?;

@@ -12,7 +12,7 @@ use super::stored::{Stored, StoredPolicy, document_of, secret_of};
 use super::{CoaSection, CoaValue, Config, ConfigError, Source};
 use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
-use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
+use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus, IllegalTransition};
 use crate::inventory::nas::{CoaTarget, Nas};
 use crate::inventory::seal::Seal;
 use crate::policy::engine::digest_of;
@@ -443,10 +443,7 @@ impl Planner {
     }
 
     fn change_identity(&mut self, old: Option<&Arc<Identity>>, new: &Identity, action: Action) {
-        let before = old.map(|old| identity_table(old)).unwrap_or_default();
-        let fields = differences(&before, &identity_table(new));
-        let name = format!("{} {}", new.kind, new.name);
-        self.changes.push(Change { kind: ObjectKind::Identity.as_str(), name, action, fields });
+        self.changes.push(identity_change(old.map(Arc::as_ref), new, action));
     }
 
     fn revision(&mut self, stored: &Stored, policy: Option<StoredPolicy>, comment: &str) {
@@ -478,6 +475,29 @@ impl Planner {
         self.changes.push(Change { kind: "policy", name: "the policy".into(), action, fields });
         self.writes.policy = Some(NewRevision { digest, text, tests, comment: comment.to_owned() });
     }
+}
+
+fn identity_change(old: Option<&Identity>, new: &Identity, action: Action) -> Change {
+    let fields = differences(&old.map(identity_table).unwrap_or_default(), &identity_table(new));
+    let name = format!("{} {}", new.kind, new.name);
+    Change { kind: ObjectKind::Identity.as_str(), name, action, fields }
+}
+
+/// An identity in another status, and what to write for it. Nothing else is looked at: for barring somebody, which
+/// waits for no file to be mended.
+///
+/// # Errors
+/// When its life knows no such step.
+pub fn in_status(
+    old: &Identity,
+    status: IdentityStatus,
+    reason: String,
+) -> Result<(Arc<Identity>, Writes), IllegalTransition> {
+    old.status.change_to(status)?;
+    let new = Arc::new(Identity { status, ..old.clone() });
+    let changes = told(&[identity_change(Some(old), &new, Action::Update)]);
+    let writes = Writes { identities: vec![new.clone()], changes, reason, ..Writes::default() };
+    Ok((new, writes))
 }
 
 /// What a document from elsewhere may not say.

@@ -199,11 +199,12 @@ impl Inventory {
         Err(ChangeError::Overtaken)
     }
 
-    /// Puts in force what `writes` say of the policy.
+    /// Writes what was made of what was in force in `generation`. Gives the policy's revision, if it is another, and
+    /// whether decisions go by it already.
     ///
     /// # Errors
     /// See [`ChangeError`]; then nothing is changed.
-    pub async fn activate(
+    pub async fn commit(
         &self,
         generation: i64,
         writes: &Writes,

@@ -5,10 +5,10 @@
 use super::{inventory, load};
 use crate::access::Engine;
 use crate::audit::event::{By, Event};
-use crate::config::build::Built;
+use crate::config::build::{Built, build};
 use crate::config::live::{Inventory, Present};
 use crate::config::stored::Stored;
-use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection};
+use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection, Source};
 use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
 use crate::jobs::reevaluate::{Reevaluate, Scope};
@@ -123,7 +123,7 @@ impl Reloader {
             last = now.clone();
             let applied = self.read_applied().await;
             if asked || applied || (settled && now != self.in_force) {
-                self.reload(now != self.in_force).await;
+                self.reload(now != self.in_force, applied).await;
                 // Files that are watched from now on count as they are; others
                 // as they were when they were read, so that no change is missed.
                 self.in_force = stamps(&self.watched)
@@ -177,40 +177,14 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, files: bool) {
+    async fn reload(&mut self, files: bool, applied: bool) {
         let (file, stored, previous) = (self.file.clone(), self.stored.clone(), self.built.clone());
         // Reading and compiling takes a while, which nobody else should wait for.
         let loaded = tokio::task::spawn_blocking(move || load(&file, &stored, Some(&previous))).await;
         match loaded {
             Ok(Ok((config, source, new))) => {
-                for warning in &new.warnings {
-                    tracing::warn!("{warning}");
-                }
                 self.watched = new.files.clone();
-                self.in_use.engine.replace(new.snapshot.clone());
-                let (connections, policy) = (self.in_use.connections.clone(), new.radsec.clone());
-                // All open connections are judged again.
-                if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
-                    tracing::error!(error = %e, "TLS connections were not judged again");
-                }
-                if let (Some(in_use), Some(tls)) = (&self.in_use.http_tls, &new.http_tls) {
-                    in_use.reload_from_config(tls.clone());
-                }
-                let policy = new.snapshot.policy.revision();
-                let (scope, trigger) = scope(&self.built, &new);
-                self.reevaluate.ask(scope, &trigger);
-                self.audit(&new, files).await;
-                let waiting = needs_restart(&self.started, &config);
-                if waiting.is_empty() {
-                    tracing::info!(policy, "the changed configuration is in force");
-                } else {
-                    tracing::warn!("needs a restart: {}", waiting.join(", "));
-                    tracing::info!(policy, "all else of the changed configuration is in force");
-                }
-                self.built = Arc::new(new);
-                let (stored, built) = (self.stored.clone(), self.built.clone());
-                let (config, source) = (Arc::new(config), Arc::new(source));
-                self.inventory.publish(Present { config, source, stored, built });
+                self.put_in_force(Arc::new(config), Arc::new(source), new, files).await;
             }
             Ok(Err(faults)) => {
                 for error in &faults.errors {
@@ -220,9 +194,66 @@ impl Reloader {
                 self.watched.extend(faults.files);
                 self.watched.sort();
                 self.watched.dedup();
+                if applied {
+                    self.reload_applied().await;
+                }
             }
             Err(e) => tracing::error!(error = %e, "not reloaded: reading the configuration failed"),
         }
+    }
+
+    /// A mistake in a file keeps nobody on the network who was barred meanwhile: what was applied comes into force
+    /// with the configuration that was sound. If that is no longer so, because a file that it names is wrong too or
+    /// holds another policy, which waits for the mistake to be mended, at least the identities do.
+    async fn reload_applied(&mut self) {
+        let (present, stored) = (self.inventory.present(), self.stored.clone());
+        let (config, source) = (present.config.clone(), present.source.clone());
+        let built = tokio::task::spawn_blocking(move || {
+            let Present { config, source, stored: was, built } = present.as_ref();
+            let revision = |built: &Built| built.snapshot.policy.revision().to_owned();
+            match build(config, source, &stored, Some(built), Clock::start().now()) {
+                Ok(new) if config.policy.file.is_none() || revision(&new) == revision(built) => Ok((new, true)),
+                _ => built.with_identities(&was.identities, &stored.identities).map(|new| (new, false)),
+            }
+        });
+        match built.await {
+            Ok(Ok((new, whole))) => {
+                let what = if whole { "what was applied" } else { "of what was applied, who is known" };
+                tracing::warn!("{what} is in force; files count as they were before the mistake");
+                self.put_in_force(config, source, new, false).await;
+            }
+            Ok(Err(e)) => tracing::error!("what was applied is not in force: {e}"),
+            Err(e) => tracing::error!(error = %e, "what was applied is not in force"),
+        }
+    }
+
+    async fn put_in_force(&mut self, config: Arc<Config>, source: Arc<Source>, new: Built, files: bool) {
+        for warning in &new.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.in_use.engine.replace(new.snapshot.clone());
+        let (connections, policy) = (self.in_use.connections.clone(), new.radsec.clone());
+        // All open connections are judged again.
+        if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
+            tracing::error!(error = %e, "TLS connections were not judged again");
+        }
+        if let (Some(in_use), Some(tls)) = (&self.in_use.http_tls, &new.http_tls) {
+            in_use.reload_from_config(tls.clone());
+        }
+        let policy = new.snapshot.policy.revision();
+        let (scope, trigger) = scope(&self.built, &new);
+        self.reevaluate.ask(scope, &trigger);
+        self.audit(&new, files).await;
+        let waiting = needs_restart(&self.started, &config);
+        if waiting.is_empty() {
+            tracing::info!(policy, "the changed configuration is in force");
+        } else {
+            tracing::warn!("needs a restart: {}", waiting.join(", "));
+            tracing::info!(policy, "all else of the changed configuration is in force");
+        }
+        self.built = Arc::new(new);
+        let (stored, built) = (self.stored.clone(), self.built.clone());
+        self.inventory.publish(Present { config, source, stored, built });
     }
 }
 

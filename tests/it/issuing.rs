@@ -80,6 +80,18 @@ fn a_certificate_is_issued_lets_in_and_is_taken_back() {
 }
 
 #[test]
+fn who_is_retired_loses_certificates_too() {
+    let (server, id) = server();
+    send(&server, 201, "/api/v1/ca/certificates", &json!({ "identity": id }));
+    send(&server, 200, &format!("/api/v1/identities/{id}/status"), &json!({ "status": "retired" }));
+    let lost = send(&server, 200, &format!("/api/v1/identities/{id}/revoke"), &json!({ "reason": "sold" }));
+    assert_eq!((&lost["status"], &lost["certificates"]), (&json!("retired"), &json!(1)), "{lost:#}");
+    assert_eq!(server.get(&format!("/api/v1/ca/certificates?identity={id}&revoked=false"))["items"], json!([]));
+    let back = send(&server, 422, &format!("/api/v1/identities/{id}/status"), &json!({ "status": "suspended" }));
+    assert!(back["detail"].as_str().unwrap().contains("retired"), "{back:#}");
+}
+
+#[test]
 fn lay_4_a_certificate_lives_no_longer_than_its_kind_may_nor_than_its_identity() {
     let (server, _) = server();
     for (kind, most) in [("device", 397), ("machine", 90), ("service", 90), ("agent", 7), ("model", 7)] {

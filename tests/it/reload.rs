@@ -3,8 +3,9 @@
 use crate::support::eapol::Eapol;
 use crate::support::pki::pki;
 use crate::support::radclient::radclient;
-use crate::support::server::{Config, Server};
+use crate::support::server::{Config, SECRET, Server};
 use crate::support::{cordon, succeed, wait_for};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,6 +127,86 @@ fn a_mistake_is_told_and_changes_nothing() {
     login.run(&server).assert_accepted(1);
     let log = server.log();
     assert!(log.contains("policy.cedar:1"), "{log}");
+}
+
+/// A server whose rules are a file, and whose laptop is in the database; its id, and the file.
+fn with_a_laptop() -> (Server, String, PathBuf) {
+    let rules = tempfile::tempdir().unwrap().keep().join("rules.cedar");
+    let text = "@id(\"known\") @order(\"10\") @profile(\"corp\") permit (principal is Device, action == Network::Action::\"connect\", resource);";
+    std::fs::write(&rules, text).unwrap();
+    let server = Server::bare_with(&format!(
+        "[policy]\nfile = {rules:?}\n[[profile]]\nname = \"corp\"\nvlan = 20\n[[nas]]\nname = \"sw1\"\naddress = \"127.0.0.1\"\n\
+         secret = {SECRET:?}\n"
+    ));
+    let send = |body: &Value| {
+        let (status, answer) = server.send("POST", "/api/v1/identities", body);
+        assert_eq!(status, 201, "{answer:#}");
+        answer["item"]["id"].as_str().unwrap().to_owned()
+    };
+    send(&json!({ "kind": "user", "name": "alice" }));
+    let id = send(&json!({
+        "kind": "device", "name": "p256", "owner": "alice", "purpose": "work",
+        "credentials": [{ "san_dns": "p256.corp.example" }],
+    }));
+    (server, id, rules)
+}
+
+/// Waits until a mistake was noticed.
+fn noticed(server: &Server) {
+    wait_for("the message", SOON, || server.log().contains("not reloaded").then_some(()));
+}
+
+#[test]
+fn who_is_barred_stays_out_while_the_configuration_has_a_mistake() {
+    let (server, id, _) = with_a_laptop();
+    let laptop = Eapol::new("p256");
+    laptop.run(&server).assert_accepted(1);
+    let file = server.path("cordon.toml");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{sound}nonsense =\n")).unwrap();
+    noticed(&server);
+    // What is not about identities comes into force as well.
+    let (status, site) = server.send("PUT", "/api/v1/sites/lab", &json!({}));
+    assert_eq!((status, &site["in_force"]), (201, &json!(true)), "{site:#}");
+    assert_eq!(server.get("/api/v1/sites/lab")["name"], "lab");
+    let lost = json!({ "reason": "lost" });
+    let (status, revoked) = server.send("POST", &format!("/api/v1/identities/{id}/revoke"), &lost);
+    assert_eq!(
+        (status, &revoked["status"], &revoked["in_force"]),
+        (200, &json!("suspended"), &json!(true)),
+        "{revoked:#}"
+    );
+    laptop.run(&server).assert_refused();
+    let event = server.get("/api/v1/audit?kind=identity")["items"][0].clone();
+    assert_eq!((&event["reason"], &event["object"]["name"]), (&json!("lost"), &json!("device p256")), "{event:#}");
+    // The mistake is mended, and nothing is lost.
+    let loads = || server.log().matches("the changed configuration is in force").count();
+    let before = loads();
+    std::fs::write(&file, &sound).unwrap();
+    wait_for("the message", SOON, || (loads() > before).then_some(()));
+    laptop.run(&server).assert_refused();
+    assert_eq!(server.get(&format!("/api/v1/identities/{id}"))["status"], "suspended");
+}
+
+#[test]
+fn who_is_barred_stays_out_while_the_rules_have_a_mistake() {
+    let (server, id, rules) = with_a_laptop();
+    let laptop = Eapol::new("p256");
+    laptop.run(&server).assert_accepted(1);
+    std::fs::write(rules, "permit (principal, action, resource) when { context.colour };").unwrap();
+    noticed(&server);
+    // What needs them is refused, and it is told why.
+    let (status, refused) = server.send("PUT", "/api/v1/sites/lab", &json!({}));
+    assert_eq!((status, &refused["code"]), (422, &json!("invalid_inventory")), "{refused:#}");
+    assert!(refused["errors"][0]["at"].as_str().unwrap().contains("rules.cedar"), "{refused:#}");
+    let path = format!("/api/v1/identities/{id}/status");
+    let (status, barred) = server.send("POST", &path, &json!({ "status": "suspended" }));
+    assert_eq!(
+        (status, &barred["item"]["status"], &barred["in_force"]),
+        (200, &json!("suspended"), &json!(true)),
+        "{barred:#}"
+    );
+    laptop.run(&server).assert_refused();
 }
 
 #[test]

@@ -415,6 +415,31 @@ fn a_request_that_is_sent_again_is_done_once() {
 }
 
 #[test]
+fn what_was_refused_may_be_asked_again_and_a_long_answer_is_given() {
+    let server = Server::bare();
+    let post = |path: &str, key: &str, body: &Value| {
+        // curl asks first whether a long body is welcome, unless it is told not to.
+        ask(&server, "POST", path, &[&format!("Idempotency-Key: {key}"), "Expect:"], Some(body.clone()))
+    };
+    // The same request succeeds once what was in its way is gone.
+    let laptop = json!({ "kind": "device", "name": "p256", "owner": "alice", "purpose": "work" });
+    assert_eq!(post("/api/v1/identities", "k1", &laptop).status, 422);
+    expect(&server, 201, "POST", "/api/v1/identities", json!({ "kind": "user", "name": "alice" }));
+    let made = post("/api/v1/identities", "k1", &laptop);
+    assert_eq!((made.status, made.headers.get("idempotency-replayed")), (201, None), "{}", made.text);
+    // An answer that is too long to be kept is given all the same; its repetition is refused, and does nothing.
+    let attributes: std::collections::BTreeMap<String, String> =
+        (0..20).map(|number| (format!("key-{number}"), "x".repeat(64))).collect();
+    let identity = |number: usize| json!({ "kind": "user", "name": format!("u{number}"), "attributes": attributes });
+    let document = json!({ "document": { "identity": (0..1_000).map(identity).collect::<Vec<_>>() } });
+    let applied = post("/api/v1/apply", "k2", &document);
+    assert_eq!((applied.status, &applied.body["changes_in_all"]), (200, &json!(1_000)));
+    assert!(applied.text.len() > 1024 * 1024, "{} octets are kept", applied.text.len());
+    let again = post("/api/v1/apply", "k2", &document);
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("already_asked")), "{}", again.text);
+}
+
+#[test]
 fn every_answer_has_an_id_and_the_log_has_no_secrets() {
     let server = Server::bare();
     network(&server);

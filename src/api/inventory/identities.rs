@@ -1,16 +1,16 @@
 //! Who is known: users, devices, machines, agents, services and models.
 
 use super::bodies::IdentityBody;
-use super::{Preconditions, Why, Written, change, etag, merge, present, sent, table, tagged};
+use super::{Preconditions, TRIES, Why, Written, change, etag, merge, present, sent, table, tagged};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::decisions::parsed;
 use crate::api::extract::{Body, Query};
 use crate::api::page::{CURSOR, Page, limit};
 use crate::api::problem::Problem;
-use crate::config::apply::{Request, identity_table};
+use crate::config::apply::{Request, identity_table, in_status};
 use crate::config::document::ObjectKind;
-use crate::config::live::Present;
+use crate::config::live::{ChangeError, Present};
 use crate::config::stored::document_of;
 use crate::ids::IdentityId;
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
@@ -220,6 +220,31 @@ pub(in crate::api) async fn create(
     Ok((StatusCode::CREATED, tagged(&written.item), Json(written)))
 }
 
+/// One that is for the API to change, and is as the client knows it.
+fn ours(
+    state: &ApiState,
+    present: &Present,
+    id: &str,
+    preconditions: &Preconditions,
+) -> Result<Arc<Identity>, Problem> {
+    let identity = known(present, id)?;
+    if is_in_file(&identity) {
+        let detail = format!(
+            "the {} {} is described in the server's configuration file: change it there, or move it to the database \
+             by `cordon apply`",
+            identity.kind, identity.name
+        );
+        return Err(Problem::conflict("described_in_file", detail));
+    }
+    preconditions.check(Some(&etag(&view(&identity, present, state.clock.now()))))?;
+    Ok(identity)
+}
+
+fn answer(state: &ApiState, identity: &Identity, in_force: bool, warnings: Vec<String>) -> Answer {
+    let written = Written { item: view(identity, &present(state), state.clock.now()), in_force, warnings };
+    (StatusCode::OK, tagged(&written.item), Json(written))
+}
+
 /// What `body_of` makes of the identity as it is.
 async fn write(
     state: &ApiState,
@@ -229,32 +254,47 @@ async fn write(
     body_of: impl Fn(&Identity) -> Result<IdentityBody, Problem> + Send + Sync,
 ) -> Result<Answer, Problem> {
     let done = change(state, caller, |present| {
-        let identity = known(present, id)?;
-        if is_in_file(&identity) {
-            let detail = format!(
-                "the {} {} is described in the server's configuration file: change it there, or move it to the database \
-                 by `cordon apply`",
-                identity.kind, identity.name
-            );
-            return Err(Problem::conflict("described_in_file", detail));
-        }
-        preconditions.check(Some(&etag(&view(&identity, present, state.clock.now()))))?;
+        let identity = ours(state, present, id, preconditions)?;
         let body = body_of(&identity)?;
         if body.kind != identity.kind.as_str() || body.name != *identity.name {
-            let detail = "an identity keeps its kind and name: records lead to them. Create another, and retire this one";
+            let detail =
+                "an identity keeps its kind and name: records lead to them. Create another, and retire this one";
             return Err(Problem::unprocessable("renamed", detail, Vec::new()));
         }
         Ok(Request { files: vec![sent(document(&body)?)], comment: why.comment(), remote: true, ..Request::default() })
     })
     .await?;
-    let present = present(state);
     let identity = match done.plan.writes.identities.first() {
         Some(written) => written.clone(),
-        None => known(&present, id)?,
+        None => known(&present(state), id)?,
     };
-    let item = view(&identity, &present, state.clock.now());
-    let written = Written { item, in_force: done.in_force, warnings: done.plan.warnings };
-    Ok((StatusCode::OK, tagged(&written.item), Json(written)))
+    Ok(answer(state, &identity, done.in_force, done.plan.warnings))
+}
+
+/// Bars an identity: suspends or retires it. A plan of the whole would refuse that while a file has a mistake.
+async fn bar(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    status: IdentityStatus,
+    (why, preconditions): (&Why, &Preconditions),
+) -> Result<(Arc<Identity>, bool), Problem> {
+    for _ in 0..TRIES {
+        let present = present(state);
+        let identity = ours(state, &present, id, preconditions)?;
+        if identity.status == status {
+            return Ok((identity, true));
+        }
+        let (barred, writes) = in_status(&identity, status, why.comment()).map_err(|e| {
+            Problem::unprocessable("invalid_inventory", format!("{} {}: {e}", identity.kind, identity.name), Vec::new())
+        })?;
+        let (generation, now) = (present.stored.generation, state.clock.now());
+        match state.inventory.commit(generation, &writes, &caller.by(), now).await {
+            Err(ChangeError::Overtaken) => {}
+            done => return Ok((barred, done?.1)),
+        }
+    }
+    Err(ChangeError::Overtaken.into())
 }
 
 fn body_of(identity: &Identity) -> Result<Value, Problem> {
@@ -341,26 +381,33 @@ pub(in crate::api) async fn status(
     Body(NewStatus { status }): Body<NewStatus>,
 ) -> Result<Answer, Problem> {
     let status: IdentityStatus = status.parse().map_err(|e| Problem::parameter("status", format!("{e}")))?;
-    write(&state, &caller, &id, (&why, &preconditions), |identity| with_status(identity, status)).await
+    if matches!(status, IdentityStatus::Suspended | IdentityStatus::Retired) {
+        let (identity, in_force) = bar(&state, &caller, &id, status, (&why, &preconditions)).await?;
+        return Ok(answer(&state, &identity, in_force, Vec::new()));
+    }
+    write(&state, &caller, &id, (&why, &preconditions), |identity| {
+        let mut body = read(body_of(identity)?)?;
+        body.status = Some(status.as_str().to_owned());
+        Ok(body)
+    })
+    .await
 }
 
-fn with_status(identity: &Identity, status: IdentityStatus) -> Result<IdentityBody, Problem> {
-    let mut body = read(body_of(identity)?)?;
-    body.status = Some(status.as_str().to_owned());
-    Ok(body)
-}
-
-/// Changes the status of an identity. Gives its id, and whether decisions go by it already.
-pub(in crate::api) async fn set_status(
+/// Suspends an identity, unless its status bars it already. Gives it, and whether decisions go by it already.
+pub(in crate::api) async fn suspend(
     state: &ApiState,
     caller: &Caller,
     id: &str,
-    status: IdentityStatus,
     why: &Why,
-) -> Result<(IdentityId, bool), Problem> {
-    let with = (why, &Preconditions::default());
-    let (_, _, Json(written)) = write(state, caller, id, with, |identity| with_status(identity, status)).await?;
-    Ok((written.item.id, written.in_force))
+) -> Result<(Arc<Identity>, bool), Problem> {
+    let preconditions = Preconditions::default();
+    let identity = ours(state, &present(state), id, &preconditions)?;
+    match identity.status {
+        IdentityStatus::Approved | IdentityStatus::Active => {
+            bar(state, caller, id, IdentityStatus::Suspended, (why, &preconditions)).await
+        }
+        IdentityStatus::Requested | IdentityStatus::Suspended | IdentityStatus::Retired => Ok((identity, true)),
+    }
 }
 
 /// Adds a credential to an identity

@@ -11,6 +11,7 @@ use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::live::Present;
 use crate::config::stored::document_of;
+use crate::store::inventory::Writes;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
@@ -143,6 +144,13 @@ fn tag<T: Serialize + DeserializeOwned>(kind: ObjectKind, name: &str, found: &Fo
     shown::<T>(kind, name, found).ok().map(|object| etag(&object))
 }
 
+fn written(kind: ObjectKind, writes: &Writes) -> Option<Found> {
+    let row = writes.objects.first()?;
+    let document: toml::Table = toml::from_str(&row.body).ok()?;
+    let table = document.get(kind.as_str())?.as_array()?.first()?.as_table()?.clone();
+    Some(Found { home: Home::Database, table, has_secret: row.secret.is_some() })
+}
+
 type Answer<T> = (StatusCode, [(HeaderName, String); 1], Json<Written<Object<T>>>);
 
 async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
@@ -164,7 +172,11 @@ async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
         Ok(Request { files: vec![sent(text)], comment: why.comment(), remote: true, ..Request::default() })
     })
     .await?;
-    let item = one::<T>(state, kind, name)?;
+    // What was written, whether or not it is in force yet.
+    let item = match written(kind, &done.plan.writes) {
+        Some(found) => shown(kind, name, found)?,
+        None => one::<T>(state, kind, name)?,
+    };
     let status = if was_there.load(Ordering::Relaxed) { StatusCode::OK } else { StatusCode::CREATED };
     let tagged = tagged(&item);
     Ok((status, tagged, Json(Written { item, in_force: done.in_force, warnings: done.plan.warnings })))
@@ -227,11 +239,11 @@ macro_rules! objects {
             const KIND: ObjectKind = ObjectKind::$kind;
 
             #[utoipa::path(
-                get, path = $all, operation_id = $list, tag = $tag, params(PageOf),
-                summary = "All of them by name",
-                responses((status = 200, description = "A page of them", body = Page<Object<$body>>)),
-                security(("bearer" = ["inventory:read"]))
-            )]
+                        get, path = $all, operation_id = $list, tag = $tag, params(PageOf),
+                        summary = "All of them by name",
+                        responses((status = 200, description = "A page of them", body = Page<Object<$body>>)),
+                        security(("bearer" = ["inventory:read"]))
+                    )]
             pub(in crate::api) async fn list(
                 State(state): State<ApiState>,
                 Query(page): Query<PageOf>,
@@ -240,13 +252,13 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                get, path = $one, operation_id = $get, tag = $tag,
-                summary = "One by its name",
-                params(("name" = String, Path, description = "Its name")),
-                responses((status = 200, description = "It, with its ETag", body = Object<$body>,
-                           headers(("etag" = String, description = "Tells this state from others")))),
-                security(("bearer" = ["inventory:read"]))
-            )]
+                        get, path = $one, operation_id = $get, tag = $tag,
+                        summary = "One by its name",
+                        params(("name" = String, Path, description = "Its name")),
+                        responses((status = 200, description = "It, with its ETag", body = Object<$body>,
+                                   headers(("etag" = String, description = "Tells this state from others")))),
+                        security(("bearer" = ["inventory:read"]))
+                    )]
             pub(in crate::api) async fn get(
                 State(state): State<ApiState>,
                 Path(name): Path<String>,
@@ -256,16 +268,16 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                put, path = $one, operation_id = $put, tag = $tag,
-                summary = "Creates it, or replaces it as a whole",
-                params(("name" = String, Path, description = "Its name"), Why),
-                request_body = $body,
-                responses(
-                    (status = 200, description = "It was replaced", body = Written<Object<$body>>),
-                    (status = 201, description = "It was created", body = Written<Object<$body>>),
-                ),
-                security(("bearer" = [$write]))
-            )]
+                        put, path = $one, operation_id = $put, tag = $tag,
+                        summary = "Creates it, or replaces it as a whole",
+                        params(("name" = String, Path, description = "Its name"), Why),
+                        request_body = $body,
+                        responses(
+                            (status = 200, description = "It was replaced", body = Written<Object<$body>>),
+                            (status = 201, description = "It was created", body = Written<Object<$body>>),
+                        ),
+                        security(("bearer" = [$write]))
+                    )]
             pub(in crate::api) async fn put(
                 State(state): State<ApiState>,
                 caller: Caller,
@@ -278,15 +290,15 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                patch, path = $one, operation_id = $patch, tag = $tag,
-                summary = "Changes what is named (JSON merge patch); what is null goes",
-                params(("name" = String, Path, description = "Its name"), Why),
-                request_body = BTreeMap<String, Value>,
-                responses(
-                    (status = 200, description = "It was changed", body = Written<Object<$body>>),
-                ),
-                security(("bearer" = [$write]))
-            )]
+                        patch, path = $one, operation_id = $patch, tag = $tag,
+                        summary = "Changes what is named (JSON merge patch); what is null goes",
+                        params(("name" = String, Path, description = "Its name"), Why),
+                        request_body = BTreeMap<String, Value>,
+                        responses(
+                            (status = 200, description = "It was changed", body = Written<Object<$body>>),
+                        ),
+                        security(("bearer" = [$write]))
+                    )]
             pub(in crate::api) async fn patch(
                 State(state): State<ApiState>,
                 caller: Caller,
@@ -299,14 +311,14 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                delete, path = $one, operation_id = $delete, tag = $tag,
-                summary = "Removes it",
-                params(("name" = String, Path, description = "Its name"), Why),
-                responses(
-                    (status = 204, description = "It is gone"),
-                ),
-                security(("bearer" = [$write]))
-            )]
+                        delete, path = $one, operation_id = $delete, tag = $tag,
+                        summary = "Removes it",
+                        params(("name" = String, Path, description = "Its name"), Why),
+                        responses(
+                            (status = 204, description = "It is gone"),
+                        ),
+                        security(("bearer" = [$write]))
+                    )]
             pub(in crate::api) async fn delete(
                 State(state): State<ApiState>,
                 caller: Caller,

@@ -16,9 +16,10 @@ use crate::eap::tls::adapter::{ServerTlsConfig, TlsVersion, provider};
 use crate::eap::tls::fragment::MAX_OVERHEAD;
 use crate::enforcement::nas_profile::NasProfiles;
 use crate::enforcement::profile::Profile;
+use crate::ids::IdentityId;
 use crate::inventory::credential::Credential;
 use crate::inventory::identity::{Identity, IdentityKind, Orphaned};
-use crate::inventory::index::IdentityIndex;
+use crate::inventory::index::{IdentityError, IdentityIndex};
 use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::server_faults;
 use crate::pki::pem;
@@ -51,7 +52,7 @@ const BUILT_IN_POLICY: &str = "the built-in default policy";
 const NAMED: usize = 5;
 
 /// What a configuration amounts to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Built {
     /// What decisions are made by.
     pub snapshot: Snapshot,
@@ -81,6 +82,19 @@ impl Built {
     /// revocation lists.
     pub fn trusts_as(&self, other: &Built) -> bool {
         self.crls == other.crls && self.tls_fingerprint == other.tls_fingerprint
+    }
+
+    /// The same, but of the database's identities `is` in place of `was`. No file is read, so that no mistake in one
+    /// is in the way of barring somebody.
+    ///
+    /// # Errors
+    /// When two of them have a name or a credential in common.
+    pub fn with_identities(&self, was: &[Arc<Identity>], is: &[Arc<Identity>]) -> Result<Built, IdentityError> {
+        let replaced: HashSet<IdentityId> = was.iter().map(|identity| identity.id).collect();
+        let known = &self.snapshot.identities;
+        let described = known.all().iter().filter(|identity| !replaced.contains(&identity.id)).cloned();
+        let identities = IdentityIndex::new(described.chain(is.iter().cloned()).collect(), known.bindings().to_vec())?;
+        Ok(Built { snapshot: Snapshot { identities, ..self.snapshot.clone() }, ..self.clone() })
     }
 
     /// What is in force, in short: for the audit log.
