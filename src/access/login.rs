@@ -33,6 +33,9 @@ const MPPE_KEY_LEN: usize = 32;
 impl Attempt<'_> {
     pub(super) fn login(&self, eap: &[u8]) -> Outcome {
         if eap.is_empty() {
+            if self.engine.is_closed() {
+                return Err(Discard::Stopping);
+            }
             // EAP-Start: the NAS asks us to ask (RFC 3579, section 2.1).
             return self.challenge(&Server::identity_request(0), &random().ok_or(Discard::BackendUnavailable)?);
         }
@@ -49,6 +52,9 @@ impl Attempt<'_> {
         }
         if packet.data.len() > MAX_IDENTITY_LEN {
             return Err(Discard::InvalidEap);
+        }
+        if self.engine.is_closed() {
+            return Err(Discard::Stopping);
         }
         let info = RequestInfo::read(&self.request.packet(), self.nas, self.source);
         let tls = match self.nas.mode {

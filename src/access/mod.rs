@@ -180,6 +180,10 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     reject_delay: Duration,
     serving: AtomicBool,
+    /// Whether the server is about to stop: nobody should turn to it any more.
+    leaving: AtomicBool,
+    /// Whether logins that have not begun are not taken up any more.
+    closed: AtomicBool,
     unknown: UnknownSources,
     watch: NasWatch,
     posture: PostureTable,
@@ -203,6 +207,8 @@ impl Engine {
             metrics,
             reject_delay,
             serving: AtomicBool::new(true),
+            leaving: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             unknown: UnknownSources::default(),
             watch: NasWatch::new(Baseline::default()),
             posture: PostureTable::default(),
@@ -223,6 +229,22 @@ impl Engine {
     /// served, so that a NAS fails over when they cannot.
     pub fn set_serving(&self, serving: bool) {
         self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// Answers no Status-Server from now on: the server is about to stop, and NASes are to turn elsewhere. All else
+    /// goes on.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes up no logins of several rounds from now on, and sees those that have begun to their end. What one round
+    /// settles is answered still.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Some of the addresses that asked, are no NAS, and have asked again since they
@@ -416,7 +438,7 @@ impl Engine {
     /// RFC 5997: the reply is that of the port's service; over TLS, where one port
     /// serves all, it is Access-Accept.
     fn status(&self, request: &VerifiedRequest<'_>, service: Service) -> Result<Answer, Discard> {
-        if !self.serving.load(Ordering::Relaxed) {
+        if !self.serving.load(Ordering::Relaxed) || self.leaving.load(Ordering::Relaxed) {
             return Err(Discard::NotReady);
         }
         let code = match service {

@@ -132,7 +132,7 @@ impl Watcher {
                     let wanted = read.iter().filter(|(_, item)| self.wanted.includes(item));
                     self.ready = wanted.map(|(number, item)| told(*number, run, item)).collect();
                     self.ready.reverse();
-                    if read.is_empty() && self.grown.changed().await.is_err() {
+                    if read.is_empty() && (feed.is_closed() || self.grown.changed().await.is_err()) {
                         return None;
                     }
                 }

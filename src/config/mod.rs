@@ -116,6 +116,11 @@ pub struct ServerSection {
     pub reject_delay_ms: u64,
     /// How long a conversation may be silent, in seconds.
     pub conversation_timeout_secs: u64,
+    /// How long a server that is told to stop goes on as before while it says that it is not ready, in
+    /// milliseconds: for load balancers that look seldom.
+    pub stop_delay_ms: u64,
+    /// How long logins that have begun may then take to their end, in seconds.
+    pub drain_secs: u64,
 }
 
 impl Default for ServerSection {
@@ -129,6 +134,8 @@ impl Default for ServerSection {
             workers: 0,
             reject_delay_ms: 1000,
             conversation_timeout_secs: 60,
+            stop_delay_ms: 0,
+            drain_secs: 5,
         }
     }
 }

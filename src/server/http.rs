@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How long a client may take for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -46,11 +47,11 @@ impl Listener {
         self.tls.clone()
     }
 
-    /// Serves, until the handle says otherwise.
-    pub(super) fn serve(self, app: Router) -> Handle {
+    /// Serves, until the handle says otherwise; the task ends when all requests are answered.
+    pub(super) fn serve(self, app: Router) -> (Handle, JoinHandle<()>) {
         let handle = Handle::new();
         let stops = handle.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let service = app.into_make_service_with_connect_info::<SocketAddr>();
             let ended = match self.tls {
                 Some(tls) => {
@@ -76,6 +77,6 @@ impl Listener {
                 tracing::error!(%error, "the API has stopped");
             }
         });
-        handle
+        (handle, task)
     }
 }

@@ -3,6 +3,7 @@
 mod http;
 mod radius;
 pub mod reload;
+mod stop;
 
 use crate::access::{Engine, Service};
 use crate::api::{self, ApiState, Sources};
@@ -36,12 +37,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
-
-/// How long requests in progress may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
-
-/// How long connections have to say goodbye when the server stops.
-const GOODBYE: Duration = Duration::from_millis(100);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +106,17 @@ pub struct Running {
     /// The connections of NASes.
     pub connections: Connections,
     http_handle: http::Handle,
+    http_task: tokio::task::JoinHandle<()>,
+    engine: Arc<Engine>,
+    /// Holds rejects back.
+    delayed: Arc<Semaphore>,
+    patience: stop::Patience,
     signer: Arc<Mutex<Signer>>,
     data_dir: PathBuf,
     clock: Arc<Clock>,
     tls_threads: radsec::Threads,
+    /// Whether it has been told to stop.
+    leaving: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
@@ -213,12 +215,14 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     }
 
     let stop = Arc::new(AtomicBool::new(false));
+    let leaving = Arc::new(AtomicBool::new(false));
+    let delayed = Arc::new(Semaphore::new(radius::MAX_DELAYED));
     let shared = radius::Shared {
         engine: engine.clone(),
         writer: writer.clone(),
         clock: clock.clone(),
         runtime: tokio::runtime::Handle::current(),
-        delayed: Arc::new(Semaphore::new(radius::MAX_DELAYED)),
+        delayed: delayed.clone(),
     };
     let per_listener = match config.server.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
@@ -256,10 +260,10 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         wake,
         posture,
     };
-    let state = ApiState::new(sources, token, ready(&writer, &stop));
+    let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =
         reload::InUse { engine: engine.clone(), connections: connections.clone(), http_tls: http_listener.tls() };
-    let http_handle = http_listener.serve(api::router(state));
+    let (http_handle, http_task) = http_listener.serve(api::router(state));
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock.clone()));
     let keep = jobs::Keep {
         store: store.clone(),
@@ -281,12 +285,17 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         http,
         tls: built.http_tls.is_some(),
         http_handle,
+        http_task,
+        engine,
+        delayed,
+        patience: stop::Patience::of(&config.server),
         store,
         connections,
         signer,
         data_dir,
         clock,
         tls_threads,
+        leaving,
         stop,
         workers,
         writer,
@@ -328,14 +337,14 @@ fn bind_radsec(config: &Config) -> Result<(Vec<radsec::Listener>, Vec<SocketAddr
     Ok((listeners, bound))
 }
 
-fn ready(writer: &Writer, stop: &Arc<AtomicBool>) -> api::ReadyCheck {
-    let (writer, stop) = (writer.clone(), stop.clone());
+fn ready(writer: &Writer, leaving: &Arc<AtomicBool>) -> api::ReadyCheck {
+    let (writer, leaving) = (writer.clone(), leaving.clone());
     Arc::new(move || {
         let mut problems = Vec::new();
         if !writer.healthy() {
             problems.push("records cannot be stored: see the log for the database's error".to_owned());
         }
-        if stop.load(Ordering::Relaxed) {
+        if leaving.load(Ordering::Relaxed) {
             problems.push("the server is stopping".to_owned());
         }
         problems
@@ -359,18 +368,6 @@ fn keep(data_dir: &Path, checkpoint: &StoredCheckpoint) {
     }
 }
 
-/// The server's last event, and a checkpoint over it.
-async fn sign_off(store: &Store, signer: &Mutex<Signer>, data_dir: &Path, clock: &Clock) {
-    let event = Event::new(&By::server(), "server.stop", "server", &host_name(), clock.now());
-    if let Err(error) = store.audit(vec![event]).await {
-        tracing::warn!(%error, "that the server stops is not in the audit log");
-    }
-    match signer.lock().await.sign(clock.now()).await {
-        Ok(checkpoint) => checkpoint.iter().for_each(|checkpoint| keep(data_dir, checkpoint)),
-        Err(error) => tracing::error!("no last checkpoint was signed: {error}"),
-    }
-}
-
 /// The name of this host; empty if it has none.
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
@@ -390,30 +387,5 @@ impl Running {
             }
         }
         out
-    }
-
-    /// Takes no more requests, finishes those in progress, and makes all
-    /// records durable.
-    pub async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.connections.stop();
-        let workers = self.workers;
-        let joined = tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                // A worker that panicked has said so already.
-                let _ = worker.join();
-            }
-        });
-        let _ = tokio::time::timeout(DRAIN, joined).await;
-        // Who asks for more is told that the server is not ready; what was asked is answered.
-        self.http_handle.graceful_shutdown(Some(DRAIN));
-        let _ = tokio::time::timeout(DRAIN, self.writer.drain()).await;
-        self.connections.end();
-        // The peers are told, if they take note at once.
-        tokio::time::sleep(GOODBYE).await;
-        drop(self.tls_threads);
-        // What is not in the database by then is stored at the next start.
-        self.writer.settle(DRAIN).await;
-        let _ = tokio::time::timeout(DRAIN, sign_off(&self.store, &self.signer, &self.data_dir, &self.clock)).await;
     }
 }

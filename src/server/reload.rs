@@ -303,6 +303,8 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         workers,
         reject_delay_ms,
         conversation_timeout_secs,
+        stop_delay_ms,
+        drain_secs,
         // These are read at each reload.
         nas_profiles: _,
         dictionaries: _,
@@ -329,6 +331,8 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[server] workers", *workers != server.workers),
         ("[server] reject_delay_ms", *reject_delay_ms != server.reject_delay_ms),
         ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
+        ("[server] stop_delay_ms", *stop_delay_ms != server.stop_delay_ms),
+        ("[server] drain_secs", *drain_secs != server.drain_secs),
         ("[radsec] listen", *tls_listen != now.radsec.listen),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
         ("[http] certificate", certificate.is_some() != http.certificate.is_some()),

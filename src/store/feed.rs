@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::session::state::SessionState;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -95,6 +96,7 @@ struct Shared {
     run: u64,
     ring: Mutex<Ring>,
     grown: watch::Sender<u64>,
+    closed: AtomicBool,
 }
 
 /// The latest events. Cloning it shares them.
@@ -105,7 +107,7 @@ impl Feed {
     /// One without events, of the run of the server that has this number.
     pub fn new(run: u64) -> Feed {
         let (grown, _) = watch::channel(0);
-        Feed(Arc::new(Shared { run, ring: Mutex::default(), grown }))
+        Feed(Arc::new(Shared { run, ring: Mutex::default(), grown, closed: AtomicBool::new(false) }))
     }
 
     /// Takes in what was stored.
@@ -166,6 +168,17 @@ impl Feed {
         }
         let skip = usize::try_from(place.next - first).unwrap_or(usize::MAX);
         Some((place.next..).zip(ring.events.iter().skip(skip).take(most).cloned()).collect())
+    }
+
+    /// There will be no more: the server stops. Who watches is woken.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Relaxed);
+        self.0.grown.send_modify(|_| {});
+    }
+
+    /// Whether there will be no more.
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Relaxed)
     }
 
     /// Tells how many events there were, whenever there is another.

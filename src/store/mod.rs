@@ -56,6 +56,17 @@ pub enum StoreError {
     /// It is there, and no server has made its tables yet.
     #[error("there is nothing in it yet: a server makes its tables when it starts")]
     Empty,
+    /// A newer version has brought its tables to a form that this one does not know. It was left as it is.
+    #[error(
+        "a newer version of Cordon has used it: it has step {step} of the tables, and this version knows them up to {known}\n  \
+         -> start that version again, or restore a backup of before the upgrade; nothing was changed"
+    )]
+    Newer {
+        /// The step that is not known.
+        step: i64,
+        /// The last one that is.
+        known: i64,
+    },
     /// Its tables could not be brought to this version's form.
     #[error("its tables cannot be brought up to date: {0}")]
     Migration(Arc<sqlx::migrate::MigrateError>),

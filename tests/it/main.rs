@@ -42,6 +42,7 @@ mod repository;
 mod resources;
 mod simulation;
 mod store;
+mod upgrade;
 mod vendors;
 mod walk;
 mod wired;

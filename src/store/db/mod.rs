@@ -9,7 +9,7 @@ pub use sql::{Arg, Kind, Sql};
 
 use super::StoreError;
 use sql::{postgres_query, sqlite_query};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
@@ -112,8 +112,12 @@ pub(super) enum Tx {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
-fn migration(e: sqlx::migrate::MigrateError) -> StoreError {
-    StoreError::Migration(Arc::new(e))
+fn migration(migrator: &Migrator) -> impl Fn(MigrateError) -> StoreError {
+    let known = migrator.iter().map(|step| step.version).max().unwrap_or_default();
+    move |e| match e {
+        MigrateError::VersionMissing(step) => StoreError::Newer { step, known },
+        e => StoreError::Migration(Arc::new(e)),
+    }
 }
 
 impl Db {
@@ -127,7 +131,7 @@ impl Db {
                 reach(&options).await?;
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
                 let pool = pool.acquire_slow_level(LevelFilter::Off).connect_with(options).await?;
-                POSTGRES.run(&pool).await.map_err(migration)?;
+                POSTGRES.run(&pool).await.map_err(migration(&POSTGRES))?;
                 Ok(Db::Postgres(pool))
             }
         }
@@ -150,7 +154,7 @@ impl Db {
             .foreign_keys(true);
         let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
         let write = write.connect_with(options.clone()).await?;
-        SQLITE.run(&write).await.map_err(migration)?;
+        SQLITE.run(&write).await.map_err(migration(&SQLITE))?;
         Ok(Db::Sqlite { write, read: readers(options).await? })
     }
 

@@ -127,7 +127,8 @@ secret = "{SECRET}"
     }
 }
 
-fn bare(address: &str) -> String {
+/// The configuration of a server that knows no more than a certificate and a CA.
+pub fn bare(address: &str) -> String {
     let pki = pki();
     format!(
         "[server]\ndata_dir = \"data\"\nauth = [{address:?}]\nacct = [{address:?}]\nworkers = 2\nreject_delay_ms = 0\n\
@@ -360,6 +361,12 @@ impl Server {
     /// Sends a signal.
     pub fn signal(&self, signal: &str) {
         succeed(Command::new("kill").args([format!("-{signal}"), self.pid().to_string()]));
+    }
+
+    /// Waits for its end, and tells how it ended.
+    #[track_caller]
+    pub fn end(&mut self, deadline: Duration) -> std::process::ExitStatus {
+        wait_for("the server's end", deadline, || self.child.try_wait().unwrap())
     }
 
     /// Kills it without warning, and starts it again on the same data.
