@@ -4,7 +4,7 @@ use super::ApiState;
 use super::decisions::{TIME, parsed, time};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use crate::audit::event::{Entry, Event, Object, Origin, Outcome};
 use crate::audit::merkle::Prover;
 use crate::ids::AuditEventId;
@@ -146,7 +146,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
     operation_id = "get_audit_checkpoint",
     tag = "audit",
     responses((status = 200, description = "The text that it is", body = String, content_type = "text/plain"),
-        (status = 404, description = "None was signed yet, or events are missing", body = ProblemDetails, content_type = "application/problem+json")),
+        (status = 404, description = "None was signed yet, or events are missing")),
     security(("bearer" = ["audit:read"]))
 )]
 pub(super) async fn checkpoint(State(state): State<ApiState>) -> Result<Response, Problem> {
@@ -162,7 +162,7 @@ pub(super) async fn checkpoint(State(state): State<ApiState>) -> Result<Response
     tag = "audit",
     params(From),
     responses((status = 200, description = "The proof", body = Consistency),
-        (status = 404, description = "None was signed yet, or events are missing", body = ProblemDetails, content_type = "application/problem+json")),
+        (status = 404, description = "None was signed yet, or events are missing")),
     security(("bearer" = ["audit:read"]))
 )]
 pub(super) async fn consistency(

@@ -123,7 +123,7 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + S
     get, path = "/api/v1/ca", operation_id = "get_ca", tag = "certificates",
     responses(
         (status = 200, description = "Its certificate", body = CaView),
-        (status = 409, description = "This server has no CA of its own", body = ProblemDetails),
+        (status = 409, description = "This server has no CA of its own"),
     ),
     security(("bearer" = ["inventory:read"]))
 )]

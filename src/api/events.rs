@@ -3,7 +3,7 @@
 use super::ApiState;
 use super::decisions::parsed;
 use super::extract::Query;
-use super::problem::{Problem, ProblemDetails};
+use super::problem::Problem;
 use crate::audit::decision::DecisionOutcome;
 use crate::store::feed::{FeedItem, FeedPlace};
 use axum::extract::State;
@@ -150,7 +150,7 @@ impl Watcher {
     get, path = "/api/v1/events", operation_id = "watch_events", tag = "events", params(Parameters),
     responses(
         (status = 200, description = "Events, until the client goes", body = String, content_type = "text/event-stream"),
-        (status = 429, description = "Too many watch already", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 429, description = "Too many watch already"),
     ),
     security(("bearer" = ["network:read"]))
 )]

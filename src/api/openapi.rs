@@ -50,6 +50,10 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
                 }
             }
             let Some(responses) = operation["responses"].as_object_mut() else { continue };
+            // What is refused is told as a problem, whoever refuses it.
+            for (_, refusal) in responses.iter_mut().filter(|(status, _)| *status >= &"400".to_owned()) {
+                refusal["content"] = problem["content"].clone();
+            }
             let mut may = |status: &str, when: bool, why: &str| {
                 if when && !responses.contains_key(status) {
                     let mut answer = problem.clone();

@@ -86,7 +86,7 @@ fn logins_that_have_begun_end_well_before_the_server_does() {
     std::thread::scope(|scope| {
         let server = &server;
         let login = |client: &'static str| {
-            let path = slow_path(server.auth, Duration::from_millis(250));
+            let path = slow_path(server.auth, Duration::from_millis(500));
             scope.spawn(move || Eapol::new(client).run_at(path, &server.path(".")))
         };
         let good: Vec<_> = (0..LOGINS).map(|_| login("p256")).collect();

@@ -239,11 +239,11 @@ macro_rules! objects {
             const KIND: ObjectKind = ObjectKind::$kind;
 
             #[utoipa::path(
-                        get, path = $all, operation_id = $list, tag = $tag, params(PageOf),
-                        summary = "All of them by name",
-                        responses((status = 200, description = "A page of them", body = Page<Object<$body>>)),
-                        security(("bearer" = ["inventory:read"]))
-                    )]
+                                get, path = $all, operation_id = $list, tag = $tag, params(PageOf),
+                                summary = "All of them by name",
+                                responses((status = 200, description = "A page of them", body = Page<Object<$body>>)),
+                                security(("bearer" = ["inventory:read"]))
+                            )]
             pub(in crate::api) async fn list(
                 State(state): State<ApiState>,
                 Query(page): Query<PageOf>,
@@ -252,13 +252,13 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                        get, path = $one, operation_id = $get, tag = $tag,
-                        summary = "One by its name",
-                        params(("name" = String, Path, description = "Its name")),
-                        responses((status = 200, description = "It, with its ETag", body = Object<$body>,
-                                   headers(("etag" = String, description = "Tells this state from others")))),
-                        security(("bearer" = ["inventory:read"]))
-                    )]
+                                get, path = $one, operation_id = $get, tag = $tag,
+                                summary = "One by its name",
+                                params(("name" = String, Path, description = "Its name")),
+                                responses((status = 200, description = "It, with its ETag", body = Object<$body>,
+                                           headers(("etag" = String, description = "Tells this state from others")))),
+                                security(("bearer" = ["inventory:read"]))
+                            )]
             pub(in crate::api) async fn get(
                 State(state): State<ApiState>,
                 Path(name): Path<String>,
@@ -268,16 +268,16 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                        put, path = $one, operation_id = $put, tag = $tag,
-                        summary = "Creates it, or replaces it as a whole",
-                        params(("name" = String, Path, description = "Its name"), Why),
-                        request_body = $body,
-                        responses(
-                            (status = 200, description = "It was replaced", body = Written<Object<$body>>),
-                            (status = 201, description = "It was created", body = Written<Object<$body>>),
-                        ),
-                        security(("bearer" = [$write]))
-                    )]
+                                put, path = $one, operation_id = $put, tag = $tag,
+                                summary = "Creates it, or replaces it as a whole",
+                                params(("name" = String, Path, description = "Its name"), Why),
+                                request_body = $body,
+                                responses(
+                                    (status = 200, description = "It was replaced", body = Written<Object<$body>>),
+                                    (status = 201, description = "It was created", body = Written<Object<$body>>),
+                                ),
+                                security(("bearer" = [$write]))
+                            )]
             pub(in crate::api) async fn put(
                 State(state): State<ApiState>,
                 caller: Caller,
@@ -290,15 +290,15 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                        patch, path = $one, operation_id = $patch, tag = $tag,
-                        summary = "Changes what is named (JSON merge patch); what is null goes",
-                        params(("name" = String, Path, description = "Its name"), Why),
-                        request_body = BTreeMap<String, Value>,
-                        responses(
-                            (status = 200, description = "It was changed", body = Written<Object<$body>>),
-                        ),
-                        security(("bearer" = [$write]))
-                    )]
+                                patch, path = $one, operation_id = $patch, tag = $tag,
+                                summary = "Changes what is named (JSON merge patch); what is null goes",
+                                params(("name" = String, Path, description = "Its name"), Why),
+                                request_body = BTreeMap<String, Value>,
+                                responses(
+                                    (status = 200, description = "It was changed", body = Written<Object<$body>>),
+                                ),
+                                security(("bearer" = [$write]))
+                            )]
             pub(in crate::api) async fn patch(
                 State(state): State<ApiState>,
                 caller: Caller,
@@ -311,14 +311,14 @@ macro_rules! objects {
             }
 
             #[utoipa::path(
-                        delete, path = $one, operation_id = $delete, tag = $tag,
-                        summary = "Removes it",
-                        params(("name" = String, Path, description = "Its name"), Why),
-                        responses(
-                            (status = 204, description = "It is gone"),
-                        ),
-                        security(("bearer" = [$write]))
-                    )]
+                                delete, path = $one, operation_id = $delete, tag = $tag,
+                                summary = "Removes it",
+                                params(("name" = String, Path, description = "Its name"), Why),
+                                responses(
+                                    (status = 204, description = "It is gone"),
+                                ),
+                                security(("bearer" = [$write]))
+                            )]
             pub(in crate::api) async fn delete(
                 State(state): State<ApiState>,
                 caller: Caller,

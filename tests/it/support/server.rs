@@ -431,7 +431,8 @@ impl Server {
             command.args(["--header", header]);
         }
         if body.is_some() {
-            command.args(["--header", "Content-Type: application/json", "--data-binary", "@-"]);
+            // Without `Expect`, there is one answer alone.
+            command.args(["--header", "Content-Type: application/json", "--header", "Expect:", "--data-binary", "@-"]);
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         let output = super::feed(command.arg(&url), &body);
