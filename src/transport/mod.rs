@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod coa;
+pub mod https;
 pub mod radsec;
 pub mod syslog;
 pub mod udp;
