@@ -6,7 +6,7 @@ set -eu
 build="cargo:cargo cc:gcc cmake:cmake make:make"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
 radclient:freeradius-utils radsecproxy:radsecproxy tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
-rsyslogd:rsyslog age:age systemd-analyze:systemd python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
+rsyslogd:rsyslog age:age systemd-analyze:systemd node:nodejs npm:npm chromium:chromium oathtool:oathtool python3:python3 openssl:openssl git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"
 [ "${1:-build}" = test ] && wanted="$build $peers"
@@ -41,6 +41,15 @@ python_peers() {
     cp tests/peers/requirements.txt "$venv/installed.txt"
 }
 
+# Peers that are programs in JavaScript.
+node_peers() {
+    peers=tests/peers/node
+    if cmp -s $peers/package-lock.json $peers/node_modules/installed.json; then return; fi
+    echo "installing: what $peers/package.json names"
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $peers
+    cp $peers/package-lock.json $peers/node_modules/installed.json
+}
+
 system_packages() {
     [ -z "$missing" ] && return
     if ! command -v apt-get >/dev/null 2>&1; then
@@ -66,4 +75,4 @@ system_packages() {
 }
 
 system_packages
-if [ "${1:-build}" = test ]; then python_peers; fi
+if [ "${1:-build}" = test ]; then python_peers; node_peers; fi

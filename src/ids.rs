@@ -100,6 +100,18 @@ id!(
     IdentityId, "identity", "`cordon identity list`"
 );
 id!(
+    /// Somebody who administers the server.
+    OperatorId, "operator", "GET /api/v1/operators"
+);
+id!(
+    /// One sign-in of an operator, until it ends.
+    SignInId, "sign-in", "GET /api/v1/me/sign-ins"
+);
+id!(
+    /// A policy that waits for a second pair of eyes.
+    ProposalId, "proposal", "GET /api/v1/policy/proposals"
+);
+id!(
     /// One change of one object of the inventory.
     ChangeId, "change of the inventory", "`cordon identity history`"
 );

@@ -1,10 +1,13 @@
 //! Who asks: found out before a handler runs, and handed to it.
 
 use super::ApiState;
+use super::door::same_origin;
 use super::problem::Problem;
 use crate::audit::event::By;
-use crate::ids::TokenId;
+use crate::ids::{SignInId, TokenId};
+use crate::operators::account::{Operator, Sites};
 use crate::operators::role::{Permission, Permissions, Role};
+use crate::operators::sign_in::SignIn;
 use crate::operators::token::{PREFIX, digest_of};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -38,6 +41,21 @@ pub struct Caller {
     pub from: SocketAddr,
     /// What they are known by.
     pub means: Means,
+    /// Where their rights hold.
+    pub sites: Sites,
+    /// Whoever is signed in.
+    pub(super) person: Option<Box<Person>>,
+}
+
+/// An operator who is signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    /// They.
+    pub(super) operator: Operator,
+    /// Their sign-in.
+    pub(super) sign_in: SignIn,
+    /// The digest of their cookie.
+    pub(super) cookie: [u8; 32],
 }
 
 /// What somebody is known by.
@@ -47,6 +65,8 @@ pub enum Means {
     RootToken,
     /// A token that was made by the API.
     Token(TokenId),
+    /// A sign-in.
+    SignIn(SignInId),
 }
 
 impl Caller {
@@ -61,7 +81,9 @@ impl Caller {
         let name = if self.means == Means::RootToken && !told.is_empty() { told } else { &self.name };
         let role = match self.means {
             Means::Token(_) => "token".to_owned(),
-            Means::RootToken => self.roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(","),
+            Means::RootToken | Means::SignIn(_) => {
+                self.roles.iter().map(|role| role.code()).collect::<Vec<_>>().join(",")
+            }
         };
         By::api(name, self.from).in_role(role)
     }
@@ -86,8 +108,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 enum Wants {
     /// Nothing.
     Nobody,
-    /// That they may do this.
-    Permission(Permission),
+    /// That they may do this; and whether it keeps to the sites of whose rights hold at some alone.
+    Permission(Permission, bool),
 }
 
 /// What each operation wants, by method and path. The OpenAPI document is where that is said; what it does not
@@ -122,31 +144,40 @@ impl Guard {
     }
 }
 
-/// `security` of an operation: `[{}]` or `[{"bearer": ["network:read"]}]`.
+/// Says of an operation that it keeps to the caller's sites.
+const BY_SITE: &str = "by_site";
+
+/// `security` of an operation: `[{}]`, `[{"bearer": ["network:read"]}]`, or `[{"bearer": ["network:read", "by_site"]}]`.
 fn wanted(operation: &Value) -> Option<Wants> {
     let scheme = operation["security"].as_array()?.first()?.as_object()?;
     match scheme.values().next() {
         None => Some(Wants::Nobody),
-        Some(scopes) => scopes[0].as_str()?.parse().ok().map(Wants::Permission),
+        Some(scopes) => {
+            let by_site = scopes[1].as_str() == Some(BY_SITE);
+            scopes[0].as_str()?.parse().ok().map(|permission| Wants::Permission(permission, by_site))
+        }
     }
 }
 
 /// Lets through who may do what they ask for.
 pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let wanted = match guard.wants(&request) {
+    let (wanted, by_site) = match guard.wants(&request) {
         Some(Wants::Nobody) => return next.run(request).await,
-        Some(Wants::Permission(permission)) => permission,
+        Some(Wants::Permission(permission, by_site)) => (permission, by_site),
         None => return Problem::undescribed().into_response(),
     };
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| *from);
     let from = from.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-    let caller = match guard.state.caller(request.headers(), from).await {
+    let caller = match guard.state.caller(request.method(), request.headers(), from).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     let allowed = guard.state.requests.take(caller.means, guard.state.clock.now()).and_then(|()| caller.may(wanted));
     if let Err(problem) = allowed {
         return problem.into_response();
+    }
+    if caller.sites != Sites::All && !by_site && wanted != Permission::Own {
+        return Problem::beyond_sites().into_response();
     }
     request.extensions_mut().insert(caller);
     // Whoever has seen an answer finds its record.
@@ -156,7 +187,13 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
 
 impl ApiState {
     /// Who asks.
-    async fn caller(&self, headers: &HeaderMap, from: SocketAddr) -> Result<Caller, Problem> {
+    async fn caller(&self, method: &Method, headers: &HeaderMap, from: SocketAddr) -> Result<Caller, Problem> {
+        if !headers.contains_key(header::AUTHORIZATION)
+            && let Some(cookie) = self.door.shown(headers)
+        {
+            same_origin(method, headers, true)?;
+            return self.by_cookie(cookie, from).await;
+        }
         match bearer(headers) {
             Some(token) if bool::from(token.ct_eq(self.token.expose())) => Ok(Caller {
                 name: ROOT.into(),
@@ -164,6 +201,8 @@ impl ApiState {
                 permissions: Permissions::ALL,
                 from,
                 means: Means::RootToken,
+                sites: Sites::All,
+                person: None,
             }),
             Some(token) if token.starts_with(PREFIX.as_bytes()) => self.by_token(token, from).await,
             given => Err(Problem::unauthorized(given.is_some())),
@@ -199,8 +238,45 @@ impl ApiState {
         if let Err(error) = self.store.token_used(&token, now).await {
             tracing::debug!(%error, "the last use of a token is not noted");
         }
-        let (name, permissions, means) = (token.name, token.permissions, Means::Token(token.id));
-        Ok(Caller { name, roles: Vec::new(), permissions, from, means })
+        let mut caller = Caller {
+            name: token.name,
+            roles: Vec::new(),
+            permissions: token.permissions,
+            from,
+            means: Means::Token(token.id),
+            sites: token.sites,
+            person: None,
+        };
+        if let Some(id) = token.operator {
+            // Who loses a right loses it by all their tokens.
+            let operator = self.store.operator(id).await?.filter(|operator| !operator.disabled);
+            let operator = operator.ok_or_else(|| Problem::unauthorized(true))?;
+            caller.name = format!("{} ({})", operator.name, caller.name);
+            caller.permissions = caller.permissions.and(operator.permissions());
+            caller.sites = caller.sites.and(&operator.sites);
+        }
+        Ok(caller)
+    }
+
+    async fn by_cookie(&self, cookie: [u8; 32], from: SocketAddr) -> Result<Caller, Problem> {
+        let now = self.clock.now();
+        let Some((sign_in, operator)) = self.store.signed_in(&cookie, now).await? else {
+            return Err(Problem::not_signed_in("signed_out", "you are signed out: sign in again"));
+        };
+        if let Err(error) = self.store.seen(&sign_in, now).await {
+            tracing::debug!(%error, "the last use of a sign-in is not noted");
+        }
+        let own = [Permission::Own].into_iter().collect();
+        let permissions = if sign_in.whole { operator.permissions() } else { own };
+        Ok(Caller {
+            name: operator.name.clone(),
+            roles: operator.roles.clone(),
+            permissions: permissions.or(own),
+            from,
+            means: Means::SignIn(sign_in.id),
+            sites: operator.sites.clone(),
+            person: Some(Box::new(Person { operator, sign_in, cookie })),
+        })
     }
 }
 

@@ -40,6 +40,7 @@ async fn answer(state: &ApiState, key: HeaderValue, request: Request, next: Next
     let who = caller.map_or(String::new(), |caller| match caller.means {
         Means::RootToken => "root".to_owned(),
         Means::Token(id) => id.to_string(),
+        Means::SignIn(id) => id.to_string(),
     });
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::too_large())?;

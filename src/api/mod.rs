@@ -10,6 +10,7 @@ mod caller;
 mod changes;
 mod decisions;
 mod docs;
+pub mod door;
 mod endpoints;
 mod events;
 mod export;
@@ -17,16 +18,21 @@ mod extract;
 mod idempotency;
 mod inventory;
 mod limits;
+mod me;
 mod nas;
 mod openapi;
+mod operators;
 mod page;
+mod pages;
 mod policy;
 mod posture;
 mod problem;
+mod provider;
 mod request_id;
 mod schema;
 mod search;
 mod sessions;
+mod sign_in;
 mod system;
 mod tokens;
 mod usage;
@@ -82,8 +88,10 @@ pub struct ApiState {
     inventory: Inventory,
     watchers: Arc<Semaphore>,
     ca: ca::Turn,
+    door: door::SharedDoor,
     requests: Arc<Limits<caller::Means>>,
     failures: Arc<Limits<IpAddr>>,
+    ceremonies: Arc<Limits<IpAddr>>,
     /// Digests of tokens that were good: they are looked up whatever others try.
     seen: Arc<Mutex<HashSet<[u8; 32]>>>,
     ready: ReadyCheck,
@@ -110,12 +118,14 @@ pub struct Sources {
     pub posture: Intake,
     /// The inventory and the policy.
     pub inventory: Inventory,
+    /// What operators come in by.
+    pub door: Arc<door::Door>,
 }
 
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory } = sources;
+        let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory, door } = sources;
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
         Self {
             store,
@@ -130,8 +140,10 @@ impl ApiState {
             inventory,
             watchers,
             ca: Arc::default(),
+            door,
             requests: Arc::new(Limits::new(limits::REQUESTS)),
             failures: Arc::new(Limits::new(limits::FAILURES)),
+            ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
             seen: Arc::default(),
             ready,
         }
@@ -161,6 +173,7 @@ pub fn router(state: ApiState) -> Router {
         .route(DOCUMENT, get(async move || axum::Json(document.as_ref().clone())))
         .route("/api/docs", get(async move || html(page)))
         .route("/api/docs.css", get(async || ([(header::CONTENT_TYPE, "text/css")], docs::STYLE)))
+        .merge(pages::pages())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(from_fn(request_id::identified))
@@ -257,7 +270,28 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(identities::add_credential))
         .routes(routes!(identities::remove_credential))
         .routes(routes!(identities::history))
-        .routes(routes!(tokens::me))
+        .routes(routes!(me::me))
+        .routes(routes!(me::set_password))
+        .routes(routes!(me::begin_second_factor, me::remove_second_factor))
+        .routes(routes!(me::confirm_second_factor))
+        .routes(routes!(me::passkeys, me::add_passkey))
+        .routes(routes!(me::begin_passkey))
+        .routes(routes!(me::remove_passkey))
+        .routes(routes!(me::sign_ins))
+        .routes(routes!(me::end_sign_in))
+        .routes(routes!(sign_in::ways))
+        .routes(routes!(sign_in::by_password))
+        .routes(routes!(sign_in::begin_passkey))
+        .routes(routes!(sign_in::end_passkey))
+        .routes(routes!(sign_in::look_at_link))
+        .routes(routes!(sign_in::by_link))
+        .routes(routes!(provider::go))
+        .routes(routes!(provider::back))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(operators::list, operators::create))
+        .routes(routes!(operators::one, operators::patch, operators::delete))
+        .routes(routes!(operators::link))
+        .routes(routes!(operators::sign_out))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::one, tokens::revoke))
         .routes(routes!(policy::get))

@@ -27,6 +27,10 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
     });
     document["components"]["securitySchemes"] = json!({
         "bearer": { "type": "http", "scheme": "bearer", "description": "A token: the server's own, or one that an operator made." },
+        "cookie": {
+            "type": "apiKey", "in": "cookie", "name": "__Host-cordon",
+            "description": "A sign-in (`cordon` over plain HTTP). Changes want the header X-Cordon-CSRF as well.",
+        },
     });
     let problem = json!({
         "description": "",
@@ -40,6 +44,9 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             let guarded = operation["security"][0].as_object().is_some_and(|scheme| !scheme.is_empty());
+            if guarded && let Some(ways) = operation["security"].as_array_mut() {
+                ways.push(json!({ "cookie": [] }));
+            }
             let body = operation.get("requestBody").is_some();
             let writes = guarded && method != "get";
             let parameters = operation.get("parameters").is_some();

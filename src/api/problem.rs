@@ -147,6 +147,32 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// They may do that at some sites alone, and this is about all.
+    pub(super) fn beyond_sites() -> Self {
+        let detail = "your rights hold at some sites alone, and this reaches beyond them; GET /api/v1/me shows them";
+        Self::new(StatusCode::FORBIDDEN, "beyond_sites", detail)
+    }
+
+    /// A page of another site had a browser ask.
+    pub(super) fn cross_site(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "cross_site", detail)
+    }
+
+    /// Another server is of no use.
+    pub(super) fn bad_gateway(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "provider_unavailable", detail)
+    }
+
+    /// Which problem it is.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Somebody did not sign in: `code` says whether something is wrong or missing.
+    pub(super) fn not_signed_in(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
     /// An operation that says nothing of who may ask for it is for nobody.
     pub(super) fn undescribed() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "nobody may ask for this: it does not say who may")
@@ -164,7 +190,7 @@ impl Problem {
         let detail = if given {
             "the token is not good, or not any more; the server's own is in the file that [http] token_file names"
         } else {
-            "send the header \"Authorization: Bearer TOKEN\"; the server's own token is in the file that [http] token_file names"
+            "sign in, or send the header \"Authorization: Bearer TOKEN\"; the server's own token is in the file that [http] token_file names"
         };
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }

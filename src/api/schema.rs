@@ -3,8 +3,8 @@
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
-    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, SessionId, SignalId, TokenId,
-    WaveId,
+    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, OperatorId, ProposalId,
+    SessionId, SignInId, SignalId, TokenId, WaveId,
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
@@ -57,7 +57,10 @@ ids!(
     EndpointId,
     IdentityId,
     NasId,
+    OperatorId,
+    ProposalId,
     SessionId,
+    SignInId,
     SignalId,
     TokenId,
     WaveId

@@ -1,10 +1,12 @@
 //! API tokens, and who one is.
 
 use super::ApiState;
-use super::caller::{Caller, Means};
+use super::caller::Caller;
 use super::extract::Body;
+use super::me::codes;
 use super::problem::Problem;
 use crate::ids::TokenId;
+use crate::operators::account::Sites;
 use crate::operators::role::{Permission, Permissions, Role};
 use crate::operators::token::{ApiToken, DEFAULT_LIFE, MAX_LIFE, digest_of, value_of};
 use crate::random::random;
@@ -21,41 +23,6 @@ const MAX_NAME: usize = 64;
 /// Seconds of a day.
 const DAY_SECS: u64 = 86_400;
 
-/// Who asks.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Me {
-    /// The name that the audit log tells.
-    name: String,
-    /// The roles, if somebody has one.
-    roles: Vec<Role>,
-    /// What they may do.
-    permissions: Vec<&'static str>,
-    /// What they are known by: `root_token`, the token of the server's own file, or `token`.
-    means: &'static str,
-}
-
-/// Who you are to the server, and what you may do
-#[utoipa::path(
-    get, path = "/api/v1/me", operation_id = "get_me", tag = "tokens",
-    responses((status = 200, description = "Name, roles and permissions", body = Me)),
-    security(("bearer" = ["own"]))
-)]
-pub(super) async fn me(caller: Caller) -> Json<Me> {
-    Json(Me {
-        permissions: codes(caller.permissions),
-        means: match caller.means {
-            Means::RootToken => "root_token",
-            Means::Token(_) => "token",
-        },
-        name: caller.name,
-        roles: caller.roles,
-    })
-}
-
-fn codes(permissions: Permissions) -> Vec<&'static str> {
-    permissions.each().map(Permission::code).collect()
-}
-
 /// A token, without its value.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Token)]
@@ -65,6 +32,9 @@ pub(super) struct TokenView {
     name: String,
     /// What it may do.
     permissions: Vec<&'static str>,
+    /// The sites at which it is good; null is everywhere.
+    #[schema(required)]
+    sites: Option<Vec<String>>,
     created_by: String,
     created_at: Timestamp,
     expires_at: Timestamp,
@@ -84,6 +54,7 @@ fn view(token: ApiToken, now: Timestamp) -> TokenView {
         id: token.id,
         name: token.name,
         permissions: codes(token.permissions),
+        sites: token.sites.list(),
         created_by: token.created_by,
         created_at: token.created,
         expires_at: token.expires,
@@ -104,6 +75,8 @@ pub(super) struct NewToken {
     /// What it may do, in place of a role; or besides.
     #[serde(default)]
     permissions: Vec<String>,
+    /// The sites at which it is good, in place of all that you have.
+    sites: Option<Vec<String>>,
     /// How many days it is good, 1 to 400; 90 if it is not said.
     expires_in_days: Option<u64>,
 }
@@ -151,6 +124,11 @@ pub(super) async fn create(
     for permission in wanted.each() {
         caller.may(permission)?;
     }
+    let sites = new.sites.map_or_else(|| caller.sites.clone(), |sites| Sites::from(Some(sites)));
+    if !caller.sites.cover(&sites) {
+        return Err(Problem::beyond_sites());
+    }
+    let operator = caller.signed_in().ok().map(|(operator, ..)| operator.id);
     let life = new.expires_in_days.map_or(DEFAULT_LIFE, |days| Duration::from_secs(days.saturating_mul(DAY_SECS)));
     if life.is_zero() || life > MAX_LIFE {
         let days = MAX_LIFE.as_secs() / DAY_SECS;
@@ -162,6 +140,8 @@ pub(super) async fn create(
         id: TokenId::new(now),
         name,
         permissions: wanted,
+        sites,
+        operator,
         created_by: caller.name.clone(),
         created: now,
         expires: now + life,

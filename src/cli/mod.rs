@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod load;
 mod nas;
+mod operator;
 mod policy;
 mod replay;
 mod revision;
@@ -55,6 +56,8 @@ enum Command {
     Nas(nas::NasArgs),
     /// See who is known, who answers for it, and change its status
     Identity(identity::IdentityArgs),
+    /// See who administers the server, and let them in
+    Operator(operator::OperatorArgs),
     /// See who is on the network, and change that
     Session(session::SessionArgs),
     /// See who changed what, verify it, and prove it
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => apply::export(&args),
         Command::Nas(args) => nas::run(&args),
         Command::Identity(args) => identity::run(&args),
+        Command::Operator(args) => operator::run(&args),
         Command::Session(args) => session::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Policy(args) => policy::run(&args),

@@ -21,6 +21,7 @@ pub mod stored;
 pub mod token;
 
 use crate::inventory::nas::NasMode;
+use crate::operators::role::Role;
 use crate::policy::engine::{Policy, PolicyError};
 use crate::policy::lint::Finding;
 use crate::radius::radsec::Radius11;
@@ -57,6 +58,11 @@ pub struct Config {
     pub http: HttpSection,
     /// The server's certificate and the TLS versions.
     pub tls: TlsSection,
+    /// Who administers the server.
+    #[serde(default)]
+    pub operators: OperatorsSection,
+    /// A provider of identities that vouches for operators.
+    pub oidc: Option<Spanned<OidcSection>>,
     /// The server's own CA.
     #[serde(default)]
     pub pki: PkiSection,
@@ -227,6 +233,9 @@ pub struct HttpSection {
     pub certificate: Option<Spanned<PathBuf>>,
     /// PEM: its private key.
     pub key: Option<Spanned<PathBuf>>,
+    /// How browsers reach it, `https://host:port`: passkeys and the provider of identities are for that name. Without it,
+    /// `localhost` at the port of `listen`, if that is loopback.
+    pub origin: Option<Spanned<String>>,
     /// The file with the bearer token; made with a random one when missing.
     pub token_file: PathBuf,
     /// The bearer token itself, in place of the file.
@@ -239,10 +248,62 @@ impl Default for HttpSection {
             listen: Spanned::new(0..0, SocketAddr::from(([127, 0, 0, 1], 8080))),
             certificate: None,
             key: None,
+            origin: None,
             token_file: "api-token".into(),
             token: None,
         }
     }
+}
+
+/// `[operators]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperatorsSection {
+    /// Whether a password alone is not enough: a code of an app must go with it.
+    pub second_factor: bool,
+}
+
+impl Default for OperatorsSection {
+    fn default() -> Self {
+        Self { second_factor: true }
+    }
+}
+
+/// `[oidc]`: OpenID Connect.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcSection {
+    /// What the sign-in page calls it.
+    pub name: String,
+    /// Its issuer, as its discovery document says: an https URL, or http on loopback.
+    pub issuer: Spanned<String>,
+    /// What this server is called there.
+    pub client_id: String,
+    /// A file with the secret by which it proves that.
+    pub client_secret_file: Spanned<PathBuf>,
+    /// PEM: whose certificate the provider's is, if the system does not trust it.
+    pub ca: Option<Spanned<PathBuf>>,
+    /// The claim that says who may do what.
+    #[serde(default = "groups_claim")]
+    pub claim: String,
+    /// What its values come to. Whoever has none of them is not let in.
+    pub grant: Vec<Spanned<OidcGrant>>,
+}
+
+fn groups_claim() -> String {
+    "groups".into()
+}
+
+/// What a value of the claim comes to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcGrant {
+    /// The value.
+    pub value: String,
+    /// The roles.
+    pub roles: Vec<Role>,
+    /// The sites where they hold; everywhere if it is not said.
+    pub sites: Option<Vec<String>>,
 }
 
 /// `[pki]`
@@ -401,6 +462,9 @@ pub struct PolicySection {
     pub tests: Option<Spanned<PathBuf>>,
     /// The IANA time zone of the rules' hours and weekdays. Default: UTC.
     pub timezone: Option<Spanned<String>>,
+    /// Whether the API puts a policy in force only when another operator has approved it.
+    #[serde(default)]
+    pub four_eyes: bool,
 }
 
 /// `[[profile]]`

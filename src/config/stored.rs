@@ -100,6 +100,19 @@ pub fn seal_or_new(data_dir: &Path) -> Result<Seal, StoredError> {
     Seal::new(&key).map_err(|_| wrong(format!("it has not {KEY_LEN} octets")))
 }
 
+/// A key of its own for each purpose, made of that of the secrets.
+///
+/// # Errors
+/// When that cannot be read or made.
+pub fn derived_key(data_dir: &Path, purpose: &str) -> Result<[u8; 32], StoredError> {
+    let file = data_dir.join(SEAL_KEY);
+    let wrong = |what: String| StoredError::Key { file: file.display().to_string(), what };
+    let text = secret_file::<KEY_LEN>(&file).map_err(|e| wrong(e.to_string()))?;
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, text.as_bytes());
+    let tag = aws_lc_rs::hmac::sign(&key, purpose.as_bytes());
+    tag.as_ref().try_into().map_err(|_| wrong("no key can be made of it".into()))
+}
+
 /// What a NAS's secret is sealed for.
 pub fn secret_of(nas: &str) -> String {
     format!("nas {nas}")

@@ -1,7 +1,8 @@
 //! API tokens: what a script or an agent shows instead of signing in.
 
+use super::account::Sites;
 use super::role::Permissions;
-use crate::ids::TokenId;
+use crate::ids::{OperatorId, TokenId};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -29,6 +30,10 @@ pub struct ApiToken {
     pub name: String,
     /// What it may do.
     pub permissions: Permissions,
+    /// Where.
+    pub sites: Sites,
+    /// Whose it is: it may do no more than they. Nobody's is good by itself.
+    pub operator: Option<OperatorId>,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
@@ -71,6 +76,8 @@ mod tests {
             id: TokenId::new(at(0)),
             name: "mdm".into(),
             permissions: Permissions::NONE,
+            sites: Sites::All,
+            operator: None,
             created_by: "anna".into(),
             created: at(0),
             expires: at(100),

@@ -6,6 +6,7 @@ pub mod reload;
 mod stop;
 
 use crate::access::{Engine, Service};
+use crate::api::door::{Door, link_at};
 use crate::api::{self, ApiState, Sources};
 use crate::audit::event::{By, Event};
 use crate::coa::exchange::{NoAnswer, Timing};
@@ -21,9 +22,12 @@ use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
 use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
+use crate::operators::token::digest_of;
+use crate::radius::value::digits;
+use crate::random::random;
 use crate::store::audit::StoredCheckpoint;
 use crate::store::writer::Writer;
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::transport::clock::Clock;
 use crate::transport::coa::CoaClient;
@@ -37,6 +41,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
+
+/// Random octets of the link for the first operator.
+const LINK_LEN: usize = 32;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -249,7 +256,10 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(reevaluator.run());
     let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
+    let door = Arc::new(Door::new(origin(&config, http), data_dir.clone()));
+    first_operator(&store, &door, &clock).await.map_err(|e| unusable(e.to_string()))?;
     let sources = Sources {
+        door,
         inventory: live.clone(),
         store: store.clone(),
         writer: writer.clone(),
@@ -300,6 +310,31 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         workers,
         writer,
     })
+}
+
+/// How browsers reach the API: as the configuration says, else by the name that they all know this host by.
+pub fn origin(config: &Config, http: SocketAddr) -> String {
+    let scheme = if config.http.certificate.is_some() { "https" } else { "http" };
+    let said = config.http.origin.as_ref().map(|origin| origin.get_ref().trim_end_matches('/').to_owned());
+    said.unwrap_or_else(|| match http.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => format!("{scheme}://localhost:{}", http.port()),
+        _ => format!("{scheme}://{http}"),
+    })
+}
+
+/// Says how the first operator comes in, as long as there is none.
+async fn first_operator(store: &Store, door: &Door, clock: &Clock) -> Result<(), StoreError> {
+    if store.has_operators().await? {
+        return Ok(());
+    }
+    let Some(octets) = random::<LINK_LEN>() else { return Ok(()) };
+    let secret = digits(&octets);
+    store.add_link(&digest_of(secret.as_bytes()), None, &By::server(), clock.now()).await?;
+    let link = link_at(door.origin(), &secret);
+    tracing::info!(
+        "no operator yet: {link} makes the first one, once, within 24 hours (`cordon operator link` makes another)"
+    );
+    Ok(())
 }
 
 /// The listeners, and the addresses for authentication and for accounting.

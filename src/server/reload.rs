@@ -311,7 +311,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
     } = &started.server;
     let DatabaseSection { url, url_file, journal_mib } = &started.database;
     // Its certificate and key are read at each reload, but whether it has one is for the start.
-    let HttpSection { listen, token_file, token, certificate, key: _ } = &started.http;
+    let HttpSection { listen, token_file, token, certificate, key: _, origin } = &started.http;
     // All else of it is read at each reload.
     let RadsecSection { listen: tls_listen, .. } = &started.radsec;
     let (server, http) = (&now.server, &now.http);
@@ -336,6 +336,7 @@ fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
         ("[radsec] listen", *tls_listen != now.radsec.listen),
         ("[http] listen", listen.get_ref() != http.listen.get_ref()),
         ("[http] certificate", certificate.is_some() != http.certificate.is_some()),
+        ("[http] origin", told(origin) != told(&http.origin)),
         ("[http] token_file", *token_file != http.token_file),
         ("[http] token", told(token) != told(&http.token)),
     ];

@@ -1,9 +1,10 @@
 //! API tokens.
 
 use super::db::{Row, Sql};
+use super::operators::{sites, sites_of};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
-use crate::ids::TokenId;
+use crate::ids::{OperatorId, TokenId};
 use crate::operators::token::{ApiToken, LAST_USE_STEP};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -24,11 +25,13 @@ impl Store {
             return Ok(false);
         }
         let permissions = permissions(token);
-        let sql = "INSERT INTO api_token (id, name, digest, permissions, created_by, created_us, expires_us) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let sql = "INSERT INTO api_token (id, name, digest, permissions, created_by, created_us, expires_us, \
+                   operator, sites) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let sql = Sql::new(sql).bind(token.id.as_bytes()).bind(&token.name).bind(digest).bind(permissions.to_string());
-        tx.execute(sql.bind(&token.created_by).bind(token.created).bind(token.expires)).await?;
-        let after = json!({ "name": token.name, "permissions": permissions, "expires": token.expires });
+        let sql = sql.bind(&token.created_by).bind(token.created).bind(token.expires);
+        let operator = token.operator.as_ref().map(|id| id.as_bytes().as_slice());
+        tx.execute(sql.bind(operator).bind(sites(&token.sites))).await?;
+        let after = json!({ "name": token.name, "permissions": permissions, "sites": token.sites.list(), "expires": token.expires });
         let event = Event::new(by, "token.create", KIND, &token.id.to_string(), token.created);
         audit::append(&mut tx, vec![event.states(Value::Null, after)]).await?;
         tx.commit().await?;
@@ -105,6 +108,14 @@ fn token_of_row(row: &Row) -> Result<ApiToken, StoreError> {
         name: row.text("name")?.to_owned(),
         // What a later version knows, and this one does not, is not granted.
         permissions: codes.iter().filter_map(|code| code.parse().ok()).collect(),
+        sites: sites_of(row, "api_token")?,
+        operator: match row.maybe_blob("operator")? {
+            Some(id) => {
+                let id = <[u8; 16]>::try_from(id).map_err(|_| unreadable("its operator is no id".into()))?;
+                Some(OperatorId::from_bytes(id))
+            }
+            None => None,
+        },
         created_by: row.text("created_by")?.to_owned(),
         created: row.time("created_us")?,
         expires: row.time("expires_us")?,

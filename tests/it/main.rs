@@ -28,6 +28,7 @@ mod layering;
 mod mab;
 mod openapi;
 mod operation;
+mod operators;
 mod permissions;
 mod policy;
 mod postgres;

@@ -48,8 +48,8 @@ fn every_operation_is_for_those_roles_alone_that_the_table_names() {
             let public = operation["security"] == json!([{}]);
             assert_eq!(anonymous != 401, public, "{method} {path} without a token: {anonymous}");
             // 429: it was tried too often.
-            let refused = [401, 429].contains(&ask(&[&bearer("cordon_not-one")]));
-            assert_eq!(refused, !public, "{method} {path} with a token that is none");
+            let refused = public || [401, 429].contains(&ask(&[&bearer("cordon_not-one")]));
+            assert!(refused, "{method} {path} with a token that is none");
             let mut allowed = Vec::new();
             for (role, token) in &tokens {
                 let status = ask(&[&bearer(token)]);

@@ -5,6 +5,7 @@ mod changes;
 mod compliance;
 mod gear;
 mod inventory;
+pub mod operators;
 mod profile;
 mod radsec;
 
@@ -66,6 +67,8 @@ pub struct Built {
     pub radsec: Arc<transport::radsec::Policy>,
     /// How the API is served over TLS, if it is.
     pub http_tls: Option<Arc<rustls::ServerConfig>>,
+    /// How operators sign in.
+    pub sign_in: operators::SignInRules,
     /// Of the configuration file's text.
     pub digest: String,
     /// Where the audit log is exported to.
@@ -230,6 +233,7 @@ pub fn build(
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     let http_tls = builder.http(config);
+    let sign_in = builder.sign_in(config);
     let changes = builder.changes(config);
     let syslog = builder.syslog(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
@@ -286,6 +290,7 @@ pub fn build(
                 warnings,
                 radsec: Arc::new(radsec),
                 http_tls,
+                sign_in,
                 digest: digest_of(&source.text),
                 syslog,
                 crls,

@@ -133,3 +133,10 @@ pub fn vlans(log: &str) -> Vec<String> {
     }
     found
 }
+
+/// A program of `tests/peers/node`, whose libraries `scripts/install-deps.sh test` installs.
+pub fn node(script: &str) -> Command {
+    let mut command = system("node", Duration::from_secs(120));
+    command.arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/node").join(script));
+    command
+}
