@@ -4,7 +4,7 @@ DATA ?= demo-data
 SECONDS_EACH ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help deps run test unit check fmt bench fuzz requirements clean
+.PHONY: help deps run test unit check fmt bench deb fuzz requirements clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ bench: ## CPU per operation, beside FreeRADIUS and the in-memory floor
 	sh scripts/bench.sh
 	sh scripts/bench-accounting.sh
 	sh scripts/bench-scale.sh
+
+deb: ## A Debian package, in target/deb
+	@sh scripts/install-deps.sh build
+	cargo build --release --locked --bin cordon
+	@sh packaging/deb/build.sh target/release/cordon target/deb
 
 fuzz: ## Each fuzz target for SECONDS_EACH seconds (default 600)
 	@sh scripts/install-deps.sh build

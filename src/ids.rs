@@ -140,6 +140,14 @@ id!(
     TokenId, "token", "GET /api/v1/tokens"
 );
 id!(
+    /// Somebody who is told what happens.
+    WebhookId, "webhook", "GET /api/v1/webhooks"
+);
+id!(
+    /// One thing that one webhook is told.
+    DeliveryId, "delivery", "GET /api/v1/webhooks/{id}/deliveries"
+);
+id!(
     /// One event of the audit log.
     AuditEventId, "event", "`cordon audit list`"
 );

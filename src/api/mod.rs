@@ -32,25 +32,29 @@ mod request_id;
 mod schema;
 mod search;
 mod sessions;
+mod settings;
 mod sign_in;
 mod system;
 mod tokens;
 mod usage;
+mod webhooks;
 
 use crate::access::Engine;
 use crate::config::live::Inventory;
 use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
+use crate::jobs::webhooks::Courier;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::writer::Writer;
 use crate::telemetry::Metrics;
+use crate::telemetry::trace::Tracer;
 use crate::transport::clock::Clock;
 use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use caller::Guard;
@@ -86,6 +90,8 @@ pub struct ApiState {
     wake: Wake,
     posture: Intake,
     inventory: Inventory,
+    courier: Arc<Courier>,
+    tracer: Tracer,
     watchers: Arc<Semaphore>,
     ca: ca::Turn,
     door: door::SharedDoor,
@@ -120,12 +126,29 @@ pub struct Sources {
     pub inventory: Inventory,
     /// What operators come in by.
     pub door: Arc<door::Door>,
+    /// Delivers to webhooks.
+    pub courier: Arc<Courier>,
+    /// Takes spans in.
+    pub tracer: Tracer,
 }
 
 impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
-        let Sources { store, writer, engine, connections, metrics, clock, wake, posture, inventory, door } = sources;
+        let Sources {
+            store,
+            writer,
+            engine,
+            connections,
+            metrics,
+            clock,
+            wake,
+            posture,
+            inventory,
+            courier,
+            tracer,
+            door,
+        } = sources;
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
         Self {
             store,
@@ -138,6 +161,8 @@ impl ApiState {
             wake,
             posture,
             inventory,
+            courier,
+            tracer,
             watchers,
             ca: Arc::default(),
             door,
@@ -174,11 +199,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/docs", get(async move || html(page)))
         .route("/api/docs.css", get(async || ([(header::CONTENT_TYPE, "text/css")], docs::STYLE)))
         .merge(pages::pages())
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
-        .layer(from_fn(request_id::identified))
         .fallback(|| async { Problem::not_found("no such resource; GET /api/v1/openapi.json lists those that exist") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(from_fn_with_state(state.clone(), request_id::identified))
         .with_state(state)
 }
 
@@ -307,6 +332,13 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export_all))
         .routes(routes!(nas::list))
+        .routes(routes!(settings::get))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::one, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::redeliver))
         .routes(routes!(system::unknown_nas))
         .routes(routes!(system::discards))
         .routes(routes!(system::metrics))

@@ -3,8 +3,8 @@
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
-    AuditEventId, ChangeId, ChangeOrderId, DecisionId, EndpointId, IdentityId, NasId, OperatorId, ProposalId,
-    SessionId, SignInId, SignalId, TokenId, WaveId,
+    AuditEventId, ChangeId, ChangeOrderId, DecisionId, DeliveryId, EndpointId, IdentityId, NasId, OperatorId,
+    ProposalId, SessionId, SignInId, SignalId, TokenId, WaveId, WebhookId,
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
@@ -54,6 +54,7 @@ ids!(
     ChangeId,
     ChangeOrderId,
     DecisionId,
+    DeliveryId,
     EndpointId,
     IdentityId,
     NasId,
@@ -63,7 +64,8 @@ ids!(
     SignInId,
     SignalId,
     TokenId,
-    WaveId
+    WaveId,
+    WebhookId
 );
 
 /// Gives enums that are told by their codes a schema that lists those.

@@ -5,9 +5,11 @@
 
 use super::apply::{Host, Plan, Request, plan};
 use super::build::{Built, Faults, build};
+use super::settings::{Setting, settings};
 use super::stored::{Stored, StoredError, StoredPolicy, seal_or_new};
 use super::{Config, Source};
 use crate::audit::event::By;
+use crate::inventory::seal::Seal;
 use crate::store::Store;
 use crate::store::inventory::{ApplyError, Writes};
 use crate::time::Timestamp;
@@ -112,6 +114,8 @@ struct Shared {
     store: Store,
     data_dir: PathBuf,
     present: ArcSwap<Present>,
+    /// The settings that the server was started with.
+    started: Vec<Setting>,
     /// The generation that is in force.
     generation: watch::Sender<i64>,
     /// Asks for a look at what was written.
@@ -128,9 +132,23 @@ impl Inventory {
     /// That of `store`, of which `present` is in force.
     pub fn new(store: Store, data_dir: &Path, present: Present) -> Inventory {
         let (generation, _) = watch::channel(present.stored.generation);
+        let started = settings(&present.config, &present.source);
         let present = ArcSwap::from_pointee(present);
         let (data_dir, look, turn) = (data_dir.to_owned(), Notify::new(), Mutex::default());
-        Inventory(Arc::new(Shared { store, data_dir, present, generation, look, turn }))
+        Inventory(Arc::new(Shared { store, data_dir, present, started, generation, look, turn }))
+    }
+
+    /// The key of secrets at rest, made when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or made, or is no key.
+    pub fn seal(&self) -> Result<Seal, StoredError> {
+        seal_or_new(&self.0.data_dir)
+    }
+
+    /// The settings that the server was started with: some of them stay until the next start.
+    pub fn started(&self) -> &[Setting] {
+        &self.0.started
     }
 
     /// What is in force.
@@ -163,7 +181,7 @@ impl Inventory {
     /// # Errors
     /// See [`ChangeError`].
     pub async fn plan(&self, request: Request, now: Timestamp) -> Result<Plan, ChangeError> {
-        let (present, seal) = (self.present(), seal_or_new(&self.0.data_dir)?);
+        let (present, seal) = (self.present(), self.seal()?);
         let planned = tokio::task::spawn_blocking(move || plan(present.host(), &present.stored, request, &seal, now));
         Ok(planned.await.map_err(|_| ChangeError::Lost)??)
     }

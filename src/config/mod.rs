@@ -17,7 +17,9 @@ pub mod import;
 pub mod live;
 pub mod revision;
 pub mod secrets;
+pub mod settings;
 pub mod stored;
+pub mod telemetry;
 pub mod token;
 
 use crate::inventory::nas::NasMode;
@@ -56,6 +58,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub http: HttpSection,
+    /// What is told of the server's own work.
+    #[serde(default)]
+    pub telemetry: TelemetrySection,
     /// The server's certificate and the TLS versions.
     pub tls: TlsSection,
     /// Who administers the server.
@@ -304,6 +309,22 @@ pub struct OidcGrant {
     pub roles: Vec<Role>,
     /// The sites where they hold; everywhere if it is not said.
     pub sites: Option<Vec<String>>,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySection {
+    /// Where traces are sent, by OTLP over HTTP; nowhere without it.
+    pub otlp: Option<Spanned<String>>,
+    /// Which share of them, from 0 to 1.
+    pub ratio: Spanned<f64>,
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        Self { otlp: None, ratio: Spanned::new(0..0, 1.0) }
+    }
 }
 
 /// `[pki]`

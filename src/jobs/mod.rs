@@ -6,6 +6,8 @@ pub mod audit;
 pub mod changes;
 pub mod posture;
 pub mod reevaluate;
+pub mod traces;
+pub mod webhooks;
 
 use crate::access::Engine;
 use crate::inventory::behaviour::Behaviour;

@@ -67,11 +67,18 @@ impl From<Code> for u8 {
     }
 }
 
+impl Code {
+    /// Its name; `None` for one that nobody has named.
+    pub fn name(self) -> Option<&'static str> {
+        CODES.iter().find(|(_, code, _)| *code == self).map(|(.., name)| *name)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Code::Unknown(number) => write!(f, "code {number}"),
-            known => f.write_str(CODES.iter().find(|(_, c, _)| c == known).map_or("", |(.., name)| name)),
+            known => f.write_str(known.name().unwrap_or_default()),
         }
     }
 }

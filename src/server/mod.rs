@@ -1,5 +1,6 @@
 //! The composition root: from a configuration file to a running server.
 
+mod course;
 mod http;
 mod radius;
 pub mod reload;
@@ -15,6 +16,7 @@ use crate::config::build::{Built, Faults, build};
 use crate::config::database;
 use crate::config::live::{Inventory, Present};
 use crate::config::stored::{Stored, seal};
+use crate::config::telemetry::otlp;
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
 use crate::jobs;
@@ -22,6 +24,8 @@ use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
 use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
+use crate::jobs::traces::Exporter;
+use crate::jobs::webhooks::Courier;
 use crate::operators::token::digest_of;
 use crate::radius::value::digits;
 use crate::random::random;
@@ -29,8 +33,10 @@ use crate::store::audit::StoredCheckpoint;
 use crate::store::writer::Writer;
 use crate::store::{Location, Store, StoreError};
 use crate::telemetry::Metrics;
+use crate::telemetry::trace::Tracer;
 use crate::transport::clock::Clock;
 use crate::transport::coa::CoaClient;
+use crate::transport::https;
 use crate::transport::radsec::{self, Connections};
 use crate::transport::udp::Listener;
 use std::fmt::Write as _;
@@ -127,6 +133,7 @@ pub struct Running {
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
+    exporter: Option<Arc<Exporter>>,
 }
 
 /// Reads a configuration and what it names. What should be known about it
@@ -137,6 +144,7 @@ pub struct Running {
 pub fn load(file: &Path, stored: &Stored, previous: Option<&Built>) -> Result<(Config, Source, Built), Faults> {
     let (config, source) = Config::load(file)?;
     database::location(&config, &source)?;
+    otlp(&config, &source)?;
     let now = Clock::start().now();
     let mut built = build(&config, &source, stored, previous, now)?;
     built.warnings.extend(built.snapshot.trust.warnings(now));
@@ -221,6 +229,19 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         tokio::spawn(jobs::audit::export(store.clone(), receiver, host_name(), clock.clone()));
     }
 
+    let unusual = |e: https::FetchError| std::io::Error::other(e.to_string());
+    let target = otlp(&config, &source).map_err(|e| StartError::Config(e.into()))?;
+    let tracer = target.as_ref().map_or_else(Tracer::off, |target| Tracer::new(target.ratio));
+    let exporter = match target {
+        Some(target) => {
+            let client = https::client(&[]).map_err(unusual)?;
+            let exporter = Exporter::new(tracer.clone(), target.url, client, host_name(), metrics.clone());
+            let exporter = Arc::new(exporter);
+            tokio::spawn(exporter.clone().run());
+            Some(exporter)
+        }
+        None => None,
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let leaving = Arc::new(AtomicBool::new(false));
     let delayed = Arc::new(Semaphore::new(radius::MAX_DELAYED));
@@ -230,6 +251,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         clock: clock.clone(),
         runtime: tokio::runtime::Handle::current(),
         delayed: delayed.clone(),
+        metrics: metrics.clone(),
+        tracer: tracer.clone(),
     };
     let per_listener = match config.server.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
@@ -258,8 +281,13 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
     let door = Arc::new(Door::new(origin(&config, http), data_dir.clone()));
     first_operator(&store, &door, &clock).await.map_err(|e| unusable(e.to_string()))?;
+    let courier = Courier::new(store.clone(), live.clone(), clock.clone(), metrics.clone());
+    let courier = Arc::new(courier.map_err(unusual)?);
+    tokio::spawn(courier.clone().run());
     let sources = Sources {
         door,
+        courier,
+        tracer,
         inventory: live.clone(),
         store: store.clone(),
         writer: writer.clone(),
@@ -309,6 +337,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         stop,
         workers,
         writer,
+        exporter,
     })
 }
 

@@ -1,13 +1,17 @@
 //! From a packet to its reply: the engine decides, the store makes durable what
 //! must be, and only then the reply leaves.
 
+use super::course::{Course, Recorded};
 use crate::access::{Answer, Arrival, Engine, RequestToken, Service, TlsArrival};
 use crate::radius::packet::Packet;
 use crate::store::StoreError;
 use crate::store::writer::Writer;
-use crate::telemetry::Discard;
+use crate::telemetry::trace::Tracer;
+use crate::telemetry::{Discard, Metrics};
+use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::{radsec, udp};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,6 +30,8 @@ pub(super) struct Shared {
     /// Holds rejects back.
     pub runtime: Handle,
     pub delayed: Arc<Semaphore>,
+    pub metrics: Arc<Metrics>,
+    pub tracer: Tracer,
 }
 
 /// The requests of one listener.
@@ -58,8 +64,10 @@ impl Requests {
     pub(super) fn handle(&self, datagram: &[u8], path: udp::ReplyPath) {
         let Shared { engine, clock, .. } = &self.shared;
         let arrival = Arrival { source: path.to, listener: self.number, service: self.service };
-        let answer = engine.handle(datagram, arrival, clock.now());
-        self.shared.conclude(answer, Way::Udp(path));
+        let began = clock.now();
+        let answer = engine.handle(datagram, arrival, began);
+        let course = self.shared.course(Packet::parse(datagram).ok(), path.to.ip(), began, &answer);
+        self.shared.conclude(answer, Way::Udp(path), course);
     }
 }
 
@@ -67,24 +75,42 @@ impl radsec::Serve for Shared {
     fn serve(&self, packet: Packet<'_>, peer: &radsec::Peer, path: radsec::ReplyPath) -> Result<(), Discard> {
         let arrival =
             TlsArrival { connection: peer.connection, source: peer.source, nas: &peer.nas, version: peer.version };
-        let answer = self.engine.handle_tls(packet, arrival, self.clock.now())?;
-        self.conclude(answer, Way::Tls(path));
+        let began = self.clock.now();
+        let answer = self.engine.handle_tls(packet, arrival, began)?;
+        let course = self.course(Some(packet), peer.source.ip(), began, &answer);
+        self.conclude(answer, Way::Tls(path), course);
         Ok(())
     }
 }
 
 impl Shared {
-    fn conclude(&self, answer: Answer, way: Way) {
+    fn course(&self, packet: Option<Packet<'_>>, source: IpAddr, began: Timestamp, answer: &Answer) -> Course {
+        let reply = match answer {
+            Answer::Silent => None,
+            Answer::Now(reply) | Answer::AfterRecord { reply, .. } => Some(reply.as_ref()),
+        };
+        Course::new((&self.metrics, &self.tracer), packet, source, (began, self.clock.now()), reply)
+    }
+
+    fn conclude(&self, answer: Answer, way: Way, course: Course) {
         match answer {
             Answer::Silent => {}
-            Answer::Now(reply) => way.send(reply),
+            Answer::Now(reply) => {
+                way.send(reply.clone());
+                let now = self.clock.now();
+                course.replied(&self.metrics, &reply, now);
+                course.over(&self.tracer, Some(&reply), false, None, now);
+            }
             Answer::AfterRecord { record, reply, delay, token } => {
+                let whole = course.recorded(&record);
                 let (shared, back, pending) = (self.clone(), way.clone(), token.clone());
-                let done = Box::new(move |stored| shared.recorded(stored, &pending, reply, delay, back));
+                let on_its_way = OnItsWay { reply, delay, way: back, course, whole };
+                let done = Box::new(move |stored| shared.recorded(stored, &pending, on_its_way));
                 if self.writer.submit(record, done).is_err() {
                     // Our own back end is at fault: no answer, so that the NAS
                     // tries another server.
                     self.abandoned(&token, Discard::Overloaded, way);
+                    course.over(&self.tracer, None, false, None, self.clock.now());
                 }
             }
         }
@@ -96,18 +122,16 @@ impl Shared {
         }
     }
 
-    fn recorded(
-        &self,
-        stored: Result<(), StoreError>,
-        token: &RequestToken,
-        reply: Arc<[u8]>,
-        delay: Duration,
-        way: Way,
-    ) {
+    fn recorded(&self, stored: Result<(), StoreError>, token: &RequestToken, request: OnItsWay) {
+        let OnItsWay { reply, delay, way, course, whole } = request;
+        let now = self.clock.now();
         if stored.is_err() {
             self.abandoned(token, Discard::BackendUnavailable, way);
+            course.over(&self.tracer, None, true, whole, now);
             return;
         }
+        course.replied(&self.metrics, &reply, now);
+        course.over(&self.tracer, Some(&reply), true, whole, now);
         match self.delayed.clone().try_acquire_owned() {
             Ok(permit) if !delay.is_zero() => {
                 // Until it leaves, the request is in progress, and a repeated
@@ -126,4 +150,14 @@ impl Shared {
             }
         }
     }
+}
+
+/// A request whose record is on its way to the disk.
+#[derive(Debug)]
+struct OnItsWay {
+    reply: Arc<[u8]>,
+    delay: Duration,
+    way: Way,
+    course: Course,
+    whole: Option<Box<Recorded>>,
 }

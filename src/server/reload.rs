@@ -7,8 +7,9 @@ use crate::access::Engine;
 use crate::audit::event::{By, Event};
 use crate::config::build::{Built, build};
 use crate::config::live::{Inventory, Present};
+use crate::config::settings::{settings, waiting};
 use crate::config::stored::Stored;
-use crate::config::{Config, DatabaseSection, HttpSection, RadsecSection, ServerSection, Source};
+use crate::config::{Config, Source};
 use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
 use crate::jobs::reevaluate::{Reevaluate, Scope};
@@ -57,8 +58,6 @@ pub struct InUse {
 #[derive(Debug)]
 pub struct Reloader {
     file: PathBuf,
-    /// What the server was started with: some of it stays until the next start.
-    started: Arc<Config>,
     watched: Vec<PathBuf>,
     /// The files as they were when they were last read.
     in_force: Stamps,
@@ -85,25 +84,12 @@ impl Reloader {
         reevaluate: Reevaluate,
     ) -> Self {
         let present = inventory.present();
-        let (started, stored, built) = (present.config.clone(), present.stored.clone(), present.built.clone());
+        let (stored, built) = (present.stored.clone(), present.built.clone());
         let watched = built.files.clone();
         // Not when it first runs: requests are served by then, and files may change.
         let in_force = stamps(&watched);
         let refused = None;
-        Self {
-            file,
-            started,
-            watched,
-            in_force,
-            in_use,
-            store,
-            data_dir,
-            stored,
-            refused,
-            built,
-            reevaluate,
-            inventory,
-        }
+        Self { file, watched, in_force, in_use, store, data_dir, stored, refused, built, reevaluate, inventory }
     }
 
     /// Runs until the server ends. SIGHUP asks for a reload at once.
@@ -244,7 +230,7 @@ impl Reloader {
         let (scope, trigger) = scope(&self.built, &new);
         self.reevaluate.ask(scope, &trigger);
         self.audit(&new, files).await;
-        let waiting = needs_restart(&self.started, &config);
+        let waiting = waiting(self.inventory.started(), &settings(&config, &source));
         if waiting.is_empty() {
             tracing::info!(policy, "the changed configuration is in force");
         } else {
@@ -292,55 +278,6 @@ fn changed(was: &[Arc<Identity>], is: &[Arc<Identity>]) -> Option<BTreeMap<Ident
         }
     }
     Some(changed)
-}
-
-/// The keys whose new values wait for the next start.
-fn needs_restart(started: &Config, now: &Config) -> Vec<&'static str> {
-    let ServerSection {
-        data_dir,
-        auth,
-        acct,
-        workers,
-        reject_delay_ms,
-        conversation_timeout_secs,
-        stop_delay_ms,
-        drain_secs,
-        // These are read at each reload.
-        nas_profiles: _,
-        dictionaries: _,
-    } = &started.server;
-    let DatabaseSection { url, url_file, journal_mib } = &started.database;
-    // Its certificate and key are read at each reload, but whether it has one is for the start.
-    let HttpSection { listen, token_file, token, certificate, key: _, origin } = &started.http;
-    // All else of it is read at each reload.
-    let RadsecSection { listen: tls_listen, .. } = &started.radsec;
-    let (server, http) = (&now.server, &now.http);
-    let told = |value: &Option<toml::Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone());
-    let file = |value: &Option<toml::Spanned<PathBuf>>| value.as_ref().map(|value| value.get_ref().clone());
-    let database = &now.database;
-    let syslog = |config: &Config| config.audit.syslog.as_ref().map(|syslog| syslog.get_ref().clone());
-    let changed = [
-        ("[database] url", told(url) != told(&database.url)),
-        ("[database] url_file", file(url_file) != file(&database.url_file)),
-        ("[database] journal_mib", journal_mib.get_ref() != database.journal_mib.get_ref()),
-        ("[retention]", started.retention != now.retention),
-        ("[audit]", syslog(started) != syslog(now)),
-        ("[server] data_dir", *data_dir != server.data_dir),
-        ("[server] auth", *auth != server.auth),
-        ("[server] acct", *acct != server.acct),
-        ("[server] workers", *workers != server.workers),
-        ("[server] reject_delay_ms", *reject_delay_ms != server.reject_delay_ms),
-        ("[server] conversation_timeout_secs", *conversation_timeout_secs != server.conversation_timeout_secs),
-        ("[server] stop_delay_ms", *stop_delay_ms != server.stop_delay_ms),
-        ("[server] drain_secs", *drain_secs != server.drain_secs),
-        ("[radsec] listen", *tls_listen != now.radsec.listen),
-        ("[http] listen", listen.get_ref() != http.listen.get_ref()),
-        ("[http] certificate", certificate.is_some() != http.certificate.is_some()),
-        ("[http] origin", told(origin) != told(&http.origin)),
-        ("[http] token_file", *token_file != http.token_file),
-        ("[http] token", told(token) != told(&http.token)),
-    ];
-    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
 async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {

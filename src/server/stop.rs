@@ -17,6 +17,8 @@ use tokio::time::{sleep, timeout};
 const STEP: Duration = Duration::from_secs(5);
 /// How long connections have to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(100);
+/// How long the last traces may take to be sent.
+const FLUSH: Duration = Duration::from_secs(2);
 /// How often it is looked whether logins are over: a round takes some milliseconds.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -68,6 +70,9 @@ impl Running {
         // The peers are told, if they take note at once.
         sleep(GOODBYE).await;
         drop(self.tls_threads);
+        if let Some(exporter) = &self.exporter {
+            exporter.flush(FLUSH).await;
+        }
         // What is not in the database by then is stored at the next start.
         self.writer.settle(STEP).await;
         let _ = timeout(STEP, sign_off(&self.store, &self.signer, &self.data_dir, &self.clock)).await;

@@ -8,12 +8,14 @@ use super::endpoints::Endpoints;
 use super::journal::{Position, Reader};
 use super::records::Row as RecordRow;
 use super::usage::Usage;
+use super::webhooks::Enqueued;
 use super::writer::{Record, Shared};
 use super::{Store, StoreError};
 use crate::inventory::observation::Observation;
 use crate::session::live::LiveSessions;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
+use crate::webhooks::message::Message;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -122,7 +124,7 @@ struct Batch {
     end: Position,
     sessions: Vec<crate::session::Session>,
     usage: Usage,
-    /// Without usage and endpoints: the database does not take them.
+    /// Without usage, endpoints and webhooks: the database does not take them.
     bare: bool,
 }
 
@@ -368,17 +370,21 @@ impl Applier {
             self.take_in(batch, fresh).await?;
             *prepared = true;
         }
+        let mut enqueued = Enqueued::default();
         let contacts: Vec<Observation> = batch.items.iter().filter_map(contact).collect();
         self.store.save_sessions(&mut tx, &batch.sessions).await?;
         if !batch.bare {
             self.store.save_usage(&mut tx, &batch.usage).await?;
-            self.endpoints.observe(&mut tx, &contacts).await?;
+            let signals = self.endpoints.observe(&mut tx, &contacts).await?;
+            let messages = if self.store.tells() { messages(batch, signals) } else { Vec::new() };
+            enqueued = self.store.enqueue(&mut tx, &messages).await?;
         }
         if let Some(now) = contacts.iter().map(|o| o.at).max().filter(|_| self.pruned.elapsed() > PRUNE) {
             self.endpoints.prune(&mut tx, now).await?;
             self.pruned = Instant::now();
         }
         tx.commit().await?;
+        enqueued.committed(&self.store);
         self.place = batch.end;
         self.metrics.stored(batch.items.len(), started.elapsed());
         Ok(())
@@ -418,6 +424,15 @@ impl Applier {
         batch.sessions = kept;
         found
     }
+}
+
+/// What there is to tell of a batch.
+fn messages(batch: &Batch, signals: Vec<Message>) -> Vec<Message> {
+    let decisions = batch.items.iter().filter_map(|item| match &item.record {
+        Record::Decision(decision) => Some(Message::of_decision(decision)),
+        Record::Accounting(_) => None,
+    });
+    decisions.chain(batch.sessions.iter().filter_map(Message::of_session)).chain(signals).collect()
 }
 
 fn contact(item: &Item) -> Option<Observation> {

@@ -5,7 +5,9 @@ use super::records::text;
 use super::{Store, StoreError};
 use crate::ids::SignalId;
 use crate::inventory::behaviour::Behaviour;
+use crate::inventory::signal::Subject;
 use crate::inventory::watch::{MAX_WATCHED, NasSignal};
+use crate::webhooks::message::Message;
 
 const KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Int, Kind::Int, Kind::Int, Kind::Text];
 const SIGNAL_KINDS: &[Kind] = &[Kind::Blob, Kind::Text, Kind::Text, Kind::Int, Kind::Text, Kind::Text];
@@ -53,9 +55,13 @@ impl Store {
     /// When the database cannot be written.
     pub async fn save_nas_signals(&self, all: &[NasSignal]) -> Result<(), StoreError> {
         let mut values: Vec<Arg> = Vec::with_capacity(all.len() * SIGNAL_KINDS.len());
+        let mut told = Vec::with_capacity(all.len());
         for signal in all {
+            let id = SignalId::new(signal.at);
+            let subject = Subject::Nas { name: signal.name.clone(), address: signal.address };
+            told.push(Message::of_signal(id, signal.at, &subject, &signal.finding));
             values.extend([
-                SignalId::new(signal.at).as_bytes().into(),
+                id.as_bytes().into(),
                 signal.name.as_str().into(),
                 signal.address.to_string().into(),
                 signal.at.into(),
@@ -65,7 +71,10 @@ impl Store {
         }
         let mut tx = self.db.begin().await?;
         tx.insert("signal (id, nas_name, nas_address, at_us, kind, detail)", SIGNAL_KINDS, values, "").await?;
-        tx.commit().await
+        let enqueued = self.enqueue(&mut tx, &told).await?;
+        tx.commit().await?;
+        enqueued.committed(self);
+        Ok(())
     }
 
     /// How all behave. A row that cannot be read is only what was learned: it is
@@ -104,7 +113,7 @@ fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
 mod tests {
     use super::*;
     use crate::ids::EndpointId;
-    use crate::inventory::signal::{Finding, SignalKind, Subject};
+    use crate::inventory::signal::{Finding, SignalKind};
     use crate::store::db::SQLITE;
     use crate::store::endpoints_read::SignalFilter;
     use crate::time::Timestamp;

@@ -15,8 +15,9 @@ use crate::ids::{EndpointId, SignalId};
 use crate::inventory::endpoint::{Endpoint, MAX_MACS};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::observation::{EndpointKey, Observation, Origin};
-use crate::inventory::signal::Finding;
+use crate::inventory::signal::{Finding, Subject};
 use crate::time::Timestamp;
+use crate::webhooks::message::Message;
 use bound::{MAX_STORED, Rows};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl Endpoints {
 
     /// Takes in contacts and writes what follows. When this fails, or what it is
     /// a part of, call [`Endpoints::forget`]: memory is ahead of the database then.
-    pub(super) async fn observe(&mut self, tx: &mut Tx, contacts: &[Observation]) -> Result<(), StoreError> {
+    /// Gives what there is to tell of it.
+    pub(super) async fn observe(&mut self, tx: &mut Tx, contacts: &[Observation]) -> Result<Vec<Message>, StoreError> {
         if self.known.len() > MAX_CACHED {
             *self = Self { stored: self.stored, ..Self::bounded(self.most) };
         }
@@ -96,13 +98,13 @@ impl Endpoints {
             self.take_in(contact, &mut changes);
         }
         changes.touched.retain(|id| !changes.full.contains(id));
-        self.save(tx, &changes).await?;
+        let told = self.save(tx, &changes).await?;
         let mut added = Rows { signals: changes.signals.len() as i64, ..Rows::default() };
         for endpoint in changes.new.iter().filter_map(|id| self.known.get(id)) {
             *added.endpoints(endpoint.endpoint.key.is_ephemeral()) += 1;
         }
         self.stored = Some(self.make_room(tx, stored, added).await?);
-        Ok(())
+        Ok(told)
     }
 
     /// Forgets what is in memory.
@@ -230,7 +232,7 @@ impl Endpoints {
         }
     }
 
-    async fn save(&self, tx: &mut Tx, changes: &Changes) -> Result<(), StoreError> {
+    async fn save(&self, tx: &mut Tx, changes: &Changes) -> Result<Vec<Message>, StoreError> {
         let of = |ids: &HashSet<EndpointId>| -> Vec<&Endpoint> {
             let mut ids: Vec<&EndpointId> = ids.iter().collect();
             ids.sort_unstable();
@@ -244,9 +246,12 @@ impl Endpoints {
             let set = ") UPDATE endpoint SET last_us = seen.at_us FROM seen WHERE endpoint.id = seen.id";
             tx.execute(sql.then(set)).await?;
         }
+        let mut told = Vec::with_capacity(changes.signals.len());
         let signals = changes.signals.iter().flat_map(|(endpoint, at, finding)| {
+            let id = SignalId::new(*at);
+            told.push(Message::of_signal(id, *at, &Subject::Endpoint(*endpoint), finding));
             [
-                SignalId::new(*at).as_bytes().into(),
+                id.as_bytes().into(),
                 endpoint.as_bytes().into(),
                 (*at).into(),
                 finding.kind.code().into(),
@@ -254,7 +259,7 @@ impl Endpoints {
             ]
         });
         tx.insert("signal (id, endpoint_id, at_us, kind, detail)", SIGNAL_KINDS, signals.collect(), "").await?;
-        Ok(())
+        Ok(told)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod sign_ins;
 pub mod tokens;
 pub mod unknown;
 pub mod usage;
+pub mod webhooks;
 pub mod writer;
 
 pub use db::Location;
@@ -117,6 +118,8 @@ pub struct Store {
     partitions: Partitions,
     /// Of the process that writes: how far records have come.
     progress: Arc<OnceLock<Arc<writer::Progress>>>,
+    /// Who is told what happens.
+    hooks: Arc<webhooks::Hooks>,
 }
 
 impl Store {
@@ -137,6 +140,7 @@ impl Store {
         let store = Self::of(Db::open(location).await?);
         store.partitions.read(&store.db).await?;
         store.move_what_was_before().await?;
+        store.load_webhooks().await?;
         Ok(store)
     }
 
@@ -173,7 +177,7 @@ impl Store {
     }
 
     fn of(db: Db) -> Store {
-        Store { db, partitions: Partitions::default(), progress: Arc::default() }
+        Store { db, partitions: Partitions::default(), progress: Arc::default(), hooks: Arc::default() }
     }
 
     /// Waits until what is durable by now can be read here, but no longer than

@@ -4,11 +4,17 @@
 //! configuration, everything else from closed lists. A flood can thus raise
 //! numbers but not the number of time series.
 
+mod api;
 mod changes;
 mod discard;
+pub mod otlp;
+pub mod trace;
+mod webhooks;
 
+pub use api::ApiMetrics;
 pub use changes::ChangeMetrics;
 pub use discard::{Discard, DiscardRow};
+pub use webhooks::WebhookMetrics;
 
 use discard::Discards;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -35,6 +41,9 @@ const METHODS: &[&str] = &["eap-tls", "mab", "acl-download", "unknown"];
 /// resumed login takes some 100 µs, and no request should take longer than the
 /// last bucket.
 const HANDLE_BUCKETS: (f64, f64, u16) = (10e-6, 2.0, 16);
+
+/// Buckets for the time from a request to its reply: 50 µs doubling up to 3.3 s, when a NAS asks again.
+const REPLY_BUCKETS: (f64, f64, u16) = (50e-6, 2.0, 17);
 
 /// Buckets for the time of one commit: 100 µs doubling up to 3.3 s. A good disk
 /// syncs in about 1 ms; a NAS retransmits after some 3 s.
@@ -75,6 +84,24 @@ struct KindLabel {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+/// What became of spans.
+#[derive(Debug, Default)]
+pub struct TraceMetrics(Family<ResultLabel, Counter>);
+
+impl TraceMetrics {
+    /// So many spans were "sent", "lost" since the collector did not take them, or "dropped" for want of room.
+    pub fn spans(&self, result: &'static str, count: u64) {
+        if count > 0 {
+            self.0.get_or_create(&ResultLabel { result }).inc_by(count);
+        }
+    }
+}
+
 /// All counters and gauges of the process. Shared by reference; every method
 /// may be called from any thread at any rate.
 pub struct Metrics {
@@ -86,6 +113,7 @@ pub struct Metrics {
     conversations: Gauge,
     accounting: Family<StatusLabel, Counter>,
     handle: Family<KindLabel, Histogram, fn() -> Histogram>,
+    reply: Family<CodeLabel, Histogram, fn() -> Histogram>,
     writer_depth: Gauge,
     writer_batch: Histogram,
     writer_commit: Histogram,
@@ -99,12 +127,19 @@ pub struct Metrics {
     connections_ended: Family<EndingLabel, Counter>,
     /// Of changes to sessions.
     pub changes: ChangeMetrics,
+    /// Of webhooks.
+    pub webhooks: WebhookMetrics,
+    /// Of the API.
+    pub api: ApiMetrics,
+    /// Of traces.
+    pub traces: TraceMetrics,
 }
 
 impl Metrics {
     /// A fresh set, everything at zero.
     pub fn new() -> Self {
         let handle_histogram: fn() -> Histogram = || histogram(HANDLE_BUCKETS);
+        let reply_histogram: fn() -> Histogram = || histogram(REPLY_BUCKETS);
         let mut metrics = Self {
             registry: Registry::with_prefix(PREFIX),
             discards: Arc::default(),
@@ -114,6 +149,7 @@ impl Metrics {
             conversations: Gauge::default(),
             accounting: Family::default(),
             handle: Family::new_with_constructor(handle_histogram),
+            reply: Family::new_with_constructor(reply_histogram),
             writer_depth: Gauge::default(),
             writer_batch: histogram(BATCH_BUCKETS),
             writer_commit: histogram(COMMIT_BUCKETS),
@@ -126,6 +162,9 @@ impl Metrics {
             connections: Family::default(),
             connections_ended: Family::default(),
             changes: ChangeMetrics::default(),
+            webhooks: WebhookMetrics::default(),
+            api: ApiMetrics::default(),
+            traces: TraceMetrics::default(),
         };
         metrics.register();
         metrics
@@ -135,7 +174,7 @@ impl Metrics {
         let r = &mut self.registry;
         r.register_collector(Box::new(Arc::clone(&self.discards)));
         r.register("decisions", "Attempts that were decided", self.decisions.clone());
-        r.register("radius_replies", "Replies that were sent, without repeated ones", self.replies.clone());
+        r.register("radius_replies", "Replies that were sent, with those to retransmissions", self.replies.clone());
         r.register(
             "radius_duplicates",
             "Retransmissions that were answered with the same reply",
@@ -144,6 +183,9 @@ impl Metrics {
         r.register("conversations", "EAP conversations in progress", self.conversations.clone());
         r.register("accounting_records", "Accounting-Requests that were accepted for storing", self.accounting.clone());
         r.register_with_unit("radius_handle", "Own work for one request", Unit::Seconds, self.handle.clone());
+        let help =
+            "Time from a request to its reply, until what it tells is durable; that rejects are held back is not in it";
+        r.register_with_unit("radius_reply", help, Unit::Seconds, self.reply.clone());
         r.register("journal_depth", "Records that are not durable yet", self.writer_depth.clone());
         r.register("journal_batch_records", "Records made durable at once", self.writer_batch.clone());
         r.register_with_unit("journal_write", "Time to make them durable", Unit::Seconds, self.writer_commit.clone());
@@ -156,6 +198,9 @@ impl Metrics {
         r.register("radsec_connections", "TLS connections of NASes that are open", self.connections.clone());
         r.register("radsec_connections_ended", "TLS connections that have ended", self.connections_ended.clone());
         self.changes.register(r);
+        self.webhooks.register(r);
+        self.api.register(r);
+        r.register("trace_spans", "Spans of traces, by what became of them", self.traces.0.clone());
     }
 
     /// Counts a datagram that was dropped without an answer. `nas` is a name
@@ -201,9 +246,11 @@ impl Metrics {
         self.decisions.get_or_create(&DecisionLabels { outcome, reason, method }).inc();
     }
 
-    /// Counts a reply by the name of its packet code, such as "Access-Accept".
-    pub fn replied(&self, code: &'static str) {
-        self.replies.get_or_create(&CodeLabel { code }).inc();
+    /// Counts a reply by the name of its packet code, such as "Access-Accept", `time` after its request.
+    pub fn replied(&self, code: &'static str, time: Duration) {
+        let label = CodeLabel { code };
+        self.replies.get_or_create(&label).inc();
+        self.reply.get_or_create(&label).observe(time.as_secs_f64());
     }
 
     /// Counts a retransmission that was answered from the duplicate cache.
@@ -222,7 +269,7 @@ impl Metrics {
     }
 
     /// Records how long this server worked on one request of a `kind` such as
-    /// "eap-tls", "mab" or "accounting", without waiting for peer or disk.
+    /// "eap", "mab" or "accounting", without waiting for peer or disk.
     pub fn handled(&self, kind: &'static str, time: Duration) {
         self.handle.get_or_create(&KindLabel { kind }).observe(time.as_secs_f64());
     }
@@ -299,7 +346,10 @@ mod tests {
         m.discarded(Some("sw1"), Discard::WrongSecret, IpAddr::from([192, 0, 2, 1]), Timestamp::from_unix_secs(1));
         m.decided("accept", "accepted", "eap-tls");
         m.decided("reject", "mac_unknown", "a method \"nobody\" knows");
-        m.replied("Access-Accept");
+        m.replied("Access-Accept", Duration::from_millis(3));
+        m.api.answered("GET", "/api/v1/decisions/{id}", 404, Duration::from_millis(2));
+        m.api.answered("BREW", "(none)", 405, Duration::from_millis(2));
+        m.traces.spans("sent", 5);
         m.duplicate();
         m.set_conversations(3);
         m.accounted("start");
@@ -319,6 +369,11 @@ mod tests {
             "cordon_decisions_total{outcome=\"accept\",reason=\"accepted\",method=\"eap-tls\"} 1",
             "cordon_decisions_total{outcome=\"reject\",reason=\"mac_unknown\",method=\"other\"} 1",
             "cordon_radius_replies_total{code=\"Access-Accept\"} 1",
+            "cordon_radius_reply_seconds_count{code=\"Access-Accept\"} 1",
+            "cordon_api_requests_total{method=\"GET\",path=\"/api/v1/decisions/{id}\",status=\"404\"} 1",
+            "cordon_api_requests_total{method=\"other\",path=\"(none)\",status=\"405\"} 1",
+            "cordon_api_request_seconds_count{method=\"GET\",path=\"/api/v1/decisions/{id}\"} 1",
+            "cordon_trace_spans_total{result=\"sent\"} 5",
             "cordon_radius_duplicates_total 1",
             "cordon_conversations 3",
             "cordon_accounting_records_total{status=\"start\"} 1",

@@ -10,6 +10,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(10);
 /// The most octets of an answer that are read: what is asked for is far smaller.
 const MAX_ANSWER: usize = 1 << 20;
+/// The most octets that are read of an answer of which only the status counts.
+const MAX_IGNORED: usize = 64 << 10;
 
 /// Why another server was of no use.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,22 @@ pub async fn answer_to(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>
         body.extend_from_slice(&chunk);
     }
     Ok((response.status().as_u16(), body))
+}
+
+/// Sends a request, and gives the status. What else is said is read, so that the connection can be used again, and counts
+/// for nothing.
+///
+/// # Errors
+/// When the server is not reached, or says nothing in time.
+pub async fn status_of(request: reqwest::RequestBuilder) -> Result<u16, FetchError> {
+    let mut response = request.send().await?;
+    let (status, mut left) = (response.status().as_u16(), MAX_IGNORED);
+    while let Ok(Some(chunk)) = response.chunk().await
+        && let Some(less) = left.checked_sub(chunk.len())
+    {
+        left = less;
+    }
+    Ok(status)
 }
 
 /// Sends a request, and reads the JSON that it is answered with.

@@ -385,6 +385,8 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
         (&*format!("{good}[http]\nlisten = \"0.0.0.0:8080\"\n"), "127.0.0.1"),
         (&*format!("{good}[changes]\nper_second = 0\n"), "per_second is 0"),
         (&*format!("{good}[changes]\nin_flight_per_nas = 300\n"), "give 1 to 32"),
+        (&*format!("{good}[telemetry]\notlp = \"127.0.0.1:4318\"\n"), "the collector's address"),
+        (&*format!("{good}[telemetry]\nratio = 1.5\n"), "one in a hundred"),
         (&*format!("{good}[changes]\nhold_above = \"many\"\n"), "from \"1%\" to \"100%\""),
         (&*format!("{good}[changes]\nhold_above = true\n"), "a share of them such as"),
         (&*format!("{good}[[changes]]\nper_second = 10\n"), "write [changes]"),

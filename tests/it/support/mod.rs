@@ -6,6 +6,7 @@ pub mod pki;
 pub mod postgres;
 pub mod radclient;
 pub mod radsec;
+pub mod receiver;
 pub mod server;
 
 use cordon::client::Port;

@@ -1,0 +1,79 @@
+//! What is told: one message for each thing that happened.
+
+use crate::audit::decision::Decision;
+use crate::audit::event::Entry;
+use crate::ids::SignalId;
+use crate::inventory::signal::{Finding, Subject};
+use crate::session::Session;
+use crate::session::state::SessionState;
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Message {
+    /// Of which kind; what topics are compared with.
+    pub kind: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What there is to say of it.
+    pub data: Value,
+}
+
+impl Message {
+    /// An attempt was decided.
+    pub fn of_decision(d: &Decision) -> Message {
+        let identity = d.identity.as_ref().map(|identity| &identity.name);
+        let data = json!({
+            "id": d.id, "outcome": d.outcome.code(), "reason": d.reason.code(), "detail": d.detail, "method": d.method,
+            "nas": d.nas_name, "nas_port": d.nas_port, "identity": identity, "mac": d.mac, "profile": d.profile,
+            "policies": d.policies, "enforced": d.enforced,
+        });
+        Message { kind: format!("decision.{}.{}", d.outcome.code(), d.reason.code()), at: d.at, data }
+    }
+
+    /// A session began, ended, or logged in again; nothing of one that goes on.
+    pub fn of_session(s: &Session) -> Option<Message> {
+        if s.state() == SessionState::Active {
+            return None;
+        }
+        let state = s.state().code();
+        let data = json!({
+            "id": s.id, "state": state, "nas": s.key.nas_name, "identity": s.identity(), "mac": s.mac(),
+            "profile": s.profile(),
+        });
+        Some(Message { kind: format!("session.{state}"), at: s.last_at, data })
+    }
+
+    /// Something does not fit together.
+    pub fn of_signal(id: SignalId, at: Timestamp, subject: &Subject, finding: &Finding) -> Message {
+        let code = finding.kind.code();
+        let subject = match subject {
+            Subject::Endpoint(endpoint) => json!({ "endpoint": endpoint }),
+            Subject::Nas { name, address } => json!({ "nas": name, "address": address }),
+        };
+        let data = json!({
+            "id": id, "kind": code, "subject": subject, "detail": finding.detail, "cause": finding.kind.cause(),
+            "remedy": finding.kind.remedy(),
+        });
+        Message { kind: format!("signal.{code}"), at, data }
+    }
+
+    /// Somebody changed something.
+    pub fn of_audit(entry: &Entry) -> Message {
+        let event = &entry.event;
+        // It was read from JSON.
+        let data = serde_json::to_value(entry).unwrap_or_default();
+        Message { kind: format!("audit.{}", event.action), at: event.at, data }
+    }
+
+    /// Nothing happened: somebody wants to see that it arrives.
+    pub fn of_test(now: Timestamp, by: &str) -> Message {
+        Message { kind: "webhook.test".into(), at: now, data: json!({ "by": by }) }
+    }
+
+    /// The body that is sent.
+    pub fn body(&self) -> String {
+        json!({ "type": self.kind, "timestamp": self.at, "data": self.data }).to_string()
+    }
+}
