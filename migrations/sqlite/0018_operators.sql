@@ -75,7 +75,7 @@ CREATE TABLE policy_proposal (
     proposer      TEXT    NOT NULL,
     proposed_us   INTEGER NOT NULL,
     reason        TEXT    NOT NULL,
-    -- open, approved, rejected, failed
+    -- open, approved or rejected
     status        TEXT    NOT NULL,
     decided_by    TEXT,
     decided_us    INTEGER,

@@ -4,7 +4,7 @@ use super::ApiState;
 use super::door::same_origin;
 use super::problem::Problem;
 use crate::audit::event::By;
-use crate::ids::{SignInId, TokenId};
+use crate::ids::{OperatorId, SignInId, TokenId};
 use crate::operators::account::{Operator, Sites};
 use crate::operators::role::{Permission, Permissions, Role};
 use crate::operators::sign_in::SignIn;
@@ -43,6 +43,8 @@ pub struct Caller {
     pub means: Means,
     /// Where their rights hold.
     pub sites: Sites,
+    /// The operator who asks, or whose token does.
+    pub operator: Option<OperatorId>,
     /// Whoever is signed in.
     pub(super) person: Option<Box<Person>>,
 }
@@ -86,6 +88,15 @@ impl Caller {
             }
         };
         By::api(name, self.from).in_role(role)
+    }
+
+    /// Who it is, whatever they are called: one and the same for an operator and all their tokens.
+    pub(super) fn who(&self) -> String {
+        match (self.operator, self.means) {
+            (Some(operator), _) => format!("operator {operator}"),
+            (None, Means::Token(token)) => format!("token {token}"),
+            (None, Means::RootToken | Means::SignIn(_)) => "root".into(),
+        }
     }
 
     /// # Errors
@@ -202,6 +213,7 @@ impl ApiState {
                 from,
                 means: Means::RootToken,
                 sites: Sites::All,
+                operator: None,
                 person: None,
             }),
             Some(token) if token.starts_with(PREFIX.as_bytes()) => self.by_token(token, from).await,
@@ -245,6 +257,7 @@ impl ApiState {
             from,
             means: Means::Token(token.id),
             sites: token.sites,
+            operator: token.operator,
             person: None,
         };
         if let Some(id) = token.operator {
@@ -275,6 +288,7 @@ impl ApiState {
             from,
             means: Means::SignIn(sign_in.id),
             sites: operator.sites.clone(),
+            operator: Some(operator.id),
             person: Some(Box::new(Person { operator, sign_in, cookie })),
         })
     }

@@ -4,6 +4,7 @@
 //! document is made of that, and [`caller::Guard`] goes by the document: an operation that does not say who may
 //! ask for it is for nobody.
 
+mod activation;
 mod audit;
 mod ca;
 mod caller;
@@ -326,9 +327,13 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(policy::validate))
         .routes(routes!(policy::explain))
         .routes(routes!(policy::diff))
-        .routes(routes!(policy::activate))
-        .routes(routes!(policy::rollback))
-        .routes(routes!(policy::pin))
+        .routes(routes!(activation::activate))
+        .routes(routes!(activation::rollback))
+        .routes(routes!(activation::pin))
+        .routes(routes!(activation::proposals))
+        .routes(routes!(activation::proposal))
+        .routes(routes!(activation::approve))
+        .routes(routes!(activation::reject))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export_all))
         .routes(routes!(nas::list))

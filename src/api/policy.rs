@@ -1,24 +1,22 @@
 //! The policy: what is in force, drafts of another, and putting one in force.
 
-use super::caller::Caller;
-use super::extract::{Body, Query};
-use super::inventory::{Why, faults};
+use super::ApiState;
+use super::extract::Body;
+use super::inventory::faults;
 use super::problem::{Fault, Problem};
-use super::{ApiState, MAX_REASON};
-use crate::access::again::{DENIED, decide, short};
+use crate::access::again::decide;
 use crate::access::replay::facts_of;
 use crate::access::replayed::replay;
 use crate::config::Source;
 use crate::config::build::ordinary_time;
-use crate::config::live::{ChangeError, Present};
-use crate::config::revision::{draft, known_revision, new_revision};
-use crate::config::stored::StoredPolicy;
+use crate::config::live::Present;
+use crate::config::revision::draft;
 use crate::ids::DecisionId;
 use crate::policy::engine::{DEFAULT_POLICY, Outcome, Policy, SCHEMA, Verdict};
 use crate::policy::explain::RuleVerdict;
 use crate::policy::facts::{Facts, Principal};
-use crate::policy::suite::{DENY, Given, PolicyTest, PolicyTests};
-use crate::store::inventory::{PolicyStep, RevisionRow, Writes, before};
+use crate::policy::suite::{Given, PolicyTests};
+use crate::store::inventory::RevisionRow;
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -33,8 +31,6 @@ use utoipa::ToSchema;
 const DEFAULT_DAYS: u32 = 7;
 /// Days of decisions that may be asked again.
 const MAX_DAYS: u32 = 90;
-/// How often a change is tried again because another one came in between.
-const TRIES: usize = 5;
 /// Those who go one way, of whom names are given; the others are counted.
 const MAX_NAMED: usize = 100;
 
@@ -186,12 +182,22 @@ pub(super) struct DraftBody {
     _comment: String,
 }
 
-fn named(file: &str, text: String) -> Source {
+pub(super) fn named(file: &str, text: String) -> Source {
     Source { file: file.into(), text }
 }
 
 impl DraftBody {
-    fn tests(&self, present: &Present) -> Result<Option<Source>, Problem> {
+    /// This text, with these tests or those in force.
+    pub(super) fn new(text: String, tests: Option<String>) -> DraftBody {
+        DraftBody { text: Some(text), tests, _comment: String::new() }
+    }
+
+    /// The Cedar text, if there is one of its own.
+    pub(super) fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn tests(&self, present: &Present) -> Result<Option<Source>, Problem> {
         match &self.tests {
             Some(text) => Ok(Some(named("tests", text.clone()))),
             None => present.tests().map_err(|e| Problem::internal(&e)),
@@ -208,7 +214,7 @@ impl DraftBody {
     }
 }
 
-fn wrong(errors: Vec<Fault>) -> Problem {
+pub(super) fn wrong(errors: Vec<Fault>) -> Problem {
     let first = errors.first().map_or_else(String::new, |e| format!("{}; {}", e.message, e.remedy));
     Problem::unprocessable("invalid_policy", first, errors)
 }
@@ -336,7 +342,7 @@ fn outcome(verdict: &Verdict) -> (&'static str, Option<String>) {
     }
 }
 
-async fn recorded(state: &ApiState, id: &str) -> Result<Facts, Problem> {
+pub(super) async fn recorded(state: &ApiState, id: &str) -> Result<Facts, Problem> {
     let missing = || Problem::unknown_name("decision", format!("there is no decision {id:?}"));
     let id: DecisionId = id.parse().map_err(|_| missing())?;
     let decision = state.store.decision(id).await?.ok_or_else(missing)?;
@@ -469,35 +475,8 @@ pub(super) async fn diff(
     Ok(Json(Difference { asked: replayed.flows.asked, since, flows, warnings }))
 }
 
-/// What to put in force: a text, or a revision.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Activation {
-    /// The Cedar text of a new revision.
-    text: Option<String>,
-    /// Its tests, in TOML; without them, those in force.
-    tests: Option<String>,
-    /// A revision that is stored already.
-    revision: Option<i64>,
-    /// Why, for the record.
-    #[serde(default)]
-    comment: String,
-}
-
-/// What is in force now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Activated {
-    revision: i64,
-    digest: String,
-    /// How many rules it has.
-    rules: usize,
-    /// Whether decisions go by it already.
-    in_force: bool,
-    warnings: Vec<String>,
-}
-
 /// The policy in force, if it is for the API to change.
-fn managed(present: &Present) -> Result<(), Problem> {
+pub(super) fn managed(present: &Present) -> Result<(), Problem> {
     match &present.config.policy.file {
         None => Ok(()),
         Some(file) => Err(Problem::conflict(
@@ -509,181 +488,4 @@ fn managed(present: &Present) -> Result<(), Problem> {
             ),
         )),
     }
-}
-
-/// What is to come into force.
-enum Wanted {
-    /// A new text, with these tests or those in force.
-    Text(DraftBody),
-    /// A revision that is stored.
-    Revision(i64),
-    /// What was in force before.
-    Before,
-    /// What is in force, with one more test.
-    Pinned { given: Box<Given>, expected: String, name: String },
-}
-
-impl Wanted {
-    const fn step(&self) -> PolicyStep {
-        match self {
-            Wanted::Text(_) | Wanted::Revision(_) => PolicyStep::Activate,
-            Wanted::Before => PolicyStep::Rollback,
-            Wanted::Pinned { .. } => PolicyStep::Pin,
-        }
-    }
-
-    /// The policy, and what is to be written.
-    async fn of(&self, state: &ApiState, present: &Present, comment: &str) -> Result<(StoredPolicy, Writes), Problem> {
-        let number = match self {
-            Wanted::Text(body) => {
-                let text = named("policy", body.text.clone().unwrap_or_default());
-                let policy = StoredPolicy { number: 0, text, tests: body.tests(present)? };
-                let writes = new_revision(&policy, self.step(), comment);
-                return Ok((policy, writes));
-            }
-            Wanted::Pinned { given, expected, name } => {
-                let policy = pinned(present, given, expected, name, state.clock.now())?;
-                let writes = new_revision(&policy, self.step(), comment);
-                return Ok((policy, writes));
-            }
-            Wanted::Revision(number) => *number,
-            Wanted::Before => before(&state.store.activations().await?)
-                .ok_or_else(|| Problem::conflict("nothing_before", "no other policy was in force before this one"))?,
-        };
-        let found = state.store.revisions().await?.into_iter().find(|row| row.number == number);
-        let row = found.ok_or_else(|| Problem::unknown_name("revision", format!("there is no revision {number}")))?;
-        let writes = known_revision(row.number, &row.digest, self.step(), comment);
-        Ok((StoredPolicy::of_row(row), writes))
-    }
-}
-
-/// The policy in force with one more test, which it passes.
-fn pinned(
-    present: &Present,
-    given: &Given,
-    expected: &str,
-    name: &str,
-    now: Timestamp,
-) -> Result<StoredPolicy, Problem> {
-    let no_test = |e| Problem::unprocessable("cannot_be_pinned", e, Vec::new());
-    let again = given.facts(&present.built.world(now)).map_err(no_test)?;
-    let again = short(&present.built.snapshot.policy.evaluate(&again).outcome);
-    let again = if again == DENIED { DENY.to_owned() } else { again };
-    if again != expected {
-        let detail = "then, and what a test can say of it gives";
-        return Err(no_test(format!("it was {expected} {detail} {again} today: the test would fail")));
-    }
-    let built_in = || Problem::conflict("built_in", "the built-in policy has no tests; activate one of your own");
-    let policy = present.stored.policy.clone().ok_or_else(built_in)?;
-    let test = PolicyTest::text(name, given, expected).map_err(|e| Problem::internal(&e))?;
-    let known = policy.tests.as_ref().map_or("", |tests| tests.text.trim_end());
-    let tests = Some(named("tests", format!("{known}\n{test}").trim_start().to_owned()));
-    Ok(StoredPolicy { tests, ..policy })
-}
-
-async fn put_in_force(
-    state: &ApiState,
-    caller: &Caller,
-    wanted: &Wanted,
-    comment: &str,
-) -> Result<Json<Activated>, Problem> {
-    for _ in 0..TRIES {
-        let present = state.inventory.present();
-        managed(&present)?;
-        let (policy, writes) = wanted.of(state, &present, comment).await?;
-        let (generation, now) = (present.stored.generation, state.clock.now());
-        let checked = tokio::task::spawn_blocking(move || present.with_policy(policy, now)).await;
-        let built = checked.map_err(|e| Problem::internal(&e))?.map_err(|wrong| self::wrong(faults(&wrong.errors)))?;
-        match state.inventory.commit(generation, &writes, &caller.by(), now).await {
-            Err(ChangeError::Overtaken) => {}
-            done => {
-                let (revision, in_force) = done?;
-                let policy = &built.snapshot.policy;
-                let (digest, rules) = (policy.revision().to_owned(), policy.len());
-                let revision = revision.unwrap_or_default();
-                return Ok(Json(Activated { revision, digest, rules, in_force, warnings: built.warnings.clone() }));
-            }
-        }
-    }
-    Err(ChangeError::Overtaken.into())
-}
-
-fn short_text(text: &str) -> String {
-    text.chars().take(MAX_REASON).collect()
-}
-
-/// Puts a policy in force, after its tests
-#[utoipa::path(
-    post, path = "/api/v1/policy/activate", operation_id = "activate_policy", tag = "policy",
-    request_body = Activation,
-    responses(
-        (status = 200, description = "It is in force", body = Activated),
-    ),
-    security(("bearer" = ["policy:activate"]))
-)]
-pub(super) async fn activate(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Body(body): Body<Activation>,
-) -> Result<Json<Activated>, Problem> {
-    let comment = short_text(&body.comment);
-    let wanted = match (body.text, body.tests, body.revision) {
-        (Some(text), tests, None) => Wanted::Text(DraftBody { text: Some(text), tests, _comment: String::new() }),
-        (None, None, Some(number)) => Wanted::Revision(number),
-        _ => return Err(Problem::body("give text, perhaps with tests, or the number of a revision")),
-    };
-    put_in_force(&state, &caller, &wanted, &comment).await
-}
-
-/// Puts the policy in force that was so before the present one was wanted
-///
-/// Another rollback goes one further back.
-#[utoipa::path(
-    post, path = "/api/v1/policy/rollback", operation_id = "rollback_policy", tag = "policy", params(Why),
-    responses(
-        (status = 200, description = "It is in force", body = Activated),
-    ),
-    security(("bearer" = ["policy:activate"]))
-)]
-pub(super) async fn rollback(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Query(why): Query<Why>,
-) -> Result<Json<Activated>, Problem> {
-    put_in_force(&state, &caller, &Wanted::Before, &why.comment()).await
-}
-
-/// A decision to make a test of.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pin {
-    /// Its id.
-    decision: String,
-    /// What the test shows; without it, the decision's id.
-    name: Option<String>,
-}
-
-/// Makes a recorded decision a test, so that no later policy decides otherwise unnoticed
-#[utoipa::path(
-    post, path = "/api/v1/policy/pin", operation_id = "pin_decision", tag = "policy",
-    request_body = Pin,
-    responses(
-        (status = 200, description = "The policy has the test", body = Activated),
-    ),
-    security(("bearer" = ["policy:activate"]))
-)]
-pub(super) async fn pin(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Body(Pin { decision, name }): Body<Pin>,
-) -> Result<Json<Activated>, Problem> {
-    let facts = recorded(&state, &decision).await?;
-    let missing = || Problem::unknown_name("decision", format!("there is no decision {decision:?}"));
-    let id: DecisionId = decision.parse().map_err(|_| missing())?;
-    let was = state.store.decision(id).await?.ok_or_else(missing)?;
-    let expected = was.profile.unwrap_or_else(|| DENY.into());
-    let name = short_text(&name.unwrap_or_else(|| format!("decision {id}")));
-    let comment = format!("pinned: {name}");
-    let wanted = Wanted::Pinned { given: Box::new(Given::of(&facts)), expected, name };
-    put_in_force(&state, &caller, &wanted, &comment).await
 }

@@ -108,10 +108,10 @@ impl Problem {
     }
 
     /// What is wrong, in words.
-    pub(super) fn told(self) -> String {
-        match self.field {
+    pub(super) fn told(&self) -> String {
+        match &self.field {
             Some(field) => format!("{field}: {}", self.detail),
-            None => self.detail,
+            None => self.detail.clone(),
         }
     }
 

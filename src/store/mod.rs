@@ -22,6 +22,7 @@ mod moved;
 pub mod operators;
 pub mod partition;
 pub mod posture;
+pub mod proposals;
 pub mod read;
 mod records;
 pub mod retention;

@@ -291,3 +291,55 @@ fn a_password_without_an_app_opens_what_gets_one_alone() {
     let list = other.ask("GET", "me/sign-ins", &Value::Null);
     assert!(list.body.as_array().unwrap().len() >= 2, "{}", list.text);
 }
+
+#[test]
+fn with_four_eyes_nobody_puts_a_policy_in_force_alone() {
+    let server = Server::bare_with("[operators]\nsecond_factor = false\n[policy]\nfour_eyes = true\n");
+    let anna = Browser::new(&server, "127.0.0.1");
+    anna.begin(&first_link(&server), Some("anna"));
+    assert_eq!(anna.sign_in("anna", PASSWORD).status, 200);
+    let (ben, _) = operator(&server, &anna, &json!({ "name": "ben", "roles": ["policy_author"] }));
+    let in_force = || server.get("/api/v1/policy")["home"].clone();
+    let profile = json!({ "vlan": 20 });
+    assert_eq!(ben.ask("PUT", "profiles/corp", &profile).status, 201);
+    let rule = |id: &str| {
+        format!(
+            "@id(\"{id}\")\n@order(\"10\")\n@profile(\"corp\")\n\
+             permit (principal is Network::Device, action == Network::Action::\"connect\", resource);\n"
+        )
+    };
+    let text = rule("laptops");
+    let wrong = ben.ask("POST", "policy/activate", &json!({ "text": "permit(" }));
+    assert_eq!(wrong.status, 422, "what cannot come into force does not wait: {}", wrong.text);
+    let asked = ben.ask("POST", "policy/activate", &json!({ "text": text, "comment": "laptops" }));
+    assert_eq!((asked.status, &asked.body["status"]), (202, &json!("open")), "{}", asked.text);
+    assert_eq!(in_force(), "built_in");
+    let path = format!("policy/proposals/{}", asked.body["id"].as_str().unwrap());
+    let approve = format!("{path}/approve");
+    let own = ben.ask("POST", &approve, &Value::Null);
+    assert_eq!((own.status, &own.body["code"]), (409, &json!("own_proposal")));
+    // Neither by a token of his own, nor by any: a token has no eyes.
+    let made = ben.ask("POST", "tokens", &json!({ "name": "t", "permissions": ["policy:activate"] }));
+    assert_eq!(made.status, 403, "a policy author makes no tokens");
+    let by_token = server.send("POST", &format!("/api/v1/{approve}"), &Value::Null);
+    assert_eq!((by_token.0, &by_token.1["code"]), (409, &json!("no_operator")));
+    assert_eq!(anna.ask("GET", &path, &Value::Null).body["text"], text);
+    let done = anna.ask("POST", &format!("{approve}?reason=looked+at"), &Value::Null);
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(in_force(), "database");
+    assert_eq!(anna.ask("POST", &approve, &Value::Null).body["code"], "decided");
+    // The server's own token waits as well, and what is rejected does not come into force.
+    let (status, again) = server.send("POST", "/api/v1/policy/activate", &json!({ "text": rule("others") }));
+    assert_eq!(status, 202, "{again:#}");
+    let reject = format!("policy/proposals/{}/reject?reason=no+need", again["id"].as_str().unwrap());
+    assert_eq!(anna.ask("POST", &reject, &Value::Null).body["status"], "rejected");
+    assert_eq!(server.get("/api/v1/policy")["text"], text);
+    let audit = server.get("/api/v1/audit?limit=200");
+    let of = |action: &str| audit["items"].as_array().unwrap().iter().find(|e| e["action"] == action).cloned().unwrap();
+    assert_eq!(of("policy.propose")["actor"], "api");
+    assert_eq!(
+        (&of("policy.approve")["actor"], &of("policy.approve")["reason"]),
+        (&json!("anna"), &json!("looked at"))
+    );
+    assert_eq!(of("policy.activate")["reason"], "laptops (proposed by ben)");
+}
