@@ -4,7 +4,7 @@ DATA ?= demo-data
 SECONDS_EACH ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help deps run test unit check fmt bench deb fuzz requirements clean
+.PHONY: help deps run test unit check fmt bench bench-reads deb fuzz requirements clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ deb: ## A Debian package, in target/deb
 	@sh scripts/install-deps.sh build
 	cargo build --release --locked --bin cordon
 	@sh packaging/deb/build.sh target/release/cordon target/deb
+bench-reads: ## How long lists and searches take at size; see the script for sizes
+	@sh scripts/install-deps.sh test
+	cargo build --release --bin cordon
+	sh scripts/bench-reads.sh
 
 fuzz: ## Each fuzz target for SECONDS_EACH seconds (default 600)
 	@sh scripts/install-deps.sh build

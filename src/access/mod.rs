@@ -72,7 +72,7 @@ pub struct Snapshot {
     /// Who may ask.
     pub nas: NasRegistry,
     /// Who is known.
-    pub identities: IdentityIndex,
+    pub identities: Arc<IdentityIndex>,
     /// The rules.
     pub policy: Arc<Policy>,
     /// What a rule can grant, in the words of each kind of gear, by its name.

@@ -6,7 +6,7 @@ use crate::inventory::sensor::{self, Clue};
 use crate::radius::attribute as attr;
 use crate::radius::packet::Packet;
 pub use crate::radius::value::printable;
-use crate::session::names::SessionNames;
+use crate::session::names::{SessionNames, ssid_of};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl RequestInfo {
             source,
             user_name: text(attr::USER_NAME),
             mac: calling_station.as_deref().and_then(|s| MacAddress::parse(s).ok()),
-            ssid: called_station.as_deref().and_then(ssid),
+            ssid: called_station.as_deref().and_then(ssid_of).map(str::to_owned),
             calling_station,
             called_station,
             port: text(attr::NAS_PORT_ID).or_else(|| packet.integer(attr::NAS_PORT).map(|n| n.to_string())),
@@ -86,25 +86,9 @@ fn port_type(number: u32) -> String {
     }
 }
 
-/// "AA-BB-CC-DD-EE-FF:name" names an SSID; a bare MAC address does not.
-fn ssid(called_station: &str) -> Option<String> {
-    const BARE_MAC_LEN: usize = 17;
-    let (mac, ssid) = (called_station.get(..BARE_MAC_LEN)?, called_station.get(BARE_MAC_LEN..)?);
-    MacAddress::parse(mac).ok()?;
-    ssid.strip_prefix(':').filter(|s| !s.is_empty()).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ssid_follows_the_mac() {
-        assert_eq!(ssid("02-00-5E-00-00-01:guests: wifi").as_deref(), Some("guests: wifi"));
-        assert_eq!(ssid("02-00-5E-00-00-01"), None);
-        assert_eq!(ssid("02:00:5e:00:00:01:staff").as_deref(), Some("staff"));
-        assert_eq!(ssid("short"), None);
-    }
 
     #[test]
     fn control_characters_are_escaped() {

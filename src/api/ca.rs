@@ -236,12 +236,18 @@ pub(super) struct Parameters {
     ends_before: Option<String>,
     /// Whether they are revoked.
     revoked: Option<bool>,
+    /// What their serial numbers begin with, in hexadecimal; colons and case do not matter.
+    serial: Option<String>,
+    /// A part of the subject's name; case does not matter.
+    q: Option<String>,
     cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
     limit: Option<u32>,
 }
 
 /// Certificates that were issued here, in the order in which they end
+///
+/// With `q` a page may be short and still have a next one: parts of names are looked for a stretch at a time.
 #[utoipa::path(
     get, path = "/api/v1/ca/certificates", operation_id = "list_issued_certificates", tag = "certificates", params(Parameters),
     responses((status = 200, description = "A page of them, without their keys", body = Page<CertificateView>)),
@@ -259,14 +265,20 @@ pub(super) async fn list(
         identity: parsed("identity", p.identity.as_deref(), "the id of an identity", |text| text.parse().ok())?,
         ends_before: parsed("ends_before", p.ends_before.as_deref(), TIME, time)?,
         revoked: p.revoked,
+        serial: parsed("serial", p.serial.as_deref(), "hexadecimal", serial_of)?,
+        subject: p.q,
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, place)?;
     let limit = limit(p.limit)?;
-    let mut all = state.store.issued(&filter, after, limit + 1).await?;
-    let more = all.len() > limit as usize;
-    all.truncate(limit as usize);
-    let next = all.last().filter(|_| more).map(|last| format!("{}.{}", last.not_after.as_micros(), last.serial));
-    Ok(Json(Page::new(all.into_iter().map(view).collect(), next)))
+    let page = state.store.issued(&filter, after, limit).await?;
+    let next = page.next.map(|(end, serial)| format!("{}.{serial}", end.as_micros()));
+    Ok(Json(Page::new(page.items.into_iter().map(view).collect(), next)))
+}
+
+/// The beginning of a serial number, however it is written.
+pub(super) fn serial_of(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
+    (!digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit())).then_some(digits)
 }
 
 /// Revokes them on disk, which is what counts, and then notes it.
@@ -349,7 +361,7 @@ pub(super) async fn revoke_identity(
     let mut certificates = 0;
     loop {
         let filter = IssuedFilter { identity: Some(identity.id), revoked: Some(false), ..IssuedFilter::default() };
-        let all = state.store.issued(&filter, None, MAX_AT_ONCE).await?;
+        let all = state.store.issued(&filter, None, MAX_AT_ONCE).await?.items;
         match revoke_all(&state, &caller, all, &reason).await? {
             0 => break,
             count => certificates += count,

@@ -340,7 +340,7 @@ pub(super) async fn ask_all(
         _ => {}
     }
     let sessions = SessionFilter {
-        nas: filter.nas,
+        nas: filter.nas.map(|name| vec![name]),
         mac: mac(filter.mac.as_deref())?,
         identity: filter.identity,
         user: filter.user,

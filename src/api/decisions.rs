@@ -10,7 +10,7 @@ use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
 use crate::store::changes::ChangeFilter;
-use crate::store::read::DecisionFilter;
+use crate::store::read::{DecisionFilter, Order};
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -27,20 +27,32 @@ pub(super) struct Parameters {
     reason: Option<String>,
     /// The name of the NAS.
     nas: Option<String>,
+    /// The site of the NAS.
+    site: Option<String>,
     /// The name of the identity.
     identity: Option<String>,
     /// The endpoint's MAC address, in any spelling.
     mac: Option<String>,
+    /// The authorization profile that was granted.
+    profile: Option<String>,
+    /// The wireless network.
+    ssid: Option<String>,
+    /// The VLAN that was granted, as the NAS was told it.
+    vlan: Option<String>,
     /// Whether it was carried out.
     enforced: Option<bool>,
     since: Option<String>,
     until: Option<String>,
+    /// `at`: the oldest first; `-at`: the newest first, as without it.
+    sort: Option<String>,
     pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
     pub(in crate::api) limit: Option<u32>,
 }
 
 /// Attempts to get on the network, newest first
+///
+/// A page may be short and still have a next one: what is seldom is looked for a stretch at a time.
 #[utoipa::path(
     get,
     path = "/api/v1/decisions",
@@ -57,12 +69,16 @@ pub(super) async fn list(
     let filter = DecisionFilter {
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         reason: parsed("reason", p.reason.as_deref(), "a reason's code as decisions show it", Reason::from_code)?,
-        nas: p.nas,
+        nas: at_nas(&state, p.nas, p.site.as_deref()),
         identity: p.identity,
         mac: mac(p.mac.as_deref())?,
+        profile: p.profile,
+        ssid: p.ssid,
+        vlan: p.vlan,
         enforced: p.enforced,
         since: parsed("since", p.since.as_deref(), TIME, time)?,
         until: parsed("until", p.until.as_deref(), TIME, time)?,
+        order: order(p.sort.as_deref(), "at")?,
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.decisions(&filter, after, limit(p.limit)?).await?;
@@ -232,4 +248,26 @@ pub(in crate::api) fn parsed<T>(
 
 pub(super) fn mac(given: Option<&str>) -> Result<Option<String>, Problem> {
     parsed("mac", given, "a MAC address", |text| MacAddress::parse(text).ok().map(|mac| mac.to_string()))
+}
+
+/// The NASes that are meant, by their names: one, or those of a site.
+pub(super) fn at_nas(state: &ApiState, nas: Option<String>, site: Option<&str>) -> Option<Vec<String>> {
+    let Some(site) = site else { return nas.map(|name| vec![name]) };
+    let snapshot = state.engine.snapshot();
+    let at_site = snapshot.nas.all().iter().filter(|known| known.site.as_deref() == Some(site));
+    let named = at_site.filter(|known| nas.as_deref().is_none_or(|name| known.name == name));
+    Some(named.map(|known| known.name.clone()).collect())
+}
+
+/// Which end a list begins with that is in the order of `field`.
+pub(super) fn order(given: Option<&str>, field: &str) -> Result<Order, Problem> {
+    let backwards = given.is_some_and(|text| text.starts_with('-'));
+    match given.map(|text| text.strip_prefix('-').unwrap_or(text)) {
+        None => Ok(Order::NewestFirst),
+        Some(text) if text != field => {
+            Err(Problem::parameter("sort", format!("this list is sorted by {field} or -{field}")))
+        }
+        Some(_) if backwards => Ok(Order::NewestFirst),
+        Some(_) => Ok(Order::OldestFirst),
+    }
 }

@@ -1,7 +1,7 @@
 //! What is seen on the wire, and what does not fit together about it.
 
 use super::ApiState;
-use super::decisions::{TIME, mac, parsed, time};
+use super::decisions::{TIME, at_nas, mac, parsed, time};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
@@ -35,6 +35,8 @@ pub(super) struct Parameters {
     category: Option<String>,
     /// A NAS where it was.
     nas: Option<String>,
+    /// The site of a NAS where it was.
+    site: Option<String>,
     /// `true` or `false`: whether its address was made up.
     randomized: Option<String>,
     /// A signal about it, by its code.
@@ -210,7 +212,7 @@ pub(super) async fn list(
         mac: mac(p.mac.as_deref())?,
         vendor: p.vendor,
         category: parsed("category", p.category.as_deref(), &one_of(Category::ALL), Category::from_code)?,
-        nas: p.nas,
+        nas: at_nas(&state, p.nas, p.site.as_deref()),
         randomized: parsed("randomized", p.randomized.as_deref(), "true or false", |text| text.parse().ok())?,
         signal: parsed("signal", p.signal.as_deref(), SIGNAL, SignalKind::from_code)?,
     };

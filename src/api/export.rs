@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::extract::Query;
 use super::page::Page;
 use super::problem::Problem;
-use super::{audit, decisions, endpoints, sessions};
+use super::{accounting, audit, decisions, endpoints, sessions};
 use crate::api::inventory::identities;
 use crate::audit::event::Event;
 use axum::Json;
@@ -49,7 +49,7 @@ macro_rules! listed {
     };
 }
 
-listed!(audit, decisions, endpoints, identities, sessions);
+listed!(accounting, audit, decisions, endpoints, identities, sessions);
 
 type Pages<T> = Pin<Box<dyn Future<Output = Result<Json<Page<T>>, Problem>> + Send>>;
 
@@ -262,6 +262,27 @@ exports!(
     ["/api/v1/sessions.ndjson", "export_sessions_ndjson", "/api/v1/sessions.csv", "export_sessions_csv"],
     sessions_ndjson,
     sessions_csv
+);
+exports!(
+    accounting,
+    "accounting",
+    "network:read",
+    [
+        "id",
+        "at",
+        "received_at",
+        "status",
+        "nas",
+        "device",
+        "acct_session_id",
+        "station",
+        "input_octets",
+        "output_octets",
+        "session_time_secs"
+    ],
+    ["/api/v1/accounting.ndjson", "export_accounting_ndjson", "/api/v1/accounting.csv", "export_accounting_csv"],
+    accounting_ndjson,
+    accounting_csv
 );
 exports!(
     endpoints,

@@ -4,6 +4,7 @@
 //! document is made of that, and [`caller::Guard`] goes by the document: an operation that does not say who may
 //! ask for it is for nobody.
 
+mod accounting;
 mod activation;
 mod audit;
 mod ca;
@@ -37,6 +38,7 @@ mod settings;
 mod sign_in;
 mod system;
 mod tokens;
+mod turns;
 mod usage;
 mod webhooks;
 
@@ -96,6 +98,7 @@ pub struct ApiState {
     watchers: Arc<Semaphore>,
     ca: ca::Turn,
     door: door::SharedDoor,
+    turns: turns::Turns,
     requests: Arc<Limits<caller::Means>>,
     failures: Arc<Limits<IpAddr>>,
     ceremonies: Arc<Limits<IpAddr>>,
@@ -167,6 +170,7 @@ impl ApiState {
             watchers,
             ca: Arc::default(),
             door,
+            turns: turns::Turns::default(),
             requests: Arc::new(Limits::new(limits::REQUESTS)),
             failures: Arc::new(Limits::new(limits::FAILURES)),
             ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
@@ -226,12 +230,15 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
         .routes(routes!(sessions::who))
+        .routes(routes!(accounting::list))
         .routes(routes!(search::search))
         .routes(routes!(events::watch))
         .routes(routes!(export::decisions_ndjson))
         .routes(routes!(export::decisions_csv))
         .routes(routes!(export::sessions_ndjson))
         .routes(routes!(export::sessions_csv))
+        .routes(routes!(export::accounting_ndjson))
+        .routes(routes!(export::accounting_csv))
         .routes(routes!(export::endpoints_ndjson))
         .routes(routes!(export::endpoints_csv))
         .routes(routes!(export::identities_ndjson))

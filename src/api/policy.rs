@@ -271,22 +271,26 @@ pub(super) async fn validate(
     Body(body): Body<DraftBody>,
 ) -> Result<Json<CheckedView>, Problem> {
     let present = state.inventory.present();
-    let tests = body.tests(&present)?;
-    let text = body.text.unwrap_or(in_force(&present)?.text);
+    state.turns.run(move || checked(&present, body)).await?.map(Json)
+}
+
+fn checked(present: &Present, body: DraftBody) -> Result<CheckedView, Problem> {
+    let tests = body.tests(present)?;
+    let text = body.text.unwrap_or(in_force(present)?.text);
     let (policy, warnings) = match draft(&present.built, &named("policy", text)) {
         Ok(draft) => (draft.policy, faults(&draft.warnings)),
         Err(errors) => {
             let errors = faults(&errors);
-            return Ok(Json(CheckedView { valid: false, errors, warnings: Vec::new(), tests: Vec::new() }));
+            return Ok(CheckedView { valid: false, errors, warnings: Vec::new(), tests: Vec::new() });
         }
     };
-    match tested(&policy, tests.as_ref(), &present) {
+    Ok(match tested(&policy, tests.as_ref(), present) {
         Ok(tests) => {
             let valid = tests.iter().all(|test| test.passed);
-            Ok(Json(CheckedView { valid, errors: Vec::new(), warnings, tests }))
+            CheckedView { valid, errors: Vec::new(), warnings, tests }
         }
-        Err(errors) => Ok(Json(CheckedView { valid: false, errors, warnings, tests: Vec::new() })),
-    }
+        Err(errors) => CheckedView { valid: false, errors, warnings, tests: Vec::new() },
+    })
 }
 
 /// What to explain.
@@ -367,7 +371,6 @@ pub(super) async fn explain(
     Body(question): Body<Question>,
 ) -> Result<Json<Explained>, Problem> {
     let present = state.inventory.present();
-    let (policy, _) = DraftBody { text: question.text, ..DraftBody::default() }.policy(&present)?;
     let facts = match (question.decision, question.given) {
         (Some(id), None) => recorded(&state, &id).await?,
         (None, given) => {
@@ -381,14 +384,19 @@ pub(super) async fn explain(
             return Err(Problem::parameter("given", "decision brings its own facts: give one of the two"));
         }
     };
+    state.turns.run(move || explained(&present, question.text, &facts)).await?.map(Json)
+}
+
+fn explained(present: &Present, text: Option<String>, facts: &Facts) -> Result<Explained, Problem> {
+    let (policy, _) = DraftBody { text, ..DraftBody::default() }.policy(present)?;
     let barred = match &facts.principal {
         Principal::Identity(identity) if !identity.is_live(facts.at) => {
             Some(format!("{} is {} or expired", identity.name, identity.status))
         }
         _ => None,
     };
-    let verdict = policy.evaluate(&facts);
-    let rules = policy.explain(&facts).map_err(|e| Problem::unprocessable("not_explained", e, Vec::new()))?;
+    let verdict = policy.evaluate(facts);
+    let rules = policy.explain(facts).map_err(|e| Problem::unprocessable("not_explained", e, Vec::new()))?;
     let rule = |rule: RuleVerdict| RuleView {
         id: rule.id.to_string(),
         order: rule.order,
@@ -398,7 +406,7 @@ pub(super) async fn explain(
     };
     let (outcome, profile) = outcome(&verdict);
     let rules = rules.into_iter().map(rule).collect();
-    Ok(Json(Explained { outcome, profile, decided_by: verdict.policies, errors: verdict.errors, barred, rules }))
+    Ok(Explained { outcome, profile, decided_by: verdict.policies, errors: verdict.errors, barred, rules })
 }
 
 /// A draft, and by what to compare it.
@@ -457,7 +465,10 @@ pub(super) async fn diff(
         return Err(Problem::parameter("days", format!("{days} is not from 1 to {MAX_DAYS}")));
     }
     let present = state.inventory.present();
-    let (policy, warnings) = DraftBody { text: Some(body.text), ..DraftBody::default() }.policy(&present)?;
+    let _turn = state.turns.wait().await?;
+    let (of, text) = (present.clone(), Some(body.text));
+    let drafted = tokio::task::spawn_blocking(move || DraftBody { text, ..DraftBody::default() }.policy(&of)).await;
+    let (policy, warnings) = drafted.map_err(|e| Problem::internal(&e))??;
     let old = Arc::new(present.built.snapshot.clone());
     let new = Arc::new(crate::access::Snapshot { policy, ..present.built.snapshot.clone() });
     let since = state.clock.now() - Duration::from_secs(u64::from(days) * 86_400);

@@ -1,6 +1,7 @@
-//! One box for everything: a MAC address in any spelling, an IP address, a name, an id.
+//! One box for everything: a MAC address in any spelling, an IP address, a name, an id, a serial number.
 
 use super::ApiState;
+use super::ca::serial_of;
 use super::extract::Query;
 use super::problem::Problem;
 use crate::ids::{DecisionId, EndpointId, IdentityId, SessionId};
@@ -8,6 +9,7 @@ use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::session::Session;
 use crate::store::endpoints_read::EndpointFilter;
+use crate::store::issued::{Issued, IssuedFilter};
 use crate::store::read::{Held, SessionFilter};
 use axum::Json;
 use axum::extract::State;
@@ -19,6 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 const OF_EACH: usize = 8;
 /// The shortest part of a name that is looked for, in characters: less is in every name.
 const SHORTEST: usize = 2;
+/// The shortest beginning of a serial number that is looked for, in digits: words such as "bed" are names.
+const SHORTEST_SERIAL: usize = 6;
 /// The longest text that is looked for, in characters.
 const LONGEST: usize = 200;
 
@@ -27,7 +31,8 @@ const LONGEST: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// A MAC address in any spelling, an IP address, an id, or a part of a name.
+    /// A MAC address in any spelling, an IP address, an id, the beginning of a certificate's serial number, or a part of a
+    /// name.
     q: String,
 }
 
@@ -42,9 +47,9 @@ pub(super) struct Found {
 /// One thing that was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Hit {
-    /// `identity`, `endpoint`, `session`, `decision` or `nas`.
+    /// `identity`, `endpoint`, `session`, `decision`, `certificate` or `nas`.
     kind: &'static str,
-    /// Its id; of a NAS its name.
+    /// Its id; of a NAS its name, of a certificate its serial number.
     id: String,
     /// What it is called.
     title: String,
@@ -82,7 +87,7 @@ fn of_session(session: &Session) -> Hit {
     }
 }
 
-/// Finds identities, endpoints, sessions, decisions and NASes
+/// Finds identities, endpoints, sessions, decisions, certificates and NASes
 #[utoipa::path(
     get, path = "/api/v1/search", operation_id = "search", tag = "search", params(Parameters),
     responses((status = 200, description = "At most eight of each sort", body = Found)),
@@ -100,7 +105,10 @@ pub(super) async fn search(
         return Ok(Json(Found { read_as: "id", hits: by_id(&state, text).await? }));
     }
     if let Ok(mac) = MacAddress::parse(text) {
-        return Ok(Json(Found { read_as: "mac", hits: by_mac(&state, mac).await? }));
+        let mut hits = by_mac(&state, mac).await?;
+        // Twelve digits may begin a serial number, too.
+        hits.extend(by_serial(&state, text).await?);
+        return Ok(Json(Found { read_as: "mac", hits }));
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(Json(Found { read_as: "ip", hits: by_ip(&state, ip).await? }));
@@ -186,9 +194,28 @@ fn of_nas(nas: &crate::inventory::nas::Nas) -> Hit {
     }
 }
 
+/// Certificates that were issued here whose serial numbers begin so.
+async fn by_serial(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
+    let Some(serial) = serial_of(text).filter(|serial| serial.len() >= SHORTEST_SERIAL) else { return Ok(Vec::new()) };
+    let filter = IssuedFilter { serial: Some(serial), ..IssuedFilter::default() };
+    let found = state.store.issued(&filter, None, OF_EACH as u32).await?;
+    Ok(found.items.iter().map(of_certificate).collect())
+}
+
+fn of_certificate(issued: &Issued) -> Hit {
+    let state = issued.revoked.map_or(String::new(), |at| format!(", revoked {at}"));
+    Hit {
+        kind: "certificate",
+        id: issued.serial.clone(),
+        title: issued.subject.clone(),
+        detail: format!("by {}, ends {}{state}", issued.issuer, issued.not_after),
+        href: format!("/api/v1/ca/certificates?serial={}", issued.serial),
+    }
+}
+
 async fn by_name(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
     let (snapshot, wanted) = (state.engine.snapshot(), text.to_lowercase());
-    // A million names take a few hundredths of a second, away from who serves others.
+    // A million names take some milliseconds, away from who serves others.
     let searched = tokio::task::spawn_blocking(move || {
         let named = |name: &str| {
             let name = name.to_lowercase();
@@ -197,25 +224,27 @@ async fn by_name(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
                 .or(name.starts_with(&wanted).then_some(1))
                 .or(name.contains(&wanted).then_some(2))
         };
-        let mut identities: Vec<(u8, Hit)> = Vec::new();
-        for identity in snapshot.identities.all() {
-            if let Some(rank) = named(&identity.name) {
-                identities.push((rank, of_identity(identity)));
-                if identities.len() > OF_EACH * 8 {
-                    break;
-                }
-            }
-        }
         let nas = snapshot.nas.all().iter().filter_map(|nas| Some((named(&nas.name)?, of_nas(nas))));
         let mut hits: Vec<(u8, Hit)> = nas.collect();
         hits.sort_by(|a, b| (a.0, &a.1.title).cmp(&(b.0, &b.1.title)));
         hits.truncate(OF_EACH);
-        identities.sort_by(|a, b| (a.0, &a.1.title).cmp(&(b.0, &b.1.title)));
-        hits.extend(identities.into_iter().take(OF_EACH));
+        let found = snapshot.identities.find(&wanted, OF_EACH);
+        let ids: Vec<IdentityId> = found.iter().map(|(_, identity)| identity.id).collect();
+        hits.extend(found.into_iter().map(|(rank, identity)| (rank, of_identity(identity))));
         hits.sort_by_key(|(rank, _)| *rank);
-        hits.into_iter().map(|(_, hit)| hit).collect::<Vec<_>>()
+        (hits.into_iter().map(|(_, hit)| hit).collect::<Vec<_>>(), ids)
     });
-    let mut hits = searched.await.map_err(|e| Problem::internal(&e))?;
+    let (mut hits, ids) = searched.await.map_err(|e| Problem::internal(&e))?;
+    let mut certificates = by_serial(state, text).await?;
+    for id in ids {
+        let left = OF_EACH.saturating_sub(certificates.len()) as u32;
+        if left == 0 {
+            break;
+        }
+        let filter = IssuedFilter { identity: Some(id), ..IssuedFilter::default() };
+        certificates.extend(state.store.issued(&filter, None, left).await?.items.iter().map(of_certificate));
+    }
+    hits.append(&mut certificates);
     let filter = SessionFilter { user: Some(text.to_owned()), ..SessionFilter::default() };
     let sessions = state.store.sessions(&filter, None, OF_EACH as u32).await?;
     hits.extend(sessions.items.iter().map(of_session));

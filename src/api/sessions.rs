@@ -2,7 +2,7 @@
 
 use super::changes::ChangeView;
 use super::decisions::NasRef;
-use super::decisions::{TIME, mac, parsed, time};
+use super::decisions::{TIME, at_nas, mac, order, parsed, time};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
@@ -32,14 +32,30 @@ pub(super) struct Parameters {
     live: Option<bool>,
     /// The name of the NAS.
     nas: Option<String>,
+    /// The site of the NAS.
+    site: Option<String>,
     /// The endpoint's MAC address, in any spelling.
     mac: Option<String>,
+    /// An IP address that it had.
+    ip: Option<String>,
     /// The name of the identity.
     identity: Option<String>,
     /// User-Name, as the NAS told it.
     user: Option<String>,
+    /// The authorization profile that it was let in with.
+    profile: Option<String>,
+    /// The wireless network.
+    ssid: Option<String>,
+    /// The VLAN that was granted, as the NAS was told it.
+    vlan: Option<String>,
     /// The id of the first session of the stay.
     stay: Option<String>,
+    /// First heard of at this time or later.
+    since: Option<String>,
+    /// First heard of before this time.
+    until: Option<String>,
+    /// `started_at`: the oldest first; `-started_at`: the newest first, as without it. By when they were first heard of.
+    sort: Option<String>,
     pub(in crate::api) cursor: Option<String>,
     /// How many, 1 to 500; 50 if it is not said.
     pub(in crate::api) limit: Option<u32>,
@@ -124,6 +140,8 @@ pub(super) struct Holders {
 }
 
 /// Stays on the network, newest first
+///
+/// A page may be short and still have a next one: what is seldom is looked for a stretch at a time.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
@@ -141,11 +159,18 @@ pub(super) async fn list(
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
         may_go_on: None,
-        nas: p.nas,
+        nas: at_nas(&state, p.nas, p.site.as_deref()),
         mac: mac(p.mac.as_deref())?,
+        ip: ip(p.ip.as_deref())?.map(|ip| ip.to_string()),
         identity: p.identity,
         user: p.user,
+        profile: p.profile,
+        ssid: p.ssid,
+        vlan: p.vlan,
         stay: parsed("stay", p.stay.as_deref(), "the id of a session", |text| text.parse().ok())?,
+        since: parsed("since", p.since.as_deref(), TIME, time)?,
+        until: parsed("until", p.until.as_deref(), TIME, time)?,
+        order: order(p.sort.as_deref(), "started_at")?,
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
@@ -202,8 +227,7 @@ pub(super) async fn who(
     State(state): State<ApiState>,
     Query(p): Query<WhoParameters>,
 ) -> Result<Json<Holders>, Problem> {
-    let ip = parsed("ip", p.ip.as_deref(), "an IPv4 or IPv6 address", |text| text.parse::<IpAddr>().ok())?;
-    let what = match (ip, mac(p.mac.as_deref())?, p.nas, p.port) {
+    let what = match (ip(p.ip.as_deref())?, mac(p.mac.as_deref())?, p.nas, p.port) {
         (Some(ip), None, None, None) => Held::Ip(ip.to_string()),
         (None, Some(mac), None, None) => Held::Mac(mac),
         (None, None, Some(nas), Some(port)) => Held::Port { nas, port },
@@ -212,6 +236,10 @@ pub(super) async fn who(
     let at = parsed("at", p.at.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
     let items = all_shown(&state, &state.store.holders(&what, at).await?).await?;
     Ok(Json(Holders { at, items }))
+}
+
+fn ip(given: Option<&str>) -> Result<Option<IpAddr>, Problem> {
+    parsed("ip", given, "an IPv4 or IPv6 address", |text| text.parse().ok())
 }
 
 async fn all_shown(state: &ApiState, all: &[Session]) -> Result<Vec<SessionView>, Problem> {

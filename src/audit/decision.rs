@@ -2,12 +2,14 @@
 
 use super::reason::Reason;
 use crate::ids::{DecisionId, IdentityId};
-use crate::session::names::SessionNames;
+use crate::session::names::{SessionNames, ssid_of};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// The attribute that tells a VLAN (RFC 3580, section 3.31).
+const VLAN: &str = "Tunnel-Private-Group-Id";
 /// What a Class attribute of ours begins with; the decision's id follows as text.
 const CLASS_PREFIX: &str = "cordon:";
 
@@ -125,6 +127,19 @@ pub struct Decision {
     /// was let in without a profile, and this is what would have happened.
     #[serde(default = "carried_out", skip_serializing_if = "is_carried_out")]
     pub enforced: bool,
+}
+
+impl Decision {
+    /// The wireless network that was asked from.
+    pub fn ssid(&self) -> Option<&str> {
+        self.called_station.as_deref().and_then(ssid_of)
+    }
+
+    /// The VLAN that was granted, as the NAS was told it, without the tag that groups attributes (RFC 2868, section 3.6).
+    pub fn vlan(&self) -> Option<&str> {
+        let (_, value) = self.reply.iter().find(|(name, _)| name == VLAN)?;
+        Some(value.split_once(" (tag ").map_or(value.as_str(), |(vlan, _)| vlan))
+    }
 }
 
 fn carried_out() -> bool {

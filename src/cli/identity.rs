@@ -7,6 +7,8 @@ use crate::config::apply::{Request, identity_table};
 use crate::config::document::ObjectKind;
 use crate::config::stored::document_of;
 use crate::inventory::identity::{IdentityKind, IdentityStatus};
+use crate::store::inventory::Changed;
+use crate::store::read::MAX_PAGE;
 use crate::transport::clock::Clock;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -124,13 +126,21 @@ fn status(args: &StatusArgs) -> Result<(), String> {
 
 fn history(args: &HistoryArgs) -> Result<(), String> {
     let name = format!("{} {}", args.kind, args.name);
-    let changes = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let store = Host::read(&args.config).await?.open().await?;
-        store.changes(ObjectKind::Identity.as_str(), &name).await.map_err(|e| e.to_string())
-    })?;
-    for (at, author, change) in &changes {
-        println!("{at}  {author}  {}  {}", change.action, change.fields);
-    }
-    println!("{} changes", changes.len());
-    Ok(())
+        let (mut shown, mut after) = (0, None);
+        loop {
+            let page = store.changes(ObjectKind::Identity.as_str(), &name, after, MAX_PAGE).await;
+            let page = page.map_err(|e| e.to_string())?;
+            for Changed { at, author, change, .. } in &page.items {
+                println!("{at}  {author}  {}  {}", change.action, change.fields);
+            }
+            shown += page.items.len();
+            after = page.next;
+            if after.is_none() {
+                println!("{shown} changes");
+                return Ok(());
+            }
+        }
+    })
 }

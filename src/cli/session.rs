@@ -90,7 +90,7 @@ impl Which {
         let mac = self.mac.as_deref().map(MacAddress::parse).transpose().map_err(|e| e.to_string())?;
         Ok(SessionFilter {
             live: Some(true),
-            nas: self.nas.clone(),
+            nas: self.nas.clone().map(|name| vec![name]),
             identity: self.identity.clone(),
             mac: mac.map(|mac| mac.to_string()),
             ..SessionFilter::default()

@@ -3,6 +3,7 @@
 use super::binding::Binding;
 use super::credential::{Credential, candidates};
 use super::identity::{Identity, IdentityKind, IdentityStatus, Orphaned};
+use super::listing::Listing;
 use super::mac::MacAddress;
 use crate::ids::IdentityId;
 use crate::pki::certificate::CertificateFacts;
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Identities that cannot be told apart.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -87,6 +88,7 @@ pub struct IdentityIndex {
     /// Places in `all`, in the order of ids.
     by_id: Vec<u32>,
     bindings: Vec<Binding>,
+    listing: OnceLock<Listing>,
 }
 
 impl IdentityIndex {
@@ -127,7 +129,7 @@ impl IdentityIndex {
         }
         let mut by_id: Vec<u32> = (0..).zip(&all).map(|(number, _)| number).collect();
         by_id.sort_unstable_by_key(|number| all.get(*number as usize).map(|identity| identity.id));
-        Ok(IdentityIndex { all, by_key, by_id, bindings })
+        Ok(IdentityIndex { all, by_key, by_id, bindings, listing: OnceLock::new() })
     }
 
     fn get(&self, key: Key) -> Option<&Arc<Identity>> {
@@ -195,10 +197,30 @@ impl IdentityIndex {
 
     /// Those whose ids come after this one, or all, in the order of ids.
     pub fn after(&self, id: Option<IdentityId>) -> impl Iterator<Item = &Arc<Identity>> {
+        self.numbers_after(id).filter_map(|number| self.all.get(number as usize))
+    }
+
+    /// The places of the same among all.
+    pub(super) fn numbers_after(&self, id: Option<IdentityId>) -> impl Iterator<Item = u32> {
         let at = |number: &u32| self.all.get(*number as usize);
         let first =
             id.map_or(0, |id| self.by_id.partition_point(|number| at(number).is_none_or(|known| known.id <= id)));
-        self.by_id.iter().skip(first).filter_map(at)
+        self.by_id.iter().skip(first).copied()
+    }
+
+    /// Whether somebody has looked at lists of these.
+    pub fn is_listed(&self) -> bool {
+        self.listing.get().is_some()
+    }
+
+    /// Sorts what lists are made of, before somebody looks at them.
+    pub fn prepare_listing(&self) {
+        self.listing();
+    }
+
+    /// What lists are made of. The first time it takes a second for each million: not for who must not wait.
+    pub(super) fn listing(&self) -> &Listing {
+        self.listing.get_or_init(|| Listing::new(&self.all))
     }
 
     /// All of them.

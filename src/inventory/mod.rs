@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod fingerprint;
 pub mod identity;
 pub mod index;
+pub mod listing;
 pub mod mac;
 pub mod nas;
 pub mod observation;

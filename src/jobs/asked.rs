@@ -108,10 +108,9 @@ pub async fn unknown(
     site: Option<&str>,
 ) -> Result<Option<Unknown>, StoreError> {
     let some = |field, detail| Ok(Some(Unknown { field, detail }));
-    if let Some(name) = &filter.nas
-        && snapshot.nas.named(name).is_none()
-    {
-        let of = SessionFilter { nas: Some(name.clone()), ..SessionFilter::default() };
+    let unconfigured = |name: &&String| snapshot.nas.named(name).is_none();
+    for name in filter.nas.iter().flatten().filter(unconfigured) {
+        let of = SessionFilter { nas: Some(vec![name.clone()]), ..SessionFilter::default() };
         if store.sessions(&of, None, 1).await?.items.is_empty() {
             return some("nas", format!("no NAS is called {name:?}; `cordon nas list` shows them"));
         }

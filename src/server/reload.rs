@@ -239,6 +239,11 @@ impl Reloader {
         }
         self.built = Arc::new(new);
         let (stored, built) = (self.stored.clone(), self.built.clone());
+        // Who looks at lists does not wait for them to be sorted anew.
+        if self.inventory.present().built.snapshot.identities.is_listed() {
+            let identities = built.snapshot.identities.clone();
+            tokio::task::spawn_blocking(move || identities.prepare_listing());
+        }
         self.inventory.publish(Present { config, source, stored, built });
     }
 }

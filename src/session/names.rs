@@ -1,6 +1,7 @@
 //! By what a NAS names a session and its port.
 
 use super::attributes as attr;
+use crate::inventory::mac::MacAddress;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -46,6 +47,17 @@ impl SessionNames {
     pub fn port(&self) -> Option<String> {
         self.nas_port_id.clone().or_else(|| self.nas_port.map(|p| p.to_string()))
     }
+}
+
+/// Octets of a MAC address as text.
+const BARE_MAC_LEN: usize = 17;
+
+/// The wireless network at the end of a Called-Station-Id (RFC 3580, section 3.20): "AA-BB-CC-DD-EE-FF:name" names
+/// one; a bare MAC address does not.
+pub fn ssid_of(called_station: &str) -> Option<&str> {
+    let (mac, ssid) = (called_station.get(..BARE_MAC_LEN)?, called_station.get(BARE_MAC_LEN..)?);
+    MacAddress::parse(mac).ok()?;
+    ssid.strip_prefix(':').filter(|ssid| !ssid.is_empty())
 }
 
 /// The first value of each.
@@ -107,5 +119,13 @@ mod tests {
         assert_eq!((names.acct_session_id.as_deref(), names.port().as_deref()), (Some("a"), Some("7")));
         assert_eq!(read(&[(4, &[10, 0, 0, 1]), (32, b"access-1")]).device, "access-1");
         assert_eq!(read(&[(4, &[10, 0, 0])]).device, "192.0.2.9");
+    }
+
+    #[test]
+    fn an_ssid_follows_the_mac() {
+        assert_eq!(ssid_of("02-00-5E-00-00-01:guests: wifi"), Some("guests: wifi"));
+        assert_eq!(ssid_of("02-00-5E-00-00-01"), None);
+        assert_eq!(ssid_of("02:00:5e:00:00:01:staff"), Some("staff"));
+        assert_eq!(ssid_of("short"), None);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::accounting::{AccountingRecord, AccountingStatus};
 use super::meter::{Counters, Place};
-use super::names::SessionNames;
+use super::names::{SessionNames, ssid_of};
 use crate::audit::decision::{Decision, IdentityRef};
 use crate::ids::{DecisionId, SessionId};
 use crate::time::Timestamp;
@@ -146,6 +146,9 @@ pub struct Granted {
     pub profile: Option<String>,
     /// How long the NAS was told that it may last, in seconds.
     pub session_timeout: Option<u32>,
+    /// The VLAN, as the NAS was told it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub vlan: Option<String>,
 }
 
 /// What a session holds besides what is searched by; stored as JSON.
@@ -280,6 +283,7 @@ impl Session {
             identity: decision.identity.as_ref().map(|IdentityRef { name, .. }| name.clone()),
             profile: decision.profile.clone(),
             session_timeout: seconds.and_then(|(_, value)| value.parse().ok()),
+            vlan: decision.vlan().map(str::to_owned),
         };
         let d = &mut self.details;
         d.implied_us = least(d.implied_us, at);
@@ -429,6 +433,16 @@ impl Session {
     /// The profile that it was let in with.
     pub fn profile(&self) -> Option<&str> {
         told(&self.details.granted).and_then(|g| g.profile.as_deref())
+    }
+
+    /// The VLAN that the NAS was told.
+    pub fn vlan(&self) -> Option<&str> {
+        told(&self.details.granted).and_then(|g| g.vlan.as_deref())
+    }
+
+    /// The wireless network that it is on.
+    pub fn ssid(&self) -> Option<&str> {
+        told(&self.details.called_station).and_then(|called| ssid_of(called))
     }
 
     /// How long the NAS was told that it may last, in seconds.

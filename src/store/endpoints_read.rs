@@ -1,7 +1,7 @@
 //! What the API shows of endpoints and signals, newest first.
 
 use super::db::{Row, Sql};
-use super::read::{MAX_PAGE, Page, page};
+use super::read::{MAX_PAGE, Page, named, page};
 use super::{Store, StoreError};
 use crate::ids::{EndpointId, SignalId};
 use crate::inventory::endpoint::Endpoint;
@@ -18,8 +18,8 @@ pub struct EndpointFilter {
     pub vendor: Option<String>,
     /// What it seems to be.
     pub category: Option<Category>,
-    /// A NAS where it was.
-    pub nas: Option<String>,
+    /// One of these NASes where it was, by their names.
+    pub nas: Option<Vec<String>>,
     /// Whether its address is randomised.
     pub randomized: Option<bool>,
     /// A signal that it gave.
@@ -67,7 +67,7 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Endpoint, EndpointId>, StoreError> {
         const BY_MAC: &str = "id IN (SELECT endpoint_id FROM endpoint_mac WHERE mac =";
-        const BY_NAS: &str = "id IN (SELECT endpoint_id FROM endpoint_place WHERE nas_name =";
+        const BY_NAS: &str = " AND id IN (SELECT endpoint_id FROM endpoint_place WHERE true";
         const BY_SIGNAL: &str = "id IN (SELECT endpoint_id FROM signal WHERE kind =";
         let limit = limit.clamp(1, MAX_PAGE);
         let mut sql = Sql::new("SELECT * FROM endpoint WHERE true")
@@ -76,12 +76,13 @@ impl Store {
             .narrow("category =", filter.category.map(Category::code))
             .narrow("randomized =", filter.randomized);
         let signal = filter.signal.map(SignalKind::code);
-        for (condition, value) in
-            [(BY_MAC, filter.mac.as_deref()), (BY_NAS, filter.nas.as_deref()), (BY_SIGNAL, signal)]
-        {
+        for (condition, value) in [(BY_MAC, filter.mac.as_deref()), (BY_SIGNAL, signal)] {
             if value.is_some() {
                 sql = sql.narrow(condition, value).then(")");
             }
+        }
+        if let Some(names) = filter.nas.as_deref() {
+            sql = sql.then(BY_NAS).join(&named("nas_name", names)).then(")");
         }
         let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(i64::from(limit) + 1)).await?;
         let items = rows.iter().map(endpoint_of_row).collect::<Result<Vec<_>, _>>()?;

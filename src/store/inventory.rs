@@ -2,6 +2,7 @@
 //! as one transaction.
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
+use super::read::{Page, page};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event, states_of};
 use crate::ids::{ChangeId, IdentityId};
@@ -126,6 +127,19 @@ pub struct ChangeRow {
     pub action: String,
     /// Field by field, what it was and what it is, as JSON.
     pub fields: serde_json::Value,
+}
+
+/// A change that was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Its id.
+    pub id: ChangeId,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// What was changed.
+    pub change: ChangeRow,
 }
 
 /// The inventory as it is stored.
@@ -349,21 +363,29 @@ impl Store {
         rows.iter().map(activation).collect()
     }
 
-    /// Who changed an object, and when, the latest first: time, author, action
-    /// and fields.
+    /// Who changed an object, and when, the latest first, before the change named `after`; at most so many.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn changes(&self, kind: &str, name: &str) -> Result<Vec<(Timestamp, String, ChangeRow)>, StoreError> {
-        let sql = Sql::new("SELECT * FROM change WHERE kind = ? AND name = ? ORDER BY id DESC");
-        let rows = self.db.fetch(sql.bind(kind).bind(name)).await?;
+    pub async fn changes(
+        &self,
+        kind: &str,
+        name: &str,
+        after: Option<ChangeId>,
+        limit: u32,
+    ) -> Result<Page<Changed, ChangeId>, StoreError> {
+        let sql = Sql::new("SELECT * FROM change WHERE kind = ? AND name = ?").bind(kind).bind(name);
+        let sql = sql.narrow("id <", after.map(|id| id.as_bytes().to_vec()));
+        let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(i64::from(limit) + 1)).await?;
         let change = |row: &Row| {
             let fields = json_of(row, "change", "fields")?;
             let text = |column| row.text(column).map(str::to_owned);
             let change = ChangeRow { kind: text("kind")?, name: text("name")?, action: text("action")?, fields };
-            Ok((row.time("at_us")?, text("author")?, change))
+            let id = ChangeId::from_bytes(row.id("change", "id")?);
+            Ok(Changed { id, at: row.time("at_us")?, author: text("author")?, change })
         };
-        rows.iter().map(change).collect()
+        let changes = rows.iter().map(change).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(page(changes, limit, |changed| changed.id))
     }
 }
 

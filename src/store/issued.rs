@@ -1,6 +1,7 @@
 //! Certificates that were issued here.
 
 use super::db::{Row, Sql};
+use super::read::{Page, page};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
 use crate::ids::IdentityId;
@@ -42,7 +43,19 @@ pub struct IssuedFilter {
     pub ends_before: Option<Timestamp>,
     /// Whether they are revoked.
     pub revoked: Option<bool>,
+    /// What their serial numbers begin with, in lower-case hexadecimal.
+    pub serial: Option<String>,
+    /// A part of whom they name; the case of ASCII letters does not matter.
+    pub subject: Option<String>,
 }
+
+/// Rows that one page looks at for a part of a name: no index knows parts.
+const LOOKS: i64 = 20_000;
+/// What comes after all hexadecimal digits, in every order of letters.
+const AFTER_DIGITS: char = 'g';
+
+/// A place in the order in which certificates end.
+pub type IssuedPlace = (Timestamp, String);
 
 impl Store {
     /// Notes that a certificate was issued.
@@ -88,29 +101,58 @@ impl Store {
         self.db.fetch_one(sql).await?.as_ref().map(issued_of_row).transpose()
     }
 
-    /// Certificates in the order in which they end, after this end and serial; at most so many.
+    /// Certificates in the order in which they end, after this place; at most so many. A page may be short, and still
+    /// have a next one, when a part of a name is looked for.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn issued(
         &self,
         filter: &IssuedFilter,
-        after: Option<(Timestamp, String)>,
-        most: u32,
-    ) -> Result<Vec<Issued>, StoreError> {
+        after: Option<IssuedPlace>,
+        limit: u32,
+    ) -> Result<Page<Issued, IssuedPlace>, StoreError> {
         let (end, serial) = after.unwrap_or((Timestamp::from_micros(i64::MIN), String::new()));
         let sql = "SELECT * FROM issued_certificate WHERE (not_after_us, serial) > (?, ?)";
         let sql = Sql::new(sql).bind(end).bind(serial);
         let sql = sql.narrow("identity_id =", filter.identity.as_ref().map(|id| id.as_bytes().as_slice()));
-        let sql = sql.narrow("not_after_us <", filter.ends_before);
+        let sql = sql.narrow("not_after_us <", filter.ends_before).narrow("serial >=", filter.serial.as_deref());
+        let sql = sql.narrow("serial <", filter.serial.as_deref().map(|start| format!("{start}{AFTER_DIGITS}")));
         let sql = match filter.revoked {
             Some(true) => sql.then(" AND revoked_us IS NOT NULL"),
             Some(false) => sql.then(" AND revoked_us IS NULL"),
             None => sql,
         };
-        let rows = self.db.fetch(sql.then(" ORDER BY not_after_us, serial LIMIT ?").bind(most)).await?;
-        rows.iter().map(issued_of_row).collect()
+        let (sql, most) = (sql.then(ORDER), i64::from(limit) + 1);
+        let place = |issued: &Issued| (issued.not_after, issued.serial.clone());
+        let Some(part) = &filter.subject else {
+            let rows = self.db.fetch(sql.then(" LIMIT ?").bind(most)).await?;
+            return Ok(page(rows.iter().map(issued_of_row).collect::<Result<_, _>>()?, limit, place));
+        };
+        let looked = Sql::new("SELECT * FROM (").join(&sql).then(" LIMIT ?").bind(LOOKS);
+        let found = looked.then(") AS looked WHERE lower(subject) LIKE ? ESCAPE '!'").bind(containing(part));
+        let rows = self.db.fetch(found.then(ORDER).then(" LIMIT ?").bind(most)).await?;
+        let mut found = page(rows.iter().map(issued_of_row).collect::<Result<_, _>>()?, limit, place);
+        if found.next.is_none() {
+            let last = sql.then(" LIMIT 1 OFFSET ?").bind(LOOKS - 1);
+            found.next = self.db.fetch_one(last).await?.as_ref().map(issued_of_row).transpose()?.as_ref().map(place);
+        }
+        Ok(found)
     }
+}
+
+const ORDER: &str = " ORDER BY not_after_us, serial";
+
+/// What is like all that contains this.
+fn containing(part: &str) -> String {
+    let mut like = String::from("%");
+    for letter in part.chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            like.push('!');
+        }
+        like.push(letter.to_ascii_lowercase());
+    }
+    like + "%"
 }
 
 fn issued_of_row(row: &Row) -> Result<Issued, StoreError> {

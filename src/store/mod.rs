@@ -5,6 +5,7 @@
 //! order ([`applier`]). No decision waits for the database: the path of a request
 //! knows memory only.
 
+pub mod accounting_read;
 mod applier;
 pub mod audit;
 pub mod behaviour;
@@ -31,6 +32,7 @@ pub mod sign_ins;
 pub mod tokens;
 pub mod unknown;
 pub mod usage;
+mod walk;
 pub mod webhooks;
 pub mod writer;
 
@@ -140,6 +142,7 @@ impl Store {
     pub async fn open_at(location: &Location) -> Result<Store, StoreError> {
         let store = Self::of(Db::open(location).await?);
         store.partitions.read(&store.db).await?;
+        store.partitions.bring_up(&store.db).await?;
         store.move_what_was_before().await?;
         store.load_webhooks().await?;
         Ok(store)

@@ -64,13 +64,20 @@ impl Family {
         }
     }
 
-    const fn schema(self) -> &'static str {
+    /// What makes the tables of one stretch, in steps. What is released is never changed: more is another step.
+    const fn steps(self) -> &'static [&'static str] {
         match self {
-            Family::Decision => include_str!("../../migrations/partitions/decision.sql"),
-            Family::Accounting => include_str!("../../migrations/partitions/accounting.sql"),
-            Family::Session => include_str!("../../migrations/partitions/session.sql"),
+            Family::Decision => &[
+                include_str!("../../migrations/partitions/decision.sql"),
+                include_str!("../../migrations/partitions/decision_2.sql"),
+            ],
+            Family::Accounting => &[include_str!("../../migrations/partitions/accounting.sql")],
+            Family::Session => &[
+                include_str!("../../migrations/partitions/session.sql"),
+                include_str!("../../migrations/partitions/session_2.sql"),
+            ],
             Family::UsageMinutes | Family::UsageHour | Family::UsageDay => {
-                include_str!("../../migrations/partitions/usage.sql")
+                &[include_str!("../../migrations/partitions/usage.sql")]
             }
         }
     }
@@ -155,6 +162,28 @@ impl Partitions {
         Ok(())
     }
 
+    /// Brings the tables of earlier versions up to the last step.
+    pub(super) async fn bring_up(&self, db: &Db) -> Result<(), StoreError> {
+        for row in db.fetch(Sql::new("SELECT * FROM partitions ORDER BY family, from_us")).await? {
+            let (partition, done) = (partition_of_row(&row)?, row.int("step")?);
+            let steps = partition.family.steps();
+            let missing = steps.get(usize::try_from(done).unwrap_or_default()..).unwrap_or_default();
+            if missing.is_empty() {
+                continue;
+            }
+            let mut tx = db.begin().await?;
+            // An index of millions of rows takes its time.
+            tx.without_haste().await?;
+            for step in missing {
+                tx.define(&step.replace("{p}", &partition.suffix)).await?;
+            }
+            let sql = Sql::new("UPDATE partitions SET step = ? WHERE family = ? AND from_us = ?");
+            tx.execute(sql.bind(steps.len() as u64).bind(partition.family.code()).bind(partition.from)).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     /// The stretch that holds this time, if it is there.
     pub fn at(&self, family: Family, at: Timestamp) -> Option<Partition> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -178,12 +207,13 @@ impl Partitions {
         }
         let new = family.stretch(at);
         let mut tx = db.begin().await?;
-        let sql =
-            "INSERT INTO partitions (family, from_us, until_us, suffix) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO partitions (family, from_us, until_us, suffix, step) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
         let sql = Sql::new(sql).bind(family.code()).bind(new.from).bind(new.until).bind(&new.suffix);
         // Another process may have made it meanwhile.
-        if tx.execute(sql).await? == 1 {
-            tx.define(&family.schema().replace("{p}", &new.suffix)).await?;
+        if tx.execute(sql.bind(family.steps().len() as u64)).await? == 1 {
+            for step in family.steps() {
+                tx.define(&step.replace("{p}", &new.suffix)).await?;
+            }
         }
         tx.commit().await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);

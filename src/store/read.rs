@@ -1,7 +1,8 @@
-//! What the API shows: pages of decisions, newest first.
+//! What the API shows: pages of decisions.
 
 use super::db::{Arg, Kind, Row, Sql, chunks};
-use super::partition::Family;
+use super::partition::{Family, Partition, Partitions};
+use super::walk::{Segment, Walk, Walked};
 use super::{Store, StoreError};
 use crate::audit::decision::{Decision, DecisionOutcome};
 use crate::audit::reason::Reason;
@@ -11,9 +12,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use super::sessions::{Held, SessionFilter};
+pub use super::walk::Order;
 
 /// The most rows of one page.
 pub const MAX_PAGE: u32 = 500;
+
+/// Rows that one page of decisions or sessions looks at for what no index knows: a few hundredths of a second.
+pub(super) const LOOKS: i64 = 10_000;
 
 /// Which decisions. What is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -22,24 +27,33 @@ pub struct DecisionFilter {
     pub outcome: Option<DecisionOutcome>,
     /// Why.
     pub reason: Option<Reason>,
-    /// The NAS's name.
-    pub nas: Option<String>,
+    /// One of these NASes, by their names.
+    pub nas: Option<Vec<String>>,
     /// The identity's name.
     pub identity: Option<String>,
     /// The MAC address in the normal spelling.
     pub mac: Option<String>,
+    /// The profile that was granted.
+    pub profile: Option<String>,
+    /// The wireless network.
+    pub ssid: Option<String>,
+    /// The VLAN that was granted, as the NAS was told it.
+    pub vlan: Option<String>,
     /// Whether it was carried out.
     pub enforced: Option<bool>,
     /// Decided at this time or later.
     pub since: Option<Timestamp>,
     /// Decided before this time.
     pub until: Option<Timestamp>,
+    /// Which end the list begins with.
+    pub order: Order,
 }
 
-/// Some rows, and where the next page begins; `None` on the last.
+/// Some rows, and where the next page begins; `None` on the last. One that is not the last may be short, if what is asked
+/// for is seldom.
 #[derive(Clone, Debug)]
 pub struct Page<T, Id> {
-    /// Newest first.
+    /// In the order of the list.
     pub items: Vec<T>,
     /// The id to go on after.
     pub next: Option<Id>,
@@ -54,34 +68,100 @@ pub(super) fn page<T, Id>(mut items: Vec<T>, limit: u32, id: impl Fn(&T) -> Id) 
     Page { items, next }
 }
 
-/// A page's statement for one table. Ids begin with the time, so that the key, or
-/// the index of another condition, leads to the first row and ends at the last;
-/// `at_us` only tells within a millisecond.
-fn which(what: &str, table: &str, filter: &DecisionFilter, after: Option<DecisionId>, rows: i64) -> Sql {
-    let before = filter.until.map(|until| DecisionId::floor(until + Duration::from_millis(1)));
-    let after = after.map(|id| *id.as_bytes());
-    let below = after.into_iter().chain(before).min();
-    let sql = Sql::new(format!("{what} FROM {table} WHERE true"))
-        .narrow("id <", below.map(|id| id.to_vec()))
-        .narrow("id >=", filter.since.map(|since| DecisionId::floor(since).to_vec()))
-        .narrow("outcome =", filter.outcome.map(DecisionOutcome::code))
-        .narrow("reason =", filter.reason.map(Reason::code))
-        .narrow("nas_name =", filter.nas.as_deref())
-        .narrow("identity_name =", filter.identity.as_deref())
-        .narrow("mac =", filter.mac.as_deref());
-    let sql = match filter.enforced {
-        // As the index says it.
-        Some(false) => sql.then(" AND enforced = 0"),
-        Some(true) => sql.then(" AND enforced = 1"),
-        None => sql,
-    };
-    let sql = sql.narrow("at_us >=", filter.since).narrow("at_us <", filter.until);
-    sql.then(" ORDER BY id DESC LIMIT ?").bind(rows)
+/// Conditions on names: of one the index knows, of several each row is looked at.
+pub(super) fn named(column: &str, names: &[String]) -> Sql {
+    match names {
+        [] => Sql::new(" AND 1 = 0"),
+        [one] => Sql::default().narrow(&format!("{column} ="), Some(one.as_str())),
+        names => {
+            let all = names.iter().map(|name| name.as_str().into()).collect();
+            Sql::new(format!(" AND {column} IN (")).rows(&[Kind::Text], all).then(")")
+        }
+    }
+}
+
+impl DecisionFilter {
+    /// What the best index knows of it, and what no index does. The first that is asked for is that which leaves least.
+    fn parted(&self) -> (Sql, Sql) {
+        let refused = self.outcome.is_some_and(|outcome| outcome != DecisionOutcome::Accept)
+            || self.reason.is_some_and(|reason| reason != Reason::Accepted && self.outcome.is_none());
+        let equal = |text: &str, value: Option<&str>| value.map(|value| Sql::default().narrow(text, Some(value)));
+        // As the indexes say it.
+        let not_enforced = |enforced| Sql::new(if enforced { " AND enforced = 1" } else { " AND enforced = 0" });
+        let conditions = [
+            equal("mac =", self.mac.as_deref()),
+            equal("identity_name =", self.identity.as_deref()),
+            self.nas.as_deref().filter(|names| names.len() == 1).map(|names| named("nas_name", names)),
+            equal("profile =", self.profile.as_deref()),
+            equal("reason =", self.reason.filter(|reason| *reason != Reason::Accepted).map(Reason::code)),
+            self.enforced.filter(|enforced| !enforced).map(not_enforced),
+            // Each row is looked at for these.
+            equal("outcome =", self.outcome.map(DecisionOutcome::code)),
+            equal("reason =", self.reason.filter(|reason| *reason == Reason::Accepted).map(Reason::code)),
+            self.nas.as_deref().filter(|names| names.len() != 1).map(|names| named("nas_name", names)),
+            equal("ssid =", self.ssid.as_deref()),
+            equal("vlan =", self.vlan.as_deref()),
+            self.enforced.filter(|enforced| *enforced).map(not_enforced),
+        ];
+        const INDEXED: usize = 6;
+        let mut conditions = conditions.into_iter().enumerate().filter_map(|(at, sql)| Some((at, sql?)));
+        let (mut lead, mut rest) = (Sql::default(), Sql::default());
+        if let Some((at, first)) = conditions.next() {
+            *if at < INDEXED { &mut lead } else { &mut rest } = first;
+        }
+        let rest = conditions.fold(rest, |rest, (_, sql)| rest.join(&sql));
+        let fewer = self.mac.is_some() || self.identity.is_some() || self.profile.is_some() || self.enforced.is_some();
+        let by_reason = self.reason.is_some() && self.nas.as_ref().is_none_or(|names| names.len() != 1);
+        if refused && !fewer && !by_reason { (lead.then(" AND outcome <> 'accept'"), rest) } else { (lead, rest) }
+    }
+
+    /// How a page that begins after a decision is read. Ids begin with the time; `at_us` only tells within a millisecond.
+    fn walk(&self, columns: &'static str, partitions: &Partitions, after: Option<DecisionId>) -> Walk {
+        let at = after.map(|id| id.made_at());
+        let (since, until) = match self.order {
+            Order::NewestFirst => (self.since, at.into_iter().chain(self.until).min()),
+            Order::OldestFirst => (at.into_iter().chain(self.since).max(), self.until),
+        };
+        let (lead, rest) = self.parted();
+        let lead = lead.narrow("at_us >=", self.since).narrow("at_us <", self.until);
+        let mut weeks = partitions.between(Family::Decision, since, until);
+        if self.order == Order::OldestFirst {
+            weeks.reverse();
+        }
+        let segment = |week: &Partition| Segment {
+            table: week.table(),
+            low: self.since.map(|since| DecisionId::floor(since).to_vec()),
+            high: self.until.map(|until| DecisionId::floor(until + Duration::from_millis(1)).to_vec()),
+            lead: lead.clone(),
+        };
+        Walk {
+            key: "id",
+            columns,
+            segments: weeks.iter().map(segment).collect(),
+            order: self.order,
+            after: after.map(|id| id.as_bytes().to_vec()),
+            rest,
+            looks: LOOKS,
+        }
+    }
+}
+
+/// The items of a page, and where the next one begins.
+pub(super) fn walked<T, Id>(
+    walked: Walked,
+    limit: u32,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+    id: impl Fn(&T) -> Id,
+    id_of_key: impl Fn([u8; 16]) -> Id,
+) -> Result<Page<T, Id>, StoreError> {
+    let items = walked.rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let stopped = walked.stopped.and_then(|key| key.try_into().ok()).map(id_of_key);
+    let Page { items, next } = page(items, limit, id);
+    Ok(Page { items, next: next.or(stopped) })
 }
 
 impl Store {
-    /// Decisions, newest first, after the one named `after`; at most `limit`
-    /// and never more than [`MAX_PAGE`].
+    /// Decisions, after the one named `after`; at most `limit` and never more than [`MAX_PAGE`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -92,18 +172,9 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Decision, DecisionId>, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let mut items: Vec<Decision> = Vec::new();
-        let latest = after.map(|id| id.made_at()).into_iter().chain(filter.until).min();
-        for partition in self.partitions.between(Family::Decision, filter.since, latest) {
-            let left = i64::from(limit) + 1 - items.len() as i64;
-            for row in self.db.fetch(which("SELECT body", &partition.table(), filter, after, left)).await? {
-                items.push(decision_of_row(&row)?);
-            }
-            if items.len() > limit as usize {
-                break;
-            }
-        }
-        Ok(page(items, limit, |d| d.id))
+        let walk = filter.walk("id, body", &self.partitions, after);
+        let found = self.walk(&walk, i64::from(limit) + 1).await?;
+        walked(found, limit, decision_of_row, |d| d.id, DecisionId::from_bytes)
     }
 
     /// The bodies of decisions made at `since` or later, newest first, after the
@@ -119,18 +190,11 @@ impl Store {
         limit: u32,
     ) -> Result<(Vec<String>, Option<DecisionId>), StoreError> {
         let filter = DecisionFilter { since: Some(since), ..DecisionFilter::default() };
-        let (mut bodies, mut last) = (Vec::new(), None);
-        for partition in self.partitions.between(Family::Decision, Some(since), after.map(|id| id.made_at())) {
-            let left = i64::from(limit) - bodies.len() as i64;
-            for row in self.db.fetch(which("SELECT id, body", &partition.table(), &filter, after, left)).await? {
-                last = Some(DecisionId::from_bytes(row.id("decision", "id")?));
-                bodies.push(row.text("body")?.to_owned());
-            }
-            if bodies.len() >= limit as usize {
-                return Ok((bodies, last));
-            }
-        }
-        Ok((bodies, None))
+        let rows = self.walk(&filter.walk("id, body", &self.partitions, after), i64::from(limit)).await?.rows;
+        let bodies = rows.iter().map(|row| row.text("body").map(str::to_owned)).collect::<Result<Vec<_>, _>>()?;
+        let last = rows.last().filter(|_| rows.len() >= limit as usize);
+        let last = last.map(|row| row.id("decision", "id").map(DecisionId::from_bytes)).transpose()?;
+        Ok((bodies, last))
     }
 
     /// The decision of this id, if there is one.
@@ -184,18 +248,44 @@ mod tests {
         let until = since.map(|since| since + Duration::from_secs(60));
         let times = DecisionFilter { since, until, ..DecisionFilter::default() };
         let table = week.table();
-        for (filter, plan) in [
-            (times.clone(), format!("sqlite_autoindex_{table}_1 (id>? AND id<?)")),
-            (DecisionFilter { since, ..DecisionFilter::default() }, format!("sqlite_autoindex_{table}_1 (id>?)")),
+        let by = |index: &str, keys: &str| format!("SEARCH {table} USING INDEX {table}_{index} ({keys}id>? AND id<?)");
+        let key = format!("SEARCH {table} USING INDEX sqlite_autoindex_{table}_1 (id>? AND id<?)");
+        let refused = Some(DecisionOutcome::Reject);
+        let two = Some(vec!["sw1".to_owned(), "sw2".to_owned()]);
+        for (filter, plan, looks) in [
+            (times.clone(), key.clone(), false),
             (
-                DecisionFilter { identity: Some("x".into()), ..times },
-                format!("{table}_by_identity (identity_name=? AND id>? AND id<?)"),
+                DecisionFilter { identity: Some("x".into()), ..times.clone() },
+                by("by_identity", "identity_name=? AND "),
+                false,
             ),
+            (
+                DecisionFilter { mac: Some("x".into()), vlan: Some("20".into()), ..times.clone() },
+                by("by_mac", "mac=? AND "),
+                true,
+            ),
+            (DecisionFilter { profile: Some("x".into()), ..times.clone() }, by("by_profile", "profile=? AND "), false),
+            (
+                DecisionFilter { reason: Some(Reason::MacUnknown), ..times.clone() },
+                by("by_reason", "reason=? AND "),
+                false,
+            ),
+            (DecisionFilter { outcome: refused, ..times.clone() }, by("refused", ""), true),
+            (
+                DecisionFilter { outcome: refused, nas: Some(vec!["sw1".into()]), ..times.clone() },
+                by("refused_by_nas", "nas_name=? AND "),
+                true,
+            ),
+            (DecisionFilter { nas: two, ssid: Some("corp".into()), ..times.clone() }, key, true),
         ] {
-            let sql = which("EXPLAIN QUERY PLAN SELECT body", &table, &filter, None, 51);
-            let rows = store.db.fetch(sql).await.unwrap();
+            let walk = filter.walk("id, body", &store.partitions, None);
+            assert_eq!(walk.rest.is_empty(), !looks, "{filter:?}");
+            let rows = store.db.fetch(walk.page(&walk.segments[0], 51, LOOKS).explained()).await.unwrap();
             let steps: Vec<&str> = rows.iter().map(|row| row.text("detail").unwrap()).collect();
-            assert_eq!(steps, [format!("SEARCH {table} USING INDEX {plan}")], "{filter:?}");
+            assert!(
+                steps.contains(&plan.as_str()) && !steps.iter().any(|step| step.starts_with("SCAN decision")),
+                "{filter:?}: {steps:?}"
+            );
         }
     }
 }

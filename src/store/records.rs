@@ -54,10 +54,11 @@ impl<'a> Row<'a> {
     }
 }
 
-const DECISION: &str = "(id, at_us, outcome, reason, nas_name, identity_name, mac, enforced, body)";
+const DECISION: &str =
+    "(id, at_us, outcome, reason, nas_name, identity_name, mac, enforced, profile, ssid, vlan, body)";
 const DECISION_KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
-    &[Blob, Int, Text, Text, Text, Text, Text, Int, Text]
+    &[Blob, Int, Text, Text, Text, Text, Text, Int, Text, Text, Text, Text]
 };
 const ACCOUNTING: &str = "(digest, received_us, event_us, nas_name, device, status, acct_session_id, station, \
                           input_octets, output_octets, session_time)";
@@ -76,6 +77,9 @@ fn decision_values(d: &Decision, body: Option<&str>, out: &mut Vec<Arg>) -> Resu
         d.identity.as_ref().map(|i| i.name.as_str()).into(),
         d.mac.as_deref().into(),
         d.enforced.into(),
+        d.profile.as_deref().into(),
+        d.ssid().into(),
+        d.vlan().into(),
         body.map_or_else(|| text("decision", d), |body| Ok(body.to_owned()))?.into(),
     ]);
     Ok(())

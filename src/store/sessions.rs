@@ -3,8 +3,9 @@
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
 use super::partition::{Family, Partition};
-use super::read::{MAX_PAGE, Page, page};
+use super::read::{LOOKS, MAX_PAGE, Order, Page, named, walked};
 use super::records::{began, text};
+use super::walk::{Segment, Walk};
 use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::ids::{DecisionId, SessionId};
@@ -22,6 +23,8 @@ const REACH: Duration = Duration::from_secs(5 * 7 * 24 * 3600);
 const STAY: Duration = Duration::from_secs(48 * 3600);
 /// Restarts of each of the two latest weeks that are read at the start.
 const MAX_RESTARTS: i64 = 65_536;
+/// What an id tells of the time, so that a session's own is within it.
+const ALONE: Duration = Duration::from_millis(1);
 /// Octets of a key's digest: enough that two are never the same.
 const KEY_LEN: usize = 16;
 /// Sessions that are looked at when it is asked who had an address: one that has
@@ -30,10 +33,13 @@ const MAX_HOLDERS: i64 = 32;
 
 const COLUMNS: &str = "(id, stay_id, key, reuse, nas_name, device, acct_session_id, station, state, started_us, \
                        last_us, ended_us, mac, identity_name, user_name, nas_port, decision_id, input_octets, \
-                       output_octets, details)";
+                       output_octets, profile, ssid, vlan, details)";
 const KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
-    &[Blob, Blob, Blob, Int, Text, Text, Text, Text, Text, Int, Int, Int, Text, Text, Text, Text, Blob, Int, Int, Text]
+    &[
+        Blob, Blob, Blob, Int, Text, Text, Text, Text, Text, Int, Int, Int, Text, Text, Text, Text, Blob, Int, Int,
+        Text, Text, Text, Text,
+    ]
 };
 /// Of what may change, all.
 const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET stay_id = excluded.stay_id, key = excluded.key, \
@@ -43,6 +49,7 @@ const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET stay_id = excluded.stay_id,
                       mac = excluded.mac, identity_name = excluded.identity_name, user_name = excluded.user_name, \
                       nas_port = excluded.nas_port, decision_id = excluded.decision_id, \
                       input_octets = excluded.input_octets, output_octets = excluded.output_octets, \
+                      profile = excluded.profile, ssid = excluded.ssid, vlan = excluded.vlan, \
                       details = excluded.details";
 const ADDRESS_KINDS: &[Kind] = &[Kind::Text, Kind::Int, Kind::Blob];
 
@@ -77,6 +84,9 @@ fn values(s: &Session, out: &mut Vec<Arg>) -> Result<(), StoreError> {
         Arg::Blob(s.decision().map(|d| d.as_bytes().to_vec())),
         s.counters().input_octets().into(),
         s.counters().output_octets().into(),
+        s.profile().into(),
+        s.ssid().into(),
+        s.vlan().into(),
         text("session", &s.details)?.into(),
     ]);
     Ok(())
@@ -91,16 +101,70 @@ pub struct SessionFilter {
     pub live: Option<bool>,
     /// Those that go on, or that nobody said have ended and that were heard of since.
     pub may_go_on: Option<Timestamp>,
-    /// The NAS's name.
-    pub nas: Option<String>,
+    /// At one of these NASes, by their names.
+    pub nas: Option<Vec<String>>,
     /// The MAC address in the normal spelling.
     pub mac: Option<String>,
+    /// An IP address that it had, in its usual spelling.
+    pub ip: Option<String>,
     /// The identity's name.
     pub identity: Option<String>,
     /// User-Name.
     pub user: Option<String>,
+    /// The profile that it was let in with.
+    pub profile: Option<String>,
+    /// The wireless network.
+    pub ssid: Option<String>,
+    /// The VLAN that was granted, as the NAS was told it.
+    pub vlan: Option<String>,
     /// The first session of their stay.
     pub stay: Option<SessionId>,
+    /// First heard of at this time or later.
+    pub since: Option<Timestamp>,
+    /// First heard of before this time.
+    pub until: Option<Timestamp>,
+    /// Which end the list begins with.
+    pub order: Order,
+}
+
+impl SessionFilter {
+    /// What an index knows of it within a week's tables, and what none does.
+    fn parted(&self, week: &Partition) -> (Sql, Sql) {
+        let live = self.live.or(self.state.filter(|state| state.is_live()).map(|_| true));
+        let ip = self.ip.as_deref().map(|ip| {
+            let ids = format!(" AND id IN (SELECT session_id FROM {} WHERE address = ?)", week.addresses());
+            Sql::new(ids).bind(ip)
+        });
+        let equal = |text: &str, value: Option<&str>| value.map(|value| Sql::default().narrow(text, Some(value)));
+        let on = (live == Some(true) || self.may_go_on.is_some()).then(|| Sql::new(" AND state <> 'stopped'"));
+        let one_nas = self.nas.as_deref().filter(|names| names.len() == 1).map(|names| named("nas_name", names));
+        let indexed = [
+            ip,
+            equal("mac =", self.mac.as_deref()),
+            equal("identity_name =", self.identity.as_deref()),
+            equal("user_name =", self.user.as_deref()),
+            one_nas,
+            on.clone(),
+        ];
+        let (mut lead, mut rest) = (Sql::default(), Sql::default());
+        for condition in indexed.into_iter().flatten() {
+            if lead.is_empty() { lead = condition } else { rest = rest.join(&condition) }
+        }
+        let some_nas = self.nas.as_deref().filter(|names| names.len() != 1).map(|names| named("nas_name", names));
+        let ended = live.map(|live| Sql::new(if live { " AND ended_us IS NULL" } else { " AND ended_us IS NOT NULL" }));
+        let may_go_on = self.may_go_on.map(|since| Sql::new(" AND (ended_us IS NULL OR last_us > ?)").bind(since));
+        let looked_at = [
+            equal("state =", self.state.map(SessionState::code)),
+            some_nas,
+            equal("profile =", self.profile.as_deref()),
+            equal("ssid =", self.ssid.as_deref()),
+            equal("vlan =", self.vlan.as_deref()),
+            self.stay.map(|id| Sql::default().narrow("stay_id =", Some(id.as_bytes().as_slice()))),
+            ended,
+            may_go_on,
+        ];
+        (lead, looked_at.into_iter().flatten().fold(rest, |rest, sql| rest.join(&sql)))
+    }
 }
 
 /// What somebody had at a time.
@@ -236,8 +300,7 @@ impl Store {
         Ok(())
     }
 
-    /// Sessions, newest first, after the one named `after`; at most `limit` and
-    /// never more than [`MAX_PAGE`].
+    /// Sessions, after the one named `after`; at most `limit` and never more than [`MAX_PAGE`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -248,35 +311,44 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Session, SessionId>, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let mut items: Vec<Session> = Vec::new();
-        for partition in self.partitions.between(Family::Session, None, after.map(|id| id.made_at())) {
-            let left = i64::from(limit) + 1 - items.len() as i64;
-            let mut sql = Sql::new(format!("SELECT * FROM {} WHERE true", partition.table()))
-                .narrow("id <", after.map(|id| id.as_bytes().to_vec()))
-                .narrow("state =", filter.state.map(SessionState::code))
-                .narrow("nas_name =", filter.nas.as_deref())
-                .narrow("mac =", filter.mac.as_deref())
-                .narrow("identity_name =", filter.identity.as_deref())
-                .narrow("user_name =", filter.user.as_deref())
-                .narrow("stay_id =", filter.stay.map(|id| id.as_bytes().to_vec()));
-            match filter.live.or(filter.state.filter(|s| s.is_live()).map(|_| true)) {
-                // As the index says it.
-                Some(true) => sql = sql.then(" AND state <> 'stopped' AND ended_us IS NULL"),
-                Some(false) => sql = sql.then(" AND ended_us IS NOT NULL"),
-                None => {}
-            }
-            if let Some(since) = filter.may_go_on {
-                sql = sql.then(" AND state <> 'stopped' AND (ended_us IS NULL OR last_us > ?)").bind(since);
-            }
-            let rows = self.db.fetch(sql.then(" ORDER BY id DESC LIMIT ?").bind(left)).await?;
-            for row in &rows {
-                items.push(session_of_row(row)?);
-            }
-            if items.len() > limit as usize {
-                break;
-            }
+        let Some(filter) = self.of_its_stay(filter).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let at = after.map(|id| id.made_at());
+        let (since, until) = match filter.order {
+            Order::NewestFirst => (filter.since, at.into_iter().chain(filter.until).min()),
+            Order::OldestFirst => (at.into_iter().chain(filter.since).max(), filter.until),
+        };
+        let mut weeks = self.partitions.between(Family::Session, since, until);
+        if filter.order == Order::OldestFirst {
+            weeks.reverse();
         }
-        Ok(page(items, limit, |s| s.id))
+        let (mut segments, mut rest) = (Vec::with_capacity(weeks.len()), Sql::default());
+        for week in &weeks {
+            let (lead, looked_at) = filter.parted(week);
+            rest = looked_at;
+            segments.push(Segment {
+                table: week.table(),
+                low: filter.since.map(|since| SessionId::floor(since).to_vec()),
+                high: filter.until.map(|until| SessionId::floor(until).to_vec()),
+                lead,
+            });
+        }
+        let after = after.map(|id| id.as_bytes().to_vec());
+        let walk = Walk { key: "id", columns: "*", segments, order: filter.order, after, rest, looks: LOOKS };
+        let found = self.walk(&walk, i64::from(limit) + 1).await?;
+        walked(found, limit, session_of_row, |s| s.id, SessionId::from_bytes)
+    }
+
+    /// The filter with what else is known of the sessions of a stay: they have the MAC address of the first, and came
+    /// no earlier than a stay may last. Nothing where there is no such stay.
+    async fn of_its_stay(&self, filter: &SessionFilter) -> Result<Option<SessionFilter>, StoreError> {
+        let Some(stay) = filter.stay else { return Ok(Some(filter.clone())) };
+        let Some(first) = self.session(stay).await? else { return Ok(None) };
+        let filter = filter.clone();
+        Ok(Some(match first.mac() {
+            Some(mac) => SessionFilter { mac: filter.mac.or_else(|| Some(mac.to_owned())), ..filter },
+            // Without an address nothing says that another is of the same stay.
+            None => SessionFilter { since: Some(stay.made_at()), until: Some(stay.made_at() + ALONE), ..filter },
+        }))
     }
 
     /// How many sessions go on.

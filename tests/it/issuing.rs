@@ -54,6 +54,26 @@ fn a_certificate_is_issued_lets_in_and_is_taken_back() {
         "{listed:#}"
     );
 
+    // As people copy it out of other programs.
+    let spelled: Vec<String> =
+        serial.to_uppercase().as_bytes().chunks(2).map(|c| String::from_utf8_lossy(c).into()).collect();
+    for query in [format!("serial={}", spelled[..6].join(":")), "q=P256".to_owned(), format!("q=256&serial={serial}")] {
+        let found = server.get(&format!("/api/v1/ca/certificates?{query}"));
+        assert_eq!(found["items"][0]["serial"], json!(serial), "{query}: {found:#}");
+    }
+    for query in ["serial=00", "q=p2_6", "q=p257"] {
+        let found = server.get(&format!("/api/v1/ca/certificates?{query}"));
+        assert_eq!((&found["items"], &found["next"]), (&json!([]), &json!(null)), "{query}");
+    }
+    for query in [spelled[..6].join(":"), serial[..16].to_owned(), "p25".to_owned()] {
+        let found = server.get(&format!("/api/v1/search?q={query}"));
+        let hits = found["hits"].as_array().unwrap();
+        assert!(
+            hits.iter().any(|hit| hit["kind"] == "certificate" && hit["id"] == json!(serial)),
+            "{query}: {found:#}"
+        );
+    }
+
     let revoked = send(&server, 200, &format!("/api/v1/ca/certificates/{serial}/revoke?reason=stolen"), &json!({}));
     assert!(!revoked["revoked_at"].is_null(), "{revoked:#}");
     wait_for("the revocation", Duration::from_secs(5), || {

@@ -26,6 +26,7 @@ mod import;
 mod inventory;
 mod issuing;
 mod layering;
+mod lists;
 mod mab;
 mod openapi;
 mod operation;

@@ -305,7 +305,7 @@ fn with_four_eyes_nobody_puts_a_policy_in_force_alone() {
     let rule = |id: &str| {
         format!(
             "@id(\"{id}\")\n@order(\"10\")\n@profile(\"corp\")\n\
-             permit (principal is Network::Device, action == Network::Action::\"connect\", resource);\n"
+             permit (principal is Device, action == Network::Action::\"connect\", resource);\n"
         )
     };
     let text = rule("laptops");

@@ -83,7 +83,7 @@ fn from_nothing_to_a_login_and_back_by_the_api_alone() {
 
     let history = expect(&server, 200, "GET", &format!("/api/v1/identities/{id}/history"), Value::Null);
     let actions: Vec<_> =
-        history.body.as_array().unwrap().iter().map(|change| &change["fields"]["status"]["new"]).collect();
+        history.body["items"].as_array().unwrap().iter().map(|change| &change["fields"]["status"]["new"]).collect();
     assert_eq!(actions.len(), 3, "{}", history.text);
     assert_eq!(actions[1], "suspended", "{}", history.text);
     let events = server.get("/api/v1/audit?kind=nas&object=sw1");

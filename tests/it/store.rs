@@ -8,10 +8,11 @@ use cordon::ids::{DecisionId, IdentityId};
 use cordon::inventory::identity::{Identity, IdentityKind};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
 use cordon::session::{Session, SessionState};
+use cordon::store::accounting_read::{AccountingFilter, StoredRecord};
 use cordon::store::audit::AuditFilter;
 use cordon::store::inventory::{ApplyError, Writes};
 use cordon::store::partition::Retention;
-use cordon::store::read::{Held, SessionFilter};
+use cordon::store::read::{Held, Order, SessionFilter};
 use cordon::store::usage::Resolution;
 use cordon::store::writer::{JOURNAL_MAX, Record, Writer};
 use cordon::store::{Location, Store};
@@ -288,6 +289,88 @@ async fn a_nas_that_counts_nonsense_fills_its_own_periods_alone() {
         assert_eq!(bed.store.accounting_count().await.unwrap(), 3);
         let rows = bed.store.usage(Resolution::Day, None, at(-99_000), at(99_000), 9).await.unwrap();
         assert_eq!(rows.iter().map(|row| (row.sum.input_octets, row.sum.sessions)).collect::<Vec<_>>(), [(1 << 53, 3)]);
+    }
+}
+
+/// All records of a filter, page by page; never more on a page than asked for.
+async fn accounting(bed: &Bed, filter: &AccountingFilter) -> Vec<(String, i64)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = bed.store.accounting(filter, after, 2).await.unwrap();
+        assert!(page.items.len() <= 2);
+        let told = |record: &StoredRecord| (record.acct_session_id.clone(), record.at.unix_secs() - T0);
+        all.extend(page.items.iter().map(told));
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounting_records_are_read_one_by_one_both_ways_and_narrowed() {
+    const WEEK: i64 = 7 * 24 * 3600;
+    const OTHER: &str = "02-00-5E-00-00-02";
+    for bed in Bed::both().await {
+        bed.store_all(vec![record(Start, "a", 0), undated(Interim, "a", 30), record(Interim, "a", 60)]).await;
+        bed.store_all(vec![record(Stop, "a", 120), Told::new(Start, "b", WEEK).of(OTHER)]).await;
+        let all = AccountingFilter::default();
+        let told = |list: &[(&str, i64)]| list.iter().map(|(id, secs)| ((*id).to_owned(), *secs)).collect::<Vec<_>>();
+        // What does not tell its time is the last of its week.
+        let newest = told(&[("b", WEEK), ("a", 120), ("a", 60), ("a", 0), ("a", 30)]);
+        assert_eq!(accounting(&bed, &all).await, newest);
+        // Pages of two: what tells no time has an order within its page.
+        let oldest = told(&[("a", 0), ("a", 30), ("a", 60), ("a", 120), ("b", WEEK)]);
+        let forwards = AccountingFilter { order: Order::OldestFirst, ..all.clone() };
+        assert_eq!(accounting(&bed, &forwards).await, oldest);
+
+        let between = AccountingFilter { since: Some(at(30)), until: Some(at(120)), ..all.clone() };
+        assert_eq!(accounting(&bed, &between).await, told(&[("a", 60), ("a", 30)]));
+        let station = AccountingFilter { station: Some(OTHER.into()), ..all.clone() };
+        assert_eq!(accounting(&bed, &station).await, told(&[("b", WEEK)]));
+        let nowhere = AccountingFilter { nas: Some(vec!["sw2".into(), "sw3".into()]), ..all.clone() };
+        assert_eq!(accounting(&bed, &nowhere).await, []);
+        let here = AccountingFilter { nas: Some(vec!["sw2".into(), "sw1".into()]), ..all.clone() };
+        assert_eq!(accounting(&bed, &here).await, newest);
+        let sessions = bed.sessions().await;
+        let of = sessions.iter().find(|session| session.acct_session_id() == Some("a")).unwrap();
+        let of = AccountingFilter::of_session(of, at(WEEK));
+        assert_eq!(accounting(&bed, &of).await, told(&[("a", 120), ("a", 60), ("a", 30), ("a", 0)]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_seldom_is_found_a_stretch_at_a_time() {
+    const MANY: i64 = 10_100;
+    for bed in Bed::both().await {
+        let called = |ssid: &str| format!("02-00-5E-FF-00-01:{ssid}");
+        let begun = |n: i64| {
+            let ssid = if n == 0 { "seldom" } else { "usual" };
+            let told = Told::new(Start, &n.to_string(), n).with(30, called(ssid).as_bytes());
+            told.of(&format!("02-00-5E-01-{:02X}-{:02X}", n / 256, n % 256))
+        };
+        bed.store_all((0..MANY).map(begun).collect()).await;
+        let filter = SessionFilter { ssid: Some("seldom".into()), ..SessionFilter::default() };
+        let first = bed.store.sessions(&filter, None, 50).await.unwrap();
+        assert!(first.items.is_empty() && first.next.is_some(), "ten thousand were looked at: {first:?}");
+        let second = bed.store.sessions(&filter, first.next, 50).await.unwrap();
+        assert_eq!(second.items.iter().map(|s| s.acct_session_id()).collect::<Vec<_>>(), [Some("0")]);
+        assert_eq!(second.next, None);
+        let forwards = SessionFilter { order: Order::OldestFirst, ..filter.clone() };
+        let found = bed.store.sessions(&forwards, None, 1).await.unwrap();
+        assert_eq!(found.items.iter().map(|s| s.acct_session_id()).collect::<Vec<_>>(), [Some("0")]);
+        // Of what is on every row a page is full, and each row is on one.
+        let usual = SessionFilter { ssid: Some("usual".into()), ..SessionFilter::default() };
+        let (mut seen, mut after) = (std::collections::HashSet::new(), None);
+        loop {
+            let page = bed.store.sessions(&usual, after, 500).await.unwrap();
+            assert!(page.items.iter().all(|session| seen.insert(session.id)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len() as i64, MANY - 1);
     }
 }
 

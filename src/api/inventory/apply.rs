@@ -144,6 +144,7 @@ pub(in crate::api) async fn apply(
     let comment = Why { reason: how.reason }.comment();
     let request =
         Request { files: vec![sent(text)], prune: documents.prune, comment, remote: true, ..Request::default() };
+    let _turn = state.turns.wait().await?;
     if how.plan {
         let plan = state.inventory.plan(request, state.clock.now()).await?;
         return Ok(Json(view(plan, true, false)));

@@ -97,6 +97,7 @@ impl Built {
         let known = &self.snapshot.identities;
         let described = known.all().iter().filter(|identity| !replaced.contains(&identity.id)).cloned();
         let identities = IdentityIndex::new(described.chain(is.iter().cloned()).collect(), known.bindings().to_vec())?;
+        let identities = Arc::new(identities);
         Ok(Built { snapshot: Snapshot { identities, ..self.snapshot.clone() }, ..self.clone() })
     }
 
@@ -271,7 +272,7 @@ pub fn build(
             let gear = Arc::new(nas_profiles);
             let snapshot = Snapshot {
                 nas,
-                identities,
+                identities: Arc::new(identities),
                 policy,
                 spelled,
                 gear,

@@ -292,6 +292,14 @@ impl Tx {
         self.fetch_one(sql).await?.map_or(Ok(0), |row| row.int("n"))
     }
 
+    /// Lets what follows take as long as it takes: PostgreSQL ends no statement of this transaction.
+    pub(super) async fn without_haste(&mut self) -> Result<(), StoreError> {
+        if let Tx::Postgres(tx) = self {
+            sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// Runs statements of the schema, which take no values. They are written for
     /// SQLite; PostgreSQL has other words for two types.
     pub(super) async fn define(&mut self, text: &str) -> Result<(), StoreError> {

@@ -95,6 +95,18 @@ impl Sql {
         }
     }
 
+    /// Appends another statement's text and values.
+    #[must_use]
+    pub fn join(mut self, other: &Sql) -> Self {
+        self.pieces.extend(other.pieces.iter().cloned());
+        self
+    }
+
+    /// Whether it says nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// How SQLite would go about it.
     #[cfg(test)]
     pub(in crate::store) fn explained(mut self) -> Self {
