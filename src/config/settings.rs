@@ -4,9 +4,9 @@
 //! start. Sections are taken apart by their fields, so that none is forgotten.
 
 use super::{
-    AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OperatorsSection, PkiSection,
-    PolicySection, RadsecSection, RetentionSection, ServerSection, Source, SyslogSection, TelemetrySection, TlsSection,
-    line_of,
+    AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
+    OperatorsSection, PkiSection, PolicySection, RadsecSection, RetentionSection, ServerSection, Source, SyslogSection,
+    TelemetrySection, TlsSection, line_of,
 };
 use crate::coa;
 use serde::Serialize;
@@ -77,13 +77,13 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     of_records(&mut all, config);
     of_http(&mut all, &config.http);
     of_tls(&mut all, config);
+    of_operators(&mut all, config);
     of_changes(&mut all, &config.changes);
     let PolicySection { file, tests, timezone, four_eyes } = &config.policy;
     all.reload("policy", "file", file);
     all.reload("policy", "tests", tests);
     all.reload("policy", "timezone", &timezone.as_ref().map_or("UTC", |zone| zone.get_ref().as_str()));
     all.reload("policy", "four_eyes", four_eyes);
-    of_operators(&mut all, config);
     let TelemetrySection { otlp, ratio } = &config.telemetry;
     all.restart("telemetry", "otlp", otlp);
     all.restart("telemetry", "ratio", ratio);
@@ -145,26 +145,14 @@ fn of_records(all: &mut List<'_>, config: &Config) {
 }
 
 fn of_http(all: &mut List<'_>, section: &HttpSection) {
-    let HttpSection { listen, certificate, key, token_file, token, origin } = section;
+    let HttpSection { listen, certificate, key, origin, token_file, token } = section;
     all.restart("http", "listen", listen);
     // Its certificate and key are read at each reload, but whether it has one is for the start.
     all.add("http", "certificate", value(certificate), Effect::Reload, Some(certificate.is_some().into()));
     all.reload("http", "key", key);
+    all.restart("http", "origin", origin);
     all.restart("http", "token_file", token_file);
     all.secret("http", "token", token);
-    all.restart("http", "origin", origin);
-}
-
-fn of_operators(all: &mut List<'_>, config: &Config) {
-    let OperatorsSection { second_factor } = &config.operators;
-    all.reload("operators", "second_factor", second_factor);
-    let oidc = config.oidc.as_ref().map(|section| section.get_ref());
-    all.reload("oidc", "name", &oidc.map(|section| &section.name));
-    all.reload("oidc", "issuer", &oidc.map(|section| &section.issuer));
-    all.reload("oidc", "client_id", &oidc.map(|section| &section.client_id));
-    all.reload("oidc", "client_secret_file", &oidc.map(|section| &section.client_secret_file));
-    all.reload("oidc", "ca", &oidc.map(|section| &section.ca));
-    all.reload("oidc", "claim", &oidc.map(|section| &section.claim));
 }
 
 fn of_tls(all: &mut List<'_>, config: &Config) {
@@ -201,6 +189,31 @@ fn of_tls(all: &mut List<'_>, config: &Config) {
     all.reload("radsec", "io_timeout_secs", io_timeout_secs);
     all.reload("radsec", "max_connections", max_connections);
     all.reload("radsec", "max_connections_per_address", max_connections_per_address);
+}
+
+fn of_operators(all: &mut List<'_>, config: &Config) {
+    let OperatorsSection { second_factor } = &config.operators;
+    all.reload("operators", "second_factor", second_factor);
+    // Without a provider its section is not there, and its keys are null.
+    let Some(section) = config.oidc.as_ref().map(toml::Spanned::get_ref) else {
+        for key in ["name", "issuer", "client_id", "client_secret_file", "ca", "claim", "grant"] {
+            all.reload("oidc", key, &Value::Null);
+        }
+        return;
+    };
+    let OidcSection { name, issuer, client_id, client_secret_file, ca, claim, grant } = section;
+    let grants = grant.iter().map(|grant| {
+        let OidcGrant { value, roles, sites } = grant.get_ref();
+        let roles: Vec<&str> = roles.iter().map(|role| role.code()).collect();
+        json!({ "value": value, "roles": roles, "sites": sites })
+    });
+    all.reload("oidc", "name", name);
+    all.reload("oidc", "issuer", issuer);
+    all.reload("oidc", "client_id", client_id);
+    all.reload("oidc", "client_secret_file", client_secret_file);
+    all.reload("oidc", "ca", ca);
+    all.reload("oidc", "claim", claim);
+    all.reload("oidc", "grant", &grants.collect::<Vec<_>>());
 }
 
 fn of_changes(all: &mut List<'_>, section: &ChangesSection) {

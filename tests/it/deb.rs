@@ -32,7 +32,10 @@ fn the_package_says_what_is_in_it_and_is_the_same_each_time() {
     let (deb, again) = (package(&dir), package(&other));
     assert!(std::fs::read(&deb).unwrap() == std::fs::read(&again).unwrap(), "two builds differ");
     let field = |name: &str| succeed(Command::new("dpkg-deb").arg("--field").arg(&deb).arg(name)).trim().to_owned();
-    assert_eq!((field("Package"), field("Version")), ("cordon".into(), env!("CARGO_PKG_VERSION").into()));
+    assert_eq!(
+        (field("Package"), field("Version")),
+        ("cordon".into(), concat!(env!("CARGO_PKG_VERSION"), "-1").into())
+    );
     // What dpkg-shlibdeps found in the binary.
     assert!(field("Depends").contains("libc6 (>= "), "{}", field("Depends"));
     let contents = succeed(Command::new("dpkg-deb").arg("--contents").arg(&deb));
