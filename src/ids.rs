@@ -140,6 +140,10 @@ id!(
     TokenId, "token", "GET /api/v1/tokens"
 );
 id!(
+    /// A host whose osquery was enrolled.
+    NodeId, "node", "GET /api/v1/osquery/nodes"
+);
+id!(
     /// Somebody who is told what happens.
     WebhookId, "webhook", "GET /api/v1/webhooks"
 );

@@ -5,7 +5,7 @@
 //! | layer | modules | what lives there |
 //! |---|---|---|
 //! | 5 | `cli`, `server` | commands, composition root |
-//! | 4 | `access`, `api`, `jobs`, `config` | one request from arrival to reply; HTTP; periodic work; typed configuration |
+//! | 4 | `access`, `api`, `jobs`, `config`, `agent` | one request from arrival to reply; HTTP; periodic work; typed configuration; the program on hosts |
 //! | 3 | `store`, `transport` | sqlx; sockets |
 //! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators`, `posture`, `webhooks` | domain rules |
 //! | 1 | `radius`, `eap` | protocols as pure state machines |
@@ -39,6 +39,7 @@ pub mod store;
 pub mod transport;
 
 pub mod access;
+pub mod agent;
 pub mod api;
 pub mod config;
 pub mod jobs;

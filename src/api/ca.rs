@@ -27,7 +27,7 @@ const DAY_SECS: u64 = 86_400;
 /// Certificates of one identity that are revoked at once. More are taken with the next call.
 const MAX_AT_ONCE: u32 = 500;
 /// How far back a certificate is valid, for clocks that are late.
-const BACKDATED: Duration = Duration::from_secs(300);
+pub(super) const BACKDATED: Duration = Duration::from_secs(300);
 
 /// How long certificates of each kind of identity may live, in days: what acts by itself renews by itself, and often.
 const fn most_days(kind: IdentityKind) -> u64 {
@@ -36,6 +36,11 @@ const fn most_days(kind: IdentityKind) -> u64 {
         IdentityKind::Machine | IdentityKind::Service => 90,
         IdentityKind::Agent | IdentityKind::Model => 7,
     }
+}
+
+/// The same as a time.
+pub(super) const fn most(kind: IdentityKind) -> Duration {
+    Duration::from_secs(most_days(kind) * DAY_SECS)
 }
 
 /// The server's own CA.
@@ -101,7 +106,7 @@ fn view(issued: Issued) -> CertificateView {
     }
 }
 
-fn authority(state: &ApiState) -> Result<AuthorityDir, Problem> {
+pub(super) fn authority(state: &ApiState) -> Result<AuthorityDir, Problem> {
     let present = state.inventory.present();
     match &present.config.pki.dir {
         Some(dir) => Ok(AuthorityDir::at(&present.source.resolve(dir.get_ref()))),
@@ -113,7 +118,9 @@ fn authority(state: &ApiState) -> Result<AuthorityDir, Problem> {
 }
 
 /// What the files of the CA do, away from who serves others.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?;
     done.map_err(|e| Problem::unprocessable("ca", e, Vec::new()))
 }

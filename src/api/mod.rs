@@ -6,6 +6,7 @@
 
 mod accounting;
 mod activation;
+pub mod agents;
 mod audit;
 mod ca;
 mod caller;
@@ -24,6 +25,7 @@ mod me;
 mod nas;
 mod openapi;
 mod operators;
+mod osquery;
 mod page;
 mod pages;
 mod policy;
@@ -44,6 +46,7 @@ mod webhooks;
 
 use crate::access::Engine;
 use crate::config::live::Inventory;
+use crate::ids::IdentityId;
 use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
 use crate::jobs::webhooks::Courier;
@@ -100,6 +103,10 @@ pub struct ApiState {
     door: door::SharedDoor,
     turns: turns::Turns,
     requests: Arc<Limits<caller::Means>>,
+    /// Of endpoints that ask for themselves.
+    reporters: Arc<Limits<IdentityId>>,
+    /// Whose hosts osquery runs on.
+    hosts: Arc<agents::Hosts>,
     failures: Arc<Limits<IpAddr>>,
     ceremonies: Arc<Limits<IpAddr>>,
     /// Digests of tokens that were good: they are looked up whatever others try.
@@ -172,6 +179,8 @@ impl ApiState {
             door,
             turns: turns::Turns::default(),
             requests: Arc::new(Limits::new(limits::REQUESTS)),
+            reporters: Arc::new(Limits::new(limits::REPORTS)),
+            hosts: Arc::default(),
             failures: Arc::new(Limits::new(limits::FAILURES)),
             ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
             seen: Arc::default(),
@@ -265,6 +274,8 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(posture::checks))
         .routes(routes!(posture::reports))
         .routes(routes!(posture::one, posture::report))
+        .routes(routes!(osquery::list))
+        .routes(routes!(osquery::forget))
         .routes(routes!(objects::sites::list))
         .routes(routes!(objects::sites::get, objects::sites::put, objects::sites::patch, objects::sites::delete))
         .routes(routes!(objects::groups::list))

@@ -177,7 +177,22 @@ fn finding(finding: &Finding) -> FindingView {
 }
 
 impl ReportBody {
-    fn read(self, identity: IdentityId, caller: &Caller, now: Timestamp) -> Result<Report, Problem> {
+    /// Who says so, as `caller` may tell.
+    fn source(&self, caller: &Caller) -> Result<Source, Problem> {
+        let told = self.source.clone().filter(|_| caller.means == Means::RootToken);
+        let name =
+            told.unwrap_or_else(|| if caller.means == Means::RootToken { UNNAMED.into() } else { caller.name.clone() });
+        if name.is_empty() || name.chars().count() > MAX_SOURCE {
+            return Err(Problem::parameter("source", format!("a name has 1 to {MAX_SOURCE} characters")));
+        }
+        Ok(Source::Connector(name))
+    }
+
+    /// The report of `source` on this identity.
+    ///
+    /// # Errors
+    /// Which field says what it cannot.
+    pub(super) fn read(self, identity: IdentityId, source: Source, now: Timestamp) -> Result<Report, Problem> {
         let at = parsed("at", self.at.as_deref(), super::decisions::TIME, super::decisions::time)?.unwrap_or(now);
         let ttl = self.ttl_secs.unwrap_or(DEFAULT_TTL.as_secs() as u32);
         let allowed = MIN_TTL.as_secs() as u32..=MAX_TTL.as_secs() as u32;
@@ -195,17 +210,12 @@ impl ReportBody {
             let value = check.value(value).map_err(|e| Problem::parameter(field(), e.to_string()))?;
             checks.insert(check, Observed { value, ttl_secs: ttl });
         }
-        let told = self.source.filter(|_| caller.means == Means::RootToken);
-        let name =
-            told.unwrap_or_else(|| if caller.means == Means::RootToken { UNNAMED.into() } else { caller.name.clone() });
-        if name.is_empty() || name.chars().count() > MAX_SOURCE {
-            return Err(Problem::parameter("source", format!("a name has 1 to {MAX_SOURCE} characters")));
-        }
-        Ok(Report { identity, source: Source::Connector(name), at, checks })
+        Ok(Report { identity, source, at, checks })
     }
 }
 
-fn problem(error: NotTaken) -> Problem {
+/// Why a report is not taken in, as an answer.
+pub(super) fn problem(error: NotTaken) -> Problem {
     let detail = error.to_string();
     match error {
         NotTaken::Unknown(_) => Problem::not_found(detail),
@@ -244,7 +254,8 @@ pub(super) async fn report(
     Body(body): Body<ReportBody>,
 ) -> Result<Json<PostureView>, Problem> {
     let identity = known(&state, &id)?;
-    let report = body.read(identity.id, &caller, state.clock.now())?;
+    let source = body.source(&caller)?;
+    let report = body.read(identity.id, source, state.clock.now())?;
     let verdict = state.posture.report(&report).await.map_err(problem)?;
     Ok(Json(view(&identity, &verdict)))
 }
@@ -290,7 +301,8 @@ pub(super) async fn reports(
             refuse(number, "there is no such identity".into(), "GET /api/v1/posture lists those that there are");
             continue;
         };
-        match named.report.read(identity.id, &caller, now) {
+        let source = named.report.source(&caller);
+        match source.and_then(|source| named.report.read(identity.id, source, now)) {
             Ok(report) => readable.push((number, report)),
             Err(problem) => refuse(number, problem.told(), "correct it; docs/posture.md says what a report may say"),
         }
@@ -324,10 +336,15 @@ pub(super) async fn reports(
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<PostureView>, Problem> {
-    let (identity, now) = (known(&state, &id)?, state.clock.now());
+    Ok(Json(whole(&state, &*known(&state, &id)?)))
+}
+
+/// How an identity is doing, with all that is known of it.
+pub(super) fn whole(state: &ApiState, identity: &Identity) -> PostureView {
+    let now = state.clock.now();
     let table = state.engine.posture();
-    let verdict = table.verdict(&identity, &state.engine.snapshot().compliance, now);
-    let mut shown = view(&identity, &verdict);
+    let verdict = table.verdict(identity, &state.engine.snapshot().compliance, now);
+    let mut shown = view(identity, &verdict);
     let kept = table.kept(identity.id).unwrap_or_default();
     let checks = kept.standing.checks(now).into_iter().map(|(check, (seen, source))| CheckView {
         check: check.to_string(),
@@ -339,7 +356,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
         until: seen.until,
     });
     shown.checks = Some(checks.collect());
-    Ok(Json(shown))
+    shown
 }
 
 /// Which identities to list.

@@ -147,6 +147,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// The certificate that was shown, or that none was, opens nothing here.
+    pub(super) fn certificate(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
     /// They may do that at some sites alone, and this is about all.
     pub(super) fn beyond_sites() -> Self {
         let detail = "your rights hold at some sites alone, and this reaches beyond them; GET /api/v1/me shows them";

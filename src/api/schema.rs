@@ -3,7 +3,7 @@
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
-    AuditEventId, ChangeId, ChangeOrderId, DecisionId, DeliveryId, EndpointId, IdentityId, NasId, OperatorId,
+    AuditEventId, ChangeId, ChangeOrderId, DecisionId, DeliveryId, EndpointId, IdentityId, NasId, NodeId, OperatorId,
     ProposalId, SessionId, SignInId, SignalId, TokenId, WaveId, WebhookId,
 };
 use crate::operators::role::Role;
@@ -63,6 +63,7 @@ ids!(
     SessionId,
     SignInId,
     SignalId,
+    NodeId,
     TokenId,
     WaveId,
     WebhookId

@@ -17,6 +17,7 @@ mod load;
 mod nas;
 mod operator;
 mod policy;
+mod posture;
 mod replay;
 mod revision;
 mod serve;
@@ -64,6 +65,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Check, test, explain, compare, activate and roll back rules
     Policy(policy::PolicyArgs),
+    /// See what hosts need that are to report how they are doing
+    Posture(posture::PostureArgs),
     Ca(ca::CaArgs),
     /// Take over what FreeRADIUS or a table knows
     Import(import::ImportArgs),
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Session(args) => session::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Posture(args) => posture::run(&args),
         Command::Ca(args) => ca::run(args),
         Command::Import(args) => import::run(&args),
         Command::Auth(args) => auth::run(&args),

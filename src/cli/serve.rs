@@ -53,7 +53,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), String> {
     runtime.block_on(async {
         let running = server::start(&args.config).await.map_err(|e| e.to_string())?;
         let text = running.ready_text();
-        tracing::info!(auth = ?running.auth, acct = ?running.acct, radsec = ?running.radsec, http = %running.http, "ready");
+        tracing::info!(auth = ?running.auth, acct = ?running.acct, radsec = ?running.radsec, posture = ?running.posture, http = %running.http, "ready");
         if let Some(file) = &args.ready_file {
             write_whole(file, &text, Readers::All).map_err(|e| format!("{}: {e}", file.display()))?;
         }

@@ -7,8 +7,10 @@ use super::files::{Readers, write_whole};
 use crate::pki::authority::{Authority, KeyKind, Pair, Request, Revoked};
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::pem;
+use crate::pki::trust::{CaSettings, TrustStore};
 use crate::radius::value::{hex, unhex};
 use crate::time::Timestamp;
+use rustls_pki_types::CertificateDer;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +84,26 @@ impl AuthorityDir {
         let mut pair = authority.issue(request).map_err(|e| e.to_string())?;
         pair.certificate.push_str(&chain);
         Ok(pair)
+    }
+
+    /// Issues a certificate for the key of a certification request in PEM; after it stands the intermediate, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// When there is no CA, or the request is none that is signed by its key.
+    pub fn issue_for(&self, request: &Request, csr: &[u8]) -> Result<String, String> {
+        let (authority, chain) = self.issuer(false)?;
+        Ok(authority.issue_for(request, csr).map_err(|e| e.to_string())? + &chain)
+    }
+
+    /// Whether this CA has issued this chain, the holder's certificate first.
+    ///
+    /// # Errors
+    /// When there is no CA.
+    pub fn has_issued(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<bool, String> {
+        let own = CaSettings::from_pem("own", self.root()?.as_bytes(), &[]).map_err(|e| e.to_string())?;
+        let trust = TrustStore::new(vec![own], 0).map_err(|e| e.to_string())?;
+        Ok(trust.verify(chain, now).is_ok())
     }
 
     /// Revokes a certificate that the subject `issuer` has issued, and signs the lists anew.

@@ -71,6 +71,9 @@ pub struct Config {
     /// The server's own CA.
     #[serde(default)]
     pub pki: PkiSection,
+    /// How endpoints report for themselves.
+    #[serde(default)]
+    pub posture: PostureSection,
     /// RADIUS over TLS.
     #[serde(default)]
     pub radsec: RadsecSection,
@@ -333,6 +336,16 @@ impl Default for TelemetrySection {
 pub struct PkiSection {
     /// The directory of a CA that `cordon ca init` made: by it the API issues and revokes certificates.
     pub dir: Option<Spanned<PathBuf>>,
+}
+
+/// `[posture]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PostureSection {
+    /// TCP addresses where endpoints report by their certificates, and osquery; none, and nobody can.
+    pub listen: Vec<SocketAddr>,
+    /// A file with the secret by which osquery may enroll without a certificate; without it, it may not.
+    pub enroll_secret_file: Option<Spanned<PathBuf>>,
 }
 
 /// `[tls]`

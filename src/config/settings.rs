@@ -5,8 +5,8 @@
 
 use super::{
     AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
-    OperatorsSection, PkiSection, PolicySection, RadsecSection, RetentionSection, ServerSection, Source, SyslogSection,
-    TelemetrySection, TlsSection, line_of,
+    OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RetentionSection, ServerSection,
+    Source, SyslogSection, TelemetrySection, TlsSection, line_of,
 };
 use crate::coa;
 use serde::Serialize;
@@ -84,6 +84,9 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     all.reload("policy", "tests", tests);
     all.reload("policy", "timezone", &timezone.as_ref().map_or("UTC", |zone| zone.get_ref().as_str()));
     all.reload("policy", "four_eyes", four_eyes);
+    let PostureSection { listen, enroll_secret_file } = &config.posture;
+    all.restart("posture", "listen", listen);
+    all.reload("posture", "enroll_secret_file", enroll_secret_file);
     let TelemetrySection { otlp, ratio } = &config.telemetry;
     all.restart("telemetry", "otlp", otlp);
     all.restart("telemetry", "ratio", ratio);

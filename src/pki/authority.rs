@@ -2,7 +2,8 @@
 //! Keys and certificates go in and out as PEM; what happens to them on disk is
 //! the caller's.
 
-use super::certificate::CertificateFacts;
+use super::certificate::{CertificateFacts, rsa_bits};
+use super::path::MIN_RSA_BITS;
 use super::{pem, request_names};
 use crate::random::random;
 use crate::time::Timestamp;
@@ -11,13 +12,16 @@ use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, OtherNameValue,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
-    SanType, SerialNumber, date_time_ymd,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, RevokedCertParams,
+    RsaKeySize, SanType, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
 };
-use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
 
 /// The object identifier of a User Principal Name (Microsoft).
 const UPN_OID: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
@@ -233,6 +237,33 @@ impl Authority {
     /// # Errors
     /// When a name is malformed or the validity is empty.
     pub fn issue(&self, request: &Request) -> Result<Pair, AuthorityError> {
+        let key = request.key.generate()?;
+        Ok(Pair { certificate: self.certified(request, &key)?, key: key.serialize_pem() })
+    }
+
+    /// Issues a certificate for the key of a certification request in PEM (PKCS #10, RFC 2986), whose holder has
+    /// signed it. What else it asks for counts for nothing: `request` says that, but for the kind of the key.
+    ///
+    /// # Errors
+    /// When it is none, is not signed by its key, or that key is too weak; and as [`Authority::issue`].
+    pub fn issue_for(&self, request: &Request, csr: &[u8]) -> Result<String, AuthorityError> {
+        let unreadable = |what: String| AuthorityError(format!("the certification request {what}"));
+        let csr = CertificateSigningRequestDer::from_pem_slice(csr)
+            .map_err(|e| unreadable(format!("is not one in PEM: {e}")))?;
+        let (_, parsed) =
+            X509CertificationRequest::from_der(&csr).map_err(|e| unreadable(format!("is damaged: {e}")))?;
+        parsed.verify_signature().map_err(|_| unreadable("is not signed by the key that it holds".into()))?;
+        let key = &parsed.certification_request_info.subject_pki;
+        if let Some(bits) = rsa_bits(key).filter(|bits| *bits < MIN_RSA_BITS) {
+            return Err(unreadable(format!("is for an RSA key of {bits} bits; at least {MIN_RSA_BITS} are needed")));
+        }
+        let key = SubjectPublicKeyInfo::from_der(key.raw)
+            .map_err(|_| unreadable("is for a key of another kind than RSA, P-256, P-384 or Ed25519".into()))?;
+        self.certified(request, &key)
+    }
+
+    /// The certificate of this key, in PEM.
+    fn certified(&self, request: &Request, key: &impl PublicKeyData) -> Result<String, AuthorityError> {
         if request.not_after <= request.not_before {
             return Err(AuthorityError(format!(
                 "the certificate would end ({}) before it begins ({})",
@@ -265,9 +296,7 @@ impl Authority {
             Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
             Usage::Unspecified => Vec::new(),
         };
-        let key = request.key.generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(params.signed_by(key, &self.issuer)?.pem())
     }
 
     /// Signs a revocation list, good for thirty days.

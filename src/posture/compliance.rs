@@ -119,6 +119,17 @@ impl CompliancePolicy {
     }
 }
 
+/// The names of the software that is looked for on the hosts of this identity.
+pub fn watched(policies: &[CompliancePolicy], identity: &Identity) -> BTreeSet<Arc<str>> {
+    let mine = policies.iter().filter(|policy| policy.is_for(identity));
+    let asked = mine.flat_map(|policy| &policy.requirements).filter(|r| r.check == Check::ForbiddenSoftware);
+    let names = asked.filter_map(|requirement| match &requirement.condition {
+        Condition::NoneOf(names) => Some(names.iter().cloned()),
+        _ => None,
+    });
+    names.flatten().collect()
+}
+
 /// How an identity stands to all policies that are for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod compliance;
+pub mod osquery;
 pub mod report;
 pub mod standing;
 pub mod table;

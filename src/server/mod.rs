@@ -1,6 +1,7 @@
 //! The composition root: from a configuration file to a running server.
 
 mod course;
+mod endpoints;
 mod http;
 mod radius;
 pub mod reload;
@@ -110,6 +111,8 @@ pub struct Running {
     pub acct: Vec<SocketAddr>,
     /// Where it listens for RADIUS over TLS.
     pub radsec: Vec<SocketAddr>,
+    /// Where endpoints report for themselves.
+    pub posture: Vec<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
     /// Whether it is there over TLS.
@@ -118,6 +121,7 @@ pub struct Running {
     pub store: Store,
     /// The connections of NASes.
     pub connections: Connections,
+    endpoints: endpoints::Serving,
     http_handle: http::Handle,
     http_task: tokio::task::JoinHandle<()>,
     engine: Arc<Engine>,
@@ -212,6 +216,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
     let (listeners, auth, acct) = bind(&config)?;
     let (tls_listeners, radsec) = bind_radsec(&config)?;
+    let (endpoint_listeners, at) = endpoints::Listeners::bind(&config.posture.listen)
+        .map_err(|(address, error)| StartError::Listen { address, what: "reports of posture", error })?;
     let connections = Connections::new(built.radsec.clone(), metrics.clone(), clock.clone());
     let unheard = |error| StartError::Listen { address: *config.http.listen.get_ref(), what: "the API", error };
     let http_listener = http::Listener::bind(*config.http.listen.get_ref(), built.http_tls.clone()).map_err(unheard)?;
@@ -301,6 +307,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =
         reload::InUse { engine: engine.clone(), connections: connections.clone(), http_tls: http_listener.tls() };
+    let door = endpoints::Door { engine: engine.clone(), inventory: live.clone(), clock: clock.clone() };
+    let endpoints = endpoint_listeners.serve(&api::agents::router(state.clone()), &door)?;
     let (http_handle, http_task) = http_listener.serve(api::router(state));
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock.clone()));
     let keep = jobs::Keep {
@@ -320,8 +328,10 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         auth,
         acct,
         radsec,
+        posture: at,
         http,
         tls: built.http_tls.is_some(),
+        endpoints,
         http_handle,
         http_task,
         engine,
@@ -438,12 +448,18 @@ fn host_name() -> String {
 }
 
 impl Running {
-    /// What a script needs to find the server: `auth=`, `acct=`, `radsec=` and
-    /// `http=` lines.
+    /// What a script needs to find the server: `auth=`, `acct=`, `radsec=`,
+    /// `posture=` and `http=` lines.
     pub fn ready_text(&self) -> String {
         let mut out = String::new();
         let http = vec![self.http];
-        let all = [("auth", &self.auth), ("acct", &self.acct), ("radsec", &self.radsec), ("http", &http)];
+        let all = [
+            ("auth", &self.auth),
+            ("acct", &self.acct),
+            ("radsec", &self.radsec),
+            ("posture", &self.posture),
+            ("http", &http),
+        ];
         for (name, addresses) in all {
             for address in addresses {
                 // Writing to a string cannot fail.

@@ -64,6 +64,7 @@ impl Running {
         let all = u32::try_from(super::radius::MAX_DELAYED).unwrap_or(u32::MAX);
         let _ = timeout(STEP, self.delayed.acquire_many(all)).await;
         self.writer.feed().close();
+        self.endpoints.stop();
         self.http_handle.graceful_shutdown(Some(STEP));
         let _ = timeout(STEP + LOOK, self.http_task).await;
         self.connections.end();

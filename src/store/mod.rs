@@ -21,6 +21,7 @@ pub mod issued;
 pub mod journal;
 mod moved;
 pub mod operators;
+pub mod osquery;
 pub mod partition;
 pub mod posture;
 pub mod proposals;

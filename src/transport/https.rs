@@ -2,6 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 use serde::de::DeserializeOwned;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a connection may take to be there.
@@ -65,6 +66,27 @@ pub fn client(more: &[CertificateDer<'_>]) -> Result<reqwest::Client, FetchError
         .tls_certs_merge(roots)
         .build()?;
     Ok(client)
+}
+
+/// A client that trusts the CAs of `roots` alone, shows the certificate and key of `own` (both PEM), and finds the server of
+/// one name at a given address, if one is given.
+///
+/// # Errors
+/// When a certificate or the key cannot be read.
+pub fn pinned(roots: &[u8], own: &[u8], at: Option<(String, SocketAddr)>) -> Result<reqwest::Client, FetchError> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("cordon/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .timeout(REQUEST)
+        .tls_certs_only(reqwest::Certificate::from_pem_bundle(roots)?)
+        .identity(reqwest::Identity::from_pem(own)?);
+    if let Some((name, address)) = at {
+        builder = builder.resolve(&name, address);
+    }
+    Ok(builder.build()?)
 }
 
 /// Sends a request, and gives status and body, which is read up to 1 MiB.

@@ -277,6 +277,9 @@ fn check_finds_every_mistake_with_file_line_and_remedy() {
     assert!(ok && out.contains("no CRL of CN=Corp CA Issuing") && out.contains("will be refused"), "{out}");
     let (ok, out) = check(&lists(&["ca", "intermediate"]), "");
     assert!(ok && !out.contains("no CRL"), "{out}");
+    std::fs::write(dir.path().join("guessable"), "hunter2\n").unwrap();
+    let (ok, out) = check(&format!("{good}[posture]\nenroll_secret_file = \"guessable\"\n"), "");
+    assert!(!ok && out.contains("less than 16 octets") && out.contains("cordon posture secret"), "{out}");
     let profile = "[[profile]]\nname = \"p\"\nvlan = 5000\n";
     let nas = "[[nas]]\nname = \"n\"\naddress = \"10.0.0.1/8\"\nsecret = \"short\"\n";
     let (ok, out) = check(&format!("{good}{twice}{twice}"), "");

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod agents;
 mod audit;
 mod backup;
 mod behaviour;
@@ -13,6 +14,7 @@ mod campus;
 mod change_queue;
 mod cli;
 mod coa;
+mod cordon_agent;
 mod day;
 mod deb;
 mod demo;

@@ -32,6 +32,20 @@ fn the_unit_is_sound_and_leaves_little_open() {
 }
 
 #[test]
+fn the_agents_unit_is_one_that_systemd_takes_and_is_fenced() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("cordon-agent.service");
+    let text =
+        packaged("systemd/cordon-agent.service").replace("/usr/bin/cordon-agent", env!("CARGO_BIN_EXE_cordon-agent"));
+    std::fs::write(&unit, text).unwrap();
+    succeed(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit));
+    // It stays root, which a server need not.
+    let said =
+        succeed(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=35"]).arg(&unit));
+    assert!(said.contains("Overall exposure level"), "{said}");
+}
+
+#[test]
 fn the_container_is_built_as_everything_else_is() {
     let recipe = packaged("container/Containerfile");
     let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();

@@ -12,7 +12,7 @@ const GOOD: &str = "sha256:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0
 const OTHER: &str = "sha256:0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
 
 /// A laptop that must have its firewall on, and an agent that must run the approved image.
-fn document(server: &Server, nas: &str) -> String {
+pub(crate) fn document(server: &Server, nas: &str) -> String {
     let rules = r#"
 @id("healthy") @order("10") @profile("corp")
 permit (principal in Group::"laptops", action == Network::Action::"connect", resource)
@@ -95,7 +95,7 @@ fn fact(decision: &Value, name: &str) -> Value {
 }
 
 /// Tries again when the network is gone, as a laptop's own network manager does.
-fn network_manager(network: &Network, control: &str) -> Background {
+pub(crate) fn network_manager(network: &Network, control: &str) -> Background {
     let script = format!(
         "while sleep 0.2; do ping -n -c 1 -W 1 10.77.0.1 >/dev/null || {{ wpa_cli -p {control} -i eth0 logoff; \
          wpa_cli -p {control} -i eth0 logon; sleep 1; }}; done"

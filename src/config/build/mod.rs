@@ -3,11 +3,14 @@
 mod audit;
 mod changes;
 mod compliance;
+mod endpoints;
 mod gear;
 mod inventory;
 pub mod operators;
 mod profile;
 mod radsec;
+
+pub use endpoints::Endpoints;
 
 use super::stored::Stored;
 use super::{CaSection, Config, ConfigError, OnCrlProblem, Source};
@@ -67,6 +70,8 @@ pub struct Built {
     pub radsec: Arc<transport::radsec::Policy>,
     /// How the API is served over TLS, if it is.
     pub http_tls: Option<Arc<rustls::ServerConfig>>,
+    /// How endpoints report for themselves.
+    pub endpoints: Endpoints,
     /// How operators sign in.
     pub sign_in: operators::SignInRules,
     /// Of the configuration file's text.
@@ -234,6 +239,7 @@ pub fn build(
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     let http_tls = builder.http(config);
+    let endpoints = builder.endpoints(config);
     let sign_in = builder.sign_in(config);
     let changes = builder.changes(config);
     let syslog = builder.syslog(config);
@@ -291,6 +297,7 @@ pub fn build(
                 warnings,
                 radsec: Arc::new(radsec),
                 http_tls,
+                endpoints,
                 sign_in,
                 digest: digest_of(&source.text),
                 syslog,

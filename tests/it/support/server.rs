@@ -166,6 +166,8 @@ pub struct Server {
     pub acct: SocketAddr,
     /// Where it takes RADIUS over TLS, if it does.
     radsec: Option<SocketAddr>,
+    /// Where endpoints report for themselves, if they can.
+    posture: Option<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
 }
@@ -205,6 +207,16 @@ impl Server {
         Self::run(dir, cordon(), None)
     }
 
+    /// The same within a network namespace.
+    #[track_caller]
+    pub fn resumed_in(netns: &str, on: &std::path::Path) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        succeed(Command::new("cp").arg("-a").arg(on.join(".")).arg(dir.path()));
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", netns, env!("CARGO_BIN_EXE_cordon")]);
+        Self::run(dir, command, Some(netns.to_owned()))
+    }
+
     /// The same with further lines of `[http]`.
     #[track_caller]
     pub fn bare_over(http: &str) -> Server {
@@ -225,8 +237,14 @@ impl Server {
     /// The same within a network namespace, at this address.
     #[track_caller]
     pub fn bare_in(netns: &str, address: &str) -> Server {
+        Self::bare_in_with(netns, address, "")
+    }
+
+    /// The same with further sections.
+    #[track_caller]
+    pub fn bare_in_with(netns: &str, address: &str, more: &str) -> Server {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("cordon.toml"), bare(address)).unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), format!("{}{more}", bare(address))).unwrap();
         let mut command = Command::new("ip");
         command.args(["netns", "exec", netns, env!("CARGO_BIN_EXE_cordon")]);
         Self::run(dir, command, Some(netns.to_owned()))
@@ -326,13 +344,19 @@ impl Server {
         };
         let known = |name: &str| address(name).unwrap();
         let (auth, acct, http) = (known("auth"), known("acct"), known("http"));
-        Server { auth, acct, radsec: address("radsec"), http, child, dir, netns }
+        Server { auth, acct, radsec: address("radsec"), posture: address("posture"), http, child, dir, netns }
     }
 
     /// Where it takes RADIUS over TLS.
     #[track_caller]
     pub fn radsec(&self) -> SocketAddr {
         self.radsec.expect("the configuration has no [radsec] that listens")
+    }
+
+    /// Where endpoints report for themselves.
+    #[track_caller]
+    pub fn posture(&self) -> SocketAddr {
+        self.posture.expect("the configuration has no [posture] that listens")
     }
 
     /// The TLS connections of a NAS, as the API shows them.

@@ -1,0 +1,22 @@
+-- Hosts whose osquery was enrolled.
+
+CREATE TABLE osquery_node (
+    id              BLOB    NOT NULL PRIMARY KEY,
+    -- what the host is called by --host_identifier
+    host_identifier TEXT    NOT NULL,
+    -- whose certificate enrolled it; empty if it was a secret
+    identity_id     BLOB    NOT NULL,
+    -- SHA-256 of its node key
+    key_digest      BLOB    NOT NULL UNIQUE,
+    hardware_serial TEXT    NOT NULL,
+    hostname        TEXT    NOT NULL,
+    platform        TEXT    NOT NULL,
+    os_version      TEXT    NOT NULL,
+    osquery_version TEXT    NOT NULL,
+    enrolled_us     INTEGER NOT NULL,
+    seen_us         INTEGER NOT NULL,
+    -- a secret that many know does not take the place of a certificate
+    UNIQUE (host_identifier, identity_id)
+) STRICT;
+-- "which were silent for longest", when there are too many
+CREATE INDEX osquery_by_seen ON osquery_node (identity_id, seen_us);

@@ -1,0 +1,5 @@
+//! The `cordon-agent` program.
+
+fn main() -> std::process::ExitCode {
+    cordon::agent::main()
+}
