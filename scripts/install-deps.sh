@@ -7,7 +7,7 @@ build="cargo:cargo cc:gcc cmake:cmake make:make"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
 radclient:freeradius-utils radsecproxy:radsecproxy tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
 dpkg-shlibdeps:dpkg-dev runuser:util-linux node:nodejs npm:npm chromium:chromium oathtool:oathtool
-rsyslogd:rsyslog age:age systemd-analyze:systemd python3:python3 openssl:openssl nft:nftables git:git pkill:procps setpriv:util-linux"
+rsyslogd:rsyslog age:age fail2ban-server:fail2ban systemd-analyze:systemd python3:python3 openssl:openssl nft:nftables git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"
 [ "${1:-build}" = test ] && wanted="$build $peers"

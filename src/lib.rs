@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `server` | commands, composition root |
 //! | 4 | `access`, `api`, `jobs`, `config`, `agent` | one request from arrival to reply; HTTP; periodic work; typed configuration; the program on hosts |
 //! | 3 | `store`, `transport` | sqlx; sockets |
-//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators`, `posture`, `webhooks` | domain rules |
+//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators`, `posture`, `signals`, `webhooks` | domain rules |
 //! | 1 | `radius`, `eap` | protocols as pure state machines |
 //! | 0 | `time`, `ids`, `random`, `secret`, `telemetry` | words everything else is said in |
 //!
@@ -33,6 +33,7 @@ pub mod pki;
 pub mod policy;
 pub mod posture;
 pub mod session;
+pub mod signals;
 pub mod webhooks;
 
 pub mod store;

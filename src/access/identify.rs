@@ -7,6 +7,7 @@ use crate::inventory::identity::{Identity, IdentityStatus};
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::policy::facts::Principal;
+use crate::signals::signal::Subject;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -39,6 +40,14 @@ pub fn by_mac(snapshot: &Snapshot, mac: MacAddress, now: Timestamp) -> Identifie
     match snapshot.identities.by_mac(mac) {
         Some(identity) => known(identity, format!("mac {mac}"), now),
         None => Identified { principal: Principal::UnknownMac, matched_by: None, barred: None },
+    }
+}
+
+/// Whose risk counts: the identity's; of who is nobody's, that of the MAC address.
+pub fn risk_subject(principal: &Principal, mac: Option<MacAddress>) -> Option<Subject> {
+    match principal {
+        Principal::Identity(identity) => Some(Subject::Identity(identity.id)),
+        Principal::UnknownCertificate | Principal::UnknownMac => mac.map(Subject::Mac),
     }
 }
 

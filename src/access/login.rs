@@ -16,7 +16,7 @@ use crate::inventory::nas::NasMode;
 use crate::pki::error::ChainError;
 use crate::pki::verifier::AnyChain;
 use crate::policy::engine::Outcome as PolicyOutcome;
-use crate::policy::facts::{PostureFacts, Principal};
+use crate::policy::facts::{PostureFacts, Principal, RiskFacts};
 use crate::radius::attribute as attr;
 use crate::radius::builder::ReplyBuilder;
 use crate::radius::packet::Code;
@@ -205,6 +205,11 @@ impl Attempt<'_> {
             let verdict = self.engine.posture.verdict(identity, &self.snapshot.compliance, self.now);
             facts.posture = PostureFacts::of(&verdict, self.now);
             draft.posture(&verdict, &facts.posture);
+        }
+        if let Some(subject) = identify::risk_subject(&facts.principal, facts.mac) {
+            let risk = self.engine.risks.risk(subject, &self.snapshot.risk, self.now);
+            facts.risk = RiskFacts::of(&risk);
+            draft.risk(&risk, &facts.risk);
         }
         let verdict = self.snapshot.policy.evaluate(&facts);
         draft.decided_by(&verdict, &facts, self.snapshot.policy.revision());

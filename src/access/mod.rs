@@ -42,6 +42,9 @@ use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::{Code, Packet};
 use crate::radius::radsec::{self, Version, error_cause};
 use crate::secret::Secret;
+use crate::signals::hook::Hook;
+use crate::signals::risk;
+use crate::signals::table::RiskTable;
 use crate::store::writer::Record;
 use crate::telemetry::{Discard, Metrics};
 use crate::time::Timestamp;
@@ -93,6 +96,10 @@ pub struct Snapshot {
     pub changes: Settings,
     /// What everybody should be like.
     pub compliance: Policies,
+    /// How risk is reckoned.
+    pub risk: Arc<risk::Settings>,
+    /// How what other systems send is read, by the names of their hooks.
+    pub hooks: Arc<[Hook]>,
 }
 
 /// What a listener is for.
@@ -187,6 +194,7 @@ pub struct Engine {
     unknown: UnknownSources,
     watch: NasWatch,
     posture: PostureTable,
+    risks: RiskTable,
 }
 
 impl Engine {
@@ -212,6 +220,7 @@ impl Engine {
             unknown: UnknownSources::default(),
             watch: NasWatch::new(Baseline::default()),
             posture: PostureTable::default(),
+            risks: RiskTable::default(),
         }
     }
 
@@ -261,6 +270,11 @@ impl Engine {
     /// How everybody is doing.
     pub fn posture(&self) -> &PostureTable {
         &self.posture
+    }
+
+    /// What speaks against everybody.
+    pub fn risks(&self) -> &RiskTable {
+        &self.risks
     }
 
     /// Conversations in progress.

@@ -20,8 +20,9 @@ use crate::inventory::observation::CLUE_FACT;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
 use crate::policy::engine::Verdict;
-use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::posture::compliance::Verdict as Compliance;
+use crate::signals::risk::Risk;
 use crate::store::writer::Record;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ mod source {
     pub const INVENTORY: &str = "inventory";
     pub const CLOCK: &str = "clock";
     pub const REPORTS: &str = "posture reports";
+    pub const SIGNALS: &str = "signals";
     pub const NONE: &str = "not known";
 }
 
@@ -64,7 +66,6 @@ pub struct Draft {
 }
 
 /// Facts that every record holds: what is not known is said to be unknown.
-/// Risk has no source yet.
 const ALWAYS_SAID: &[&str] = &[
     "certificate.subject",
     "certificate.issuer",
@@ -189,6 +190,23 @@ impl Draft {
         }
     }
 
+    /// What speaks against it: which signal, of whom, as of when, and what each weighs now.
+    pub fn risk(&mut self, risk: &Risk, facts: &RiskFacts) {
+        if risk.factors.is_empty() {
+            return;
+        }
+        self.fact("risk", json!(facts.level), source::SIGNALS);
+        self.fact("risk.score", json!(facts.score), source::SIGNALS);
+        self.fact("risk.kinds", json!(facts.kinds), source::SIGNALS);
+        for (number, (factor, weight)) in risk.factors.iter().take(MAX_NAMES).enumerate() {
+            let mut value = json!({ "signal": factor.id, "kind": factor.kind, "severity": factor.severity,
+                                    "weight": weight.round() as i64, "detail": factor.detail });
+            shorten(&mut value);
+            let (name, source) = (format!("risk.{}", number + 1).into(), factor.source.clone().into());
+            self.facts.push(Fact { name, value, source, at: factor.at });
+        }
+    }
+
     /// The handshake's facts.
     pub fn tls(&mut self, established: &Established) {
         self.tls = Some((established.version.into(), established.resumed));
@@ -292,6 +310,7 @@ impl Draft {
             tls_version: self.tls.as_ref().map(|(version, _)| version.clone()),
             resumed: self.tls.as_ref().is_some_and(|(_, resumed)| *resumed),
             posture: PostureFacts::default(),
+            risk: RiskFacts::default(),
         }
     }
 

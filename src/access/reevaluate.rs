@@ -2,6 +2,7 @@
 //! endpoint, and the inventory, rules, profiles and revocations of today. Nothing
 //! is asked of the endpoint.
 
+use super::identify::risk_subject;
 use super::replay::facts_of;
 use super::{Snapshot, failure, identify, record};
 use crate::audit::decision::{Decision, DecisionOutcome};
@@ -13,8 +14,10 @@ use crate::inventory::nas::{Nas, NasMode};
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::standing::IssuerFacts;
 use crate::policy::engine::Outcome;
-use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::posture::table::PostureTable;
+use crate::signals::risk::Risk;
+use crate::signals::table::RiskTable;
 use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::sync::Arc;
@@ -67,7 +70,13 @@ impl Look {
 }
 
 /// Looks at the session that `decision` let in.
-pub fn look(decision: &Decision, snapshot: &Snapshot, posture: &PostureTable, now: Timestamp) -> Look {
+pub fn look(
+    decision: &Decision,
+    snapshot: &Snapshot,
+    posture: &PostureTable,
+    risks: &RiskTable,
+    now: Timestamp,
+) -> Look {
     if decision.outcome != DecisionOutcome::Accept && decision.enforced {
         return Look::alone("it was not let in by this decision");
     }
@@ -112,6 +121,11 @@ pub fn look(decision: &Decision, snapshot: &Snapshot, posture: &PostureTable, no
         let verdict = posture.verdict(identity, &snapshot.compliance, now);
         facts.posture = PostureFacts::of(&verdict, now);
     }
+    let risk = match risk_subject(&identified.principal, facts.mac) {
+        Some(subject) => risks.risk(subject, &snapshot.risk, now),
+        None => Risk::default(),
+    };
+    facts.risk = RiskFacts::of(&risk);
     facts.principal = identified.principal;
     today(&mut facts, nas, snapshot, now);
     let verdict = snapshot.policy.evaluate(&facts);

@@ -5,7 +5,7 @@ use crate::audit::decision::Decision;
 use crate::inventory::identity::{Attributes, Identity};
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
-use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -86,6 +86,7 @@ pub fn facts_of(decision: &Decision) -> Option<Facts> {
         tls_version: recorded.text("tls.version"),
         resumed: recorded.0.get("tls.resumed").and_then(|v| v.as_bool()).unwrap_or(false),
         posture: posture(&recorded),
+        risk: risk(&recorded),
     })
 }
 
@@ -97,6 +98,11 @@ fn posture(recorded: &Recorded<'_>) -> PostureFacts {
         unknown: recorded.texts("posture.unknown"),
         age_secs: recorded.number("posture.age_secs"),
     }
+}
+
+fn risk(recorded: &Recorded<'_>) -> RiskFacts {
+    let Some(level) = recorded.text("risk") else { return RiskFacts::default() };
+    RiskFacts { level, score: recorded.number("risk.score").unwrap_or(0), kinds: recorded.texts("risk.kinds") }
 }
 
 fn certificate(recorded: &Recorded<'_>) -> Option<CertificateFacts> {

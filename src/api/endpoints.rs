@@ -1,18 +1,20 @@
 //! What is seen on the wire, and what does not fit together about it.
 
 use super::ApiState;
-use super::decisions::{TIME, at_nas, mac, parsed, time};
+use super::decisions::{at_nas, mac, parsed};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
+use super::signals::{SIGNAL, SignalView};
 use crate::audit::decision::IdentityRef;
-use crate::ids::{EndpointId, SignalId};
+use crate::ids::EndpointId;
 use crate::inventory::endpoint::{Endpoint, Place, SeenIp};
 use crate::inventory::fingerprint::{Category, Fingerprint, Judged, OsFamily};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::observation::{CertificateRef, EndpointKey};
-use crate::inventory::signal::{SignalKind, Subject};
-use crate::store::endpoints_read::{EndpointFilter, Signal, SignalFilter};
+use crate::signals::kind::SignalKind;
+use crate::store::endpoints_read::EndpointFilter;
+use crate::store::signals::SignalFilter;
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -21,7 +23,6 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Signals that are shown with an endpoint; the others are a page away.
 const SHOWN_SIGNALS: u32 = 20;
-const SIGNAL: &str = "a signal's code, such as mac_in_two_places";
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -168,32 +169,6 @@ pub(super) struct EvidenceView {
     weight: u8,
 }
 
-/// What does not fit together about an endpoint, or is unexpected of a NAS.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Signal)]
-pub(super) struct SignalView {
-    id: SignalId,
-    at: Timestamp,
-    #[schema(required)]
-    endpoint: Option<EndpointId>,
-    #[schema(required)]
-    nas: Option<NasAt>,
-    kind: &'static str,
-    /// What was seen.
-    cause: &'static str,
-    /// What to do about it.
-    remedy: &'static str,
-    /// What is particular to it.
-    detail: String,
-}
-
-/// A NAS, at an address that it sends from.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NasAt {
-    name: String,
-    address: String,
-}
-
 /// Things as they are seen on the wire, newest first
 #[utoipa::path(
     get,
@@ -244,49 +219,8 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
         places: details.places.iter().map(place).collect(),
         ips: details.ips.iter().map(ip).collect(),
         fingerprint: fingerprint(&details.fingerprint),
-        signals: signals.items.iter().map(signal).collect(),
+        signals: signals.items.iter().map(SignalView::of).collect(),
     }))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct SignalParameters {
-    /// A signal's code.
-    kind: Option<String>,
-    /// The id of the endpoint.
-    endpoint: Option<String>,
-    /// The name of the NAS.
-    nas: Option<String>,
-    since: Option<String>,
-    cursor: Option<String>,
-    /// How many, 1 to 500; 50 if it is not said.
-    limit: Option<u32>,
-}
-
-/// What does not fit together, or is unexpected, with what to do, newest first
-#[utoipa::path(
-    get,
-    path = "/api/v1/signals",
-    operation_id = "list_signals",
-    tag = "endpoints",
-    params(SignalParameters),
-    responses((status = 200, description = "A page of them", body = Page<SignalView>)),
-    security(("bearer" = ["network:read"]))
-)]
-pub(super) async fn signals(
-    State(state): State<ApiState>,
-    Query(p): Query<SignalParameters>,
-) -> Result<Json<Page<SignalView>>, Problem> {
-    let filter = SignalFilter {
-        kind: parsed("kind", p.kind.as_deref(), SIGNAL, SignalKind::from_code)?,
-        endpoint: parsed("endpoint", p.endpoint.as_deref(), "an endpoint's id", |text| text.parse().ok())?,
-        nas: p.nas,
-        since: parsed("since", p.since.as_deref(), TIME, time)?,
-    };
-    let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
-    let page = state.store.signals(filter, after, limit(p.limit)?).await?;
-    Ok(Json(Page::new(page.items.iter().map(signal).collect(), page.next)))
 }
 
 fn one_of(categories: &[Category]) -> String {
@@ -352,23 +286,5 @@ fn fingerprint(fingerprint: &Fingerprint) -> FingerprintView {
         os: os.map(|j: Judged<OsFamily>| JudgedView { is: j.value.code(), confidence: j.confidence }),
         confidence: fingerprint.confidence(),
         evidence: evidence.collect(),
-    }
-}
-
-/// The signal, put into words.
-fn signal(signal: &Signal) -> SignalView {
-    let (endpoint, nas) = match &signal.subject {
-        Subject::Endpoint(id) => (Some(*id), None),
-        Subject::Nas { name, address } => (None, Some(NasAt { name: name.clone(), address: address.to_string() })),
-    };
-    SignalView {
-        id: signal.id,
-        at: signal.at,
-        endpoint,
-        nas,
-        kind: signal.kind.code(),
-        cause: signal.kind.cause(),
-        remedy: signal.kind.remedy(),
-        detail: signal.detail.clone(),
     }
 }

@@ -34,7 +34,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// `decision` or `session`; both, if it is not said.
+    /// `decision`, `session` or `signal`; all of them, if it is not said.
     kind: Option<String>,
     /// Of decisions: `accept`, `reject` or `incomplete`.
     outcome: Option<String>,
@@ -50,6 +50,7 @@ pub(super) struct Parameters {
 enum Kind {
     Decision,
     Session,
+    Signal,
 }
 
 struct Wanted {
@@ -61,13 +62,13 @@ struct Wanted {
 
 impl Wanted {
     fn includes(&self, item: &FeedItem) -> bool {
-        let of_kind = match item {
-            FeedItem::Decision { outcome, .. } => {
-                self.kind != Some(Kind::Session) && self.outcome.is_none_or(|wanted| wanted == *outcome)
-            }
-            FeedItem::Session { .. } => self.kind != Some(Kind::Decision) && self.outcome.is_none(),
+        let (kind, outcome) = match item {
+            FeedItem::Decision { outcome, .. } => (Kind::Decision, Some(*outcome)),
+            FeedItem::Session { .. } => (Kind::Session, None),
+            FeedItem::Signal { .. } => (Kind::Signal, None),
         };
-        of_kind
+        self.kind.is_none_or(|wanted| wanted == kind)
+            && self.outcome.is_none_or(|wanted| outcome == Some(wanted))
             && self.nas.as_deref().is_none_or(|nas| nas == item.nas())
             && self.identity.as_deref().is_none_or(|identity| Some(identity) == item.identity())
     }
@@ -106,6 +107,11 @@ fn told(number: u64, run: u64, item: &FeedItem) -> Event {
             json!({ "id": id, "at": at, "state": state, "nas": nas, "identity": identity, "mac": mac,
                     "profile": profile }),
         ),
+        FeedItem::Signal { id, at, kind, severity, source, detail, nas, identity, mac, dismissed } => (
+            "signal",
+            json!({ "id": id, "at": at, "kind": kind, "severity": severity, "source": source, "detail": detail,
+                    "nas": nas, "identity": identity, "mac": mac, "dismissed": dismissed }),
+        ),
     };
     Event::default().id(id_of(FeedPlace { run, next: number })).event(kind).data(data.to_string())
 }
@@ -141,7 +147,7 @@ impl Watcher {
     }
 }
 
-/// What happens, as it happens: Server-Sent Events of decisions and sessions
+/// What happens, as it happens: Server-Sent Events of decisions, sessions and signals
 ///
 /// Each event has an `id`; who comes back with it in `Last-Event-ID` goes on from there, as EventSource does by itself. When
 /// that is too long ago, or the server was started again, the first event is `reset`: read the lists again. What was told can
@@ -162,10 +168,11 @@ pub(super) async fn watch(
     let kind = |text: &str| match text {
         "decision" => Some(Kind::Decision),
         "session" => Some(Kind::Session),
+        "signal" => Some(Kind::Signal),
         _ => None,
     };
     let wanted = Wanted {
-        kind: parsed("kind", p.kind.as_deref(), "decision or session", kind)?,
+        kind: parsed("kind", p.kind.as_deref(), "decision, session or signal", kind)?,
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         nas: p.nas,
         identity: p.identity,

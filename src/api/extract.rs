@@ -1,8 +1,9 @@
 //! What handlers take out of a request, with problem details for what cannot be read.
 
 use super::problem::Problem;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -30,10 +31,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let read = axum::Json::from_request(request, state).await;
         read.map(|axum::Json(it)| Body(it)).map_err(|e: JsonRejection| match e {
             JsonRejection::MissingJsonContentType(_) => Problem::media_type(),
-            JsonRejection::BytesRejection(e) if e.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::too_large()
-            }
+            JsonRejection::BytesRejection(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
             e => Problem::body(e.body_text()),
+        })
+    }
+}
+
+/// The body as text, whatever its type.
+#[derive(Debug)]
+pub(super) struct Text(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        String::from_request(request, state).await.map(Text).map_err(|e: StringRejection| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+            _ => Problem::body(e.body_text()),
         })
     }
 }

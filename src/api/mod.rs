@@ -33,11 +33,13 @@ mod posture;
 mod problem;
 mod provider;
 mod request_id;
+mod risk;
 mod schema;
 mod search;
 mod sessions;
 mod settings;
 mod sign_in;
+mod signals;
 mod system;
 mod tokens;
 mod turns;
@@ -49,6 +51,7 @@ use crate::config::live::Inventory;
 use crate::ids::IdentityId;
 use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
+use crate::jobs::signals::Signals;
 use crate::jobs::webhooks::Courier;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -95,6 +98,7 @@ pub struct ApiState {
     clock: Arc<Clock>,
     wake: Wake,
     posture: Intake,
+    signals: Signals,
     inventory: Inventory,
     courier: Arc<Courier>,
     tracer: Tracer,
@@ -133,6 +137,8 @@ pub struct Sources {
     pub wake: Wake,
     /// Takes reports of posture in.
     pub posture: Intake,
+    /// Takes signals in.
+    pub signals: Signals,
     /// The inventory and the policy.
     pub inventory: Inventory,
     /// What operators come in by.
@@ -155,6 +161,7 @@ impl ApiState {
             clock,
             wake,
             posture,
+            signals,
             inventory,
             courier,
             tracer,
@@ -171,6 +178,7 @@ impl ApiState {
             clock,
             wake,
             posture,
+            signals,
             inventory,
             courier,
             tracer,
@@ -265,7 +273,14 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(usage::storage))
         .routes(routes!(endpoints::list))
         .routes(routes!(endpoints::one))
-        .routes(routes!(endpoints::signals))
+        .routes(routes!(signals::list, signals::tell))
+        .routes(routes!(signals::kinds))
+        .routes(routes!(signals::hook))
+        .routes(routes!(signals::one))
+        .routes(routes!(signals::dismiss))
+        .routes(routes!(signals::acknowledge))
+        .routes(routes!(risk::all))
+        .routes(routes!(risk::one))
         .routes(routes!(audit::list))
         .routes(routes!(audit::checkpoint))
         .routes(routes!(audit::consistency))

@@ -9,6 +9,9 @@ use crate::ids::{
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
 use crate::session::state::{Inference, SessionState};
+use crate::signals::kind::SignalKind;
+use crate::signals::risk::Level as RiskLevel;
+use crate::signals::signal::Severity as SignalSeverity;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -99,4 +102,7 @@ codes! {
     Inference: ["silent", "superseded"];
     Status: Status::ALL.map(Status::code);
     Severity: ["warning", "critical"];
+    SignalKind: SignalKind::ALL.iter().map(|kind| kind.code());
+    SignalSeverity: SignalSeverity::ALL.map(SignalSeverity::code);
+    RiskLevel: RiskLevel::ALL.map(RiskLevel::code);
 }

@@ -16,6 +16,7 @@ mod form;
 pub mod import;
 pub mod live;
 pub mod revision;
+pub mod risk;
 pub mod secrets;
 pub mod settings;
 pub mod stored;
@@ -86,6 +87,9 @@ pub struct Config {
     /// How sessions are changed while they last.
     #[serde(default)]
     pub changes: ChangesSection,
+    /// What signals weigh, and how those of other systems are read.
+    #[serde(default)]
+    pub risk: risk::RiskSection,
     /// What a rule can grant.
     #[serde(default)]
     pub profile: Vec<ProfileSection>,

@@ -3,6 +3,7 @@
 //! What of a section is listed here is told by the API, and is what the log names when a change waits for the next
 //! start. Sections are taken apart by their fields, so that none is forgotten.
 
+use super::risk::RiskSection;
 use super::{
     AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
     OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RetentionSection, ServerSection,
@@ -11,6 +12,8 @@ use super::{
 use crate::coa;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// What is shown of a secret.
@@ -71,8 +74,7 @@ pub fn waiting(started: &[Setting], now: &[Setting]) -> Vec<String> {
 
 /// All settings, always the same ones in the same order.
 pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
-    let mut all =
-        List { source, table: DeTable::parse(&source.text).ok().map(toml::Spanned::into_inner), all: Vec::new() };
+    let mut all = List { source, table: DeTable::parse(&source.text).ok().map(Spanned::into_inner), all: Vec::new() };
     of_server(&mut all, &config.server);
     of_records(&mut all, config);
     of_http(&mut all, &config.http);
@@ -87,6 +89,7 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     let PostureSection { listen, enroll_secret_file } = &config.posture;
     all.restart("posture", "listen", listen);
     all.reload("posture", "enroll_secret_file", enroll_secret_file);
+    of_risk(&mut all, &config.risk);
     let TelemetrySection { otlp, ratio } = &config.telemetry;
     all.restart("telemetry", "otlp", otlp);
     all.restart("telemetry", "ratio", ratio);
@@ -217,6 +220,22 @@ fn of_operators(all: &mut List<'_>, config: &Config) {
     all.reload("oidc", "ca", ca);
     all.reload("oidc", "claim", claim);
     all.reload("oidc", "grant", &grants.collect::<Vec<_>>());
+}
+
+fn of_risk(all: &mut List<'_>, section: &RiskSection) {
+    let RiskSection { medium, high, hysteresis, weights, half_life_secs, travel_secs, hook } = section;
+    all.reload("risk", "medium", medium);
+    all.reload("risk", "high", high);
+    all.reload("risk", "hysteresis", hysteresis);
+    all.reload("risk", "weights", &named(weights));
+    all.reload("risk", "half_life_secs", &named(half_life_secs));
+    all.reload("risk", "travel_secs", travel_secs);
+    all.reload("risk", "hook", &hook.iter().map(|hook| hook.name.get_ref().as_str()).collect::<Vec<_>>());
+}
+
+/// A table of the file, as it is shown.
+fn named<T: Copy>(table: &BTreeMap<Spanned<String>, Spanned<T>>) -> BTreeMap<&str, T> {
+    table.iter().map(|(name, value)| (name.get_ref().as_str(), *value.get_ref())).collect()
 }
 
 fn of_changes(all: &mut List<'_>, section: &ChangesSection) {

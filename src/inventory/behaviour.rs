@@ -4,12 +4,12 @@
 //! unexpected before there is enough history ([`Baseline`]).
 
 use super::mac::MacAddress;
-use super::signal::{Finding, SignalKind};
 use crate::radius::attribute as attr;
 use crate::radius::authenticator::VerifiedRequest;
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::Packet;
 use crate::radius::value::printable;
+use crate::signals::kind::{Finding, SignalKind};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;

@@ -17,6 +17,5 @@ pub mod observation;
 pub mod oui;
 pub mod seal;
 pub mod sensor;
-pub mod signal;
 pub mod unknown;
 pub mod watch;

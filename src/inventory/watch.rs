@@ -2,7 +2,7 @@
 //! and then.
 
 use super::behaviour::{Baseline, Behaviour, Said};
-use super::signal::Finding;
+use crate::signals::kind::Finding;
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -172,7 +172,7 @@ fn evict(all: &mut HashMap<IpAddr, Mutex<Watched>>) {
 mod tests {
     use super::*;
     use crate::inventory::behaviour::Method;
-    use crate::inventory::signal::SignalKind;
+    use crate::signals::kind::SignalKind;
     use std::time::Duration;
 
     fn said(identifier: &str) -> Said<'_> {

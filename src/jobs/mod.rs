@@ -6,6 +6,7 @@ pub mod audit;
 pub mod changes;
 pub mod posture;
 pub mod reevaluate;
+pub mod signals;
 pub mod traces;
 pub mod webhooks;
 

@@ -2,7 +2,7 @@
 //!
 //! Many are written in one transaction: what arrives while one is on its way goes with the next.
 
-use super::reevaluate::{Reevaluate, Scope};
+use super::reevaluate::{Reevaluate, Scope, Those};
 use crate::access::Engine;
 use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
@@ -170,7 +170,8 @@ async fn tell(shared: Arc<Shared>, reevaluate: Reevaluate) {
         tokio::time::sleep(GATHER).await;
         let changed = std::mem::take(&mut *shared.changed.lock().unwrap_or_else(PoisonError::into_inner));
         if !changed.is_empty() {
-            reevaluate.ask(Scope::Identities(changed), "posture");
+            let those = Those { identities: changed, ..Those::default() };
+            reevaluate.ask(Scope::Those(those), "posture");
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::coa::Settings;
 use crate::coa::life::Ending;
 use crate::coa::wave::{SMALL, Wave};
 use crate::ids::{DecisionId, IdentityId, SessionId, WaveId};
-use crate::posture::table::PostureTable;
 use crate::session::state::Session;
+use crate::store::read::Of;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
@@ -40,7 +40,7 @@ const MAX_TIMED: usize = 1_000_000;
 /// How long a pass waits for records of logins that are on their way to the
 /// database.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Identities whose sessions are looked for by name. If more have changed, all
+/// Identities and MAC addresses whose sessions are looked for by name. If more have changed, all
 /// sessions are looked at.
 const MAX_NAMED: usize = 50;
 /// Requests for a pass that wait. One more is a pass of its own for all.
@@ -51,16 +51,38 @@ const QUEUE: usize = 64;
 pub enum Scope {
     /// Everybody's.
     All,
-    /// Those of these identities, by id and name, and of nobody else.
-    Identities(BTreeMap<IdentityId, String>),
+    /// Those of these, and of nobody else.
+    Those(Those),
+}
+
+/// Some of all whose sessions there are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Those {
+    /// Identities, by id and name.
+    pub identities: BTreeMap<IdentityId, String>,
+    /// MAC addresses, in the normal spelling.
+    pub macs: BTreeSet<String>,
+}
+
+impl Those {
+    /// Whether it is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many they are.
+    fn len(&self) -> usize {
+        self.identities.len() + self.macs.len()
+    }
 }
 
 impl Scope {
     fn join(self, other: Scope) -> Scope {
         match (self, other) {
-            (Scope::Identities(mut some), Scope::Identities(more)) => {
-                some.extend(more);
-                Scope::Identities(some)
+            (Scope::Those(mut some), Scope::Those(more)) => {
+                some.identities.extend(more.identities);
+                some.macs.extend(more.macs);
+                Scope::Those(some)
             }
             _ => Scope::All,
         }
@@ -116,20 +138,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(
-        &mut self,
-        page: Vec<(Session, Option<Decision>)>,
-        snapshot: &Snapshot,
-        posture: &PostureTable,
-        now: Timestamp,
-    ) {
+    fn take(&mut self, page: Vec<(Session, Option<Decision>)>, snapshot: &Snapshot, engine: &Engine, now: Timestamp) {
         for (session, decision) in page {
             self.live += 1;
             let Some(decision) = decision else {
                 *self.alone.entry("no decision of ours is known for it").or_default() += 1;
                 continue;
             };
-            let seen = look(&decision, snapshot, posture, now);
+            let seen = look(&decision, snapshot, engine.posture(), engine.risks(), now);
             self.until.extend(seen.until.map(|at| (at, session.id)));
             match seen.standing {
                 Standing::Same => drop(self.same.insert(session.id)),
@@ -223,7 +239,7 @@ impl Reevaluator {
         self.store.caught_up(PATIENCE).await;
         let snapshot = self.engine.snapshot();
         let seen = match &scope {
-            Scope::Identities(some) if some.len() <= MAX_NAMED => self.look_at_those_of(some, &snapshot).await?,
+            Scope::Those(some) if some.len() <= MAX_NAMED => self.look_at_those_of(some, &snapshot).await?,
             _ => self.look_at_all(&snapshot).await?,
         };
         let took = self.clock.now().since(at);
@@ -242,7 +258,7 @@ impl Reevaluator {
     async fn look_at_all(&self, snapshot: &Arc<Snapshot>) -> Result<Seen, StoreError> {
         let (mut seen, mut after) = (Seen::default(), None);
         loop {
-            let page = self.store.live_sessions(None, self.clock.now(), after, PAGE).await?;
+            let page = self.store.live_sessions(Of::All, self.clock.now(), after, PAGE).await?;
             seen = self.judged(seen, page.items, snapshot).await;
             after = page.next;
             if after.is_none() {
@@ -251,16 +267,13 @@ impl Reevaluator {
         }
     }
 
-    async fn look_at_those_of(
-        &self,
-        identities: &BTreeMap<IdentityId, String>,
-        snapshot: &Arc<Snapshot>,
-    ) -> Result<Seen, StoreError> {
+    async fn look_at_those_of(&self, those: &Those, snapshot: &Arc<Snapshot>) -> Result<Seen, StoreError> {
         let mut seen = Seen::default();
-        for name in identities.values() {
+        let names = those.identities.values().map(|name| Of::Identity(name));
+        for of in names.chain(those.macs.iter().map(|mac| Of::Mac(mac))) {
             let mut after = None;
             loop {
-                let page = self.store.live_sessions(Some(name), self.clock.now(), after, PAGE).await?;
+                let page = self.store.live_sessions(of, self.clock.now(), after, PAGE).await?;
                 seen = self.judged(seen, page.items, snapshot).await;
                 after = page.next;
                 if after.is_none() {
@@ -275,7 +288,7 @@ impl Reevaluator {
     async fn judged(&self, mut seen: Seen, page: Vec<(Session, Option<Decision>)>, snapshot: &Arc<Snapshot>) -> Seen {
         let (engine, snapshot, now) = (self.engine.clone(), snapshot.clone(), self.clock.now());
         let judged = tokio::task::spawn_blocking(move || {
-            seen.take(page, &snapshot, engine.posture(), now);
+            seen.take(page, &snapshot, &engine, now);
             seen
         });
         // Only a panic fails it, which has been told then.
@@ -429,7 +442,7 @@ impl Reevaluator {
         self.known.retain(|id, _| *id >= floor);
         let (mut new, mut after) = (Vec::new(), None);
         loop {
-            let page = self.store.live_sessions(None, self.clock.now(), after, PAGE).await?;
+            let page = self.store.live_sessions(Of::All, self.clock.now(), after, PAGE).await?;
             let older = page.items.last().is_none_or(|(session, _)| session.id < floor);
             for (session, decision) in page.items {
                 let by = session.decision();

@@ -43,6 +43,8 @@ permissions! {
     OperatorsRead = "operators:read",
     /// Reporting how identities are doing: for agents and connectors.
     PostureWrite = "posture:write",
+    /// Telling what speaks against identities: for an IDS, a SIEM, gateways and other connectors.
+    SignalsWrite = "signals:write",
     /// Having a session authenticate again.
     SessionsHelp = "sessions:help",
     /// Any change to any number of sessions.

@@ -445,7 +445,7 @@ fn context(facts: &Facts) -> Result<Context, String> {
         ("method".into(), string(facts.method.as_str())),
         ("posture".into(), string(&facts.posture.status)),
         ("compliance".into(), record(compliance_facts(facts))?),
-        ("risk".into(), long(0)),
+        ("risk".into(), record(risk_facts(facts))?),
         (
             "time".into(),
             record(vec![
@@ -485,6 +485,11 @@ fn compliance_facts(facts: &Facts) -> Fields {
     let mut fields = vec![("failing".into(), set(&posture.failing)), ("unknown".into(), set(&posture.unknown))];
     fields.extend(posture.age_secs.map(|secs| ("age_secs".into(), long(secs))));
     fields
+}
+
+fn risk_facts(facts: &Facts) -> Fields {
+    let kinds = RestrictedExpression::new_set(facts.risk.kinds.iter().map(|kind| string(kind)));
+    vec![("level".into(), string(&facts.risk.level)), ("score".into(), long(facts.risk.score)), ("kinds".into(), kinds)]
 }
 
 fn nas_facts(facts: &Facts) -> Fields {

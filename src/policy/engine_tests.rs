@@ -4,6 +4,7 @@ use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::policy::facts::PostureFacts;
+use crate::policy::facts::RiskFacts;
 use crate::time::Timestamp;
 use proptest::prelude::*;
 
@@ -60,6 +61,7 @@ fn facts(principal: Principal, method: AuthMethod) -> Facts {
         tls_version: Some("1.3".into()),
         resumed: false,
         posture: PostureFacts::default(),
+        risk: RiskFacts::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::posture::compliance::{Status, Verdict};
+use crate::signals::risk::{Level, Risk};
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,6 +55,36 @@ pub struct Facts {
     pub resumed: bool,
     /// How it is doing.
     pub posture: PostureFacts,
+    /// What speaks against it.
+    pub risk: RiskFacts,
+}
+
+/// What speaks against somebody, as far as rules ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RiskFacts {
+    /// `low`, `medium` or `high`.
+    pub level: String,
+    /// 0 to 100, rounded down.
+    pub score: i64,
+    /// The kinds of signals that it is the sum of.
+    pub kinds: Vec<String>,
+}
+
+impl Default for RiskFacts {
+    /// Nothing speaks against it.
+    fn default() -> Self {
+        Self { level: Level::Low.code().to_owned(), score: 0, kinds: Vec::new() }
+    }
+}
+
+impl RiskFacts {
+    /// What rules may ask of a risk.
+    pub fn of(risk: &Risk) -> Self {
+        let mut kinds: Vec<String> = risk.factors.iter().map(|(factor, _)| factor.kind.code().to_owned()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self { level: risk.level.code().to_owned(), score: risk.score as i64, kinds }
+    }
 }
 
 /// How somebody is doing, as far as rules ask.

@@ -331,9 +331,9 @@ mod tests {
         let agents = format!("principal in Group::\"agents\", {CONNECT}, resource");
         let wide = rule("wide", 1, "narrow", &agents, "");
         let narrow = format!("principal is Agent in Group::\"agents\", {CONNECT}, resource in Site::\"hq\"");
-        let found = findings(&(wide.clone() + &rule("late", 2, "narrow", &narrow, "when { context.risk < 5 }")));
+        let found = findings(&(wide.clone() + &rule("late", 2, "narrow", &narrow, "when { context.risk.score < 5 }")));
         assert!(matches!(found.as_slice(), [(id, false, m)] if id == "late" && m.contains("\"wide\"")), "{found:?}");
-        assert_eq!(findings(&(wide + &rule("early", 0, "narrow", &narrow, "when { context.risk < 5 }"))), []);
+        assert_eq!(findings(&(wide + &rule("early", 0, "narrow", &narrow, "when { context.risk.score < 5 }"))), []);
         let nobody = format!("principal in Group::\"ghosts\", {CONNECT}, resource");
         assert!(findings(&rule("n", 1, "narrow", &nobody, ""))[0].2.contains("nobody is"));
         let nowhere = format!("principal in Group::\"agents\", {CONNECT}, resource in Site::\"moon\"");

@@ -2,7 +2,7 @@
 //! whose tests fail does not come into force.
 
 use super::engine::{Outcome, Policy};
-use super::facts::{AuthMethod, Facts, PostureFacts, Principal};
+use super::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::inventory::identity::IdentityKind;
 use crate::inventory::index::IdentityIndex;
 use crate::inventory::mac::MacAddress;
@@ -10,6 +10,8 @@ use crate::inventory::nas::NasRegistry;
 use crate::pki::certificate::CertificateFacts;
 use crate::posture::check::Check;
 use crate::posture::compliance::Status;
+use crate::signals::kind::SignalKind;
+use crate::signals::risk::{Level, Settings};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -92,6 +94,15 @@ pub struct Given {
     /// Checks that fail and count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<String>,
+    /// `medium`, `high`, or `low` (unless said otherwise).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk: Option<String>,
+    /// 0 to 100; without it, the least of its level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_score: Option<i64>,
+    /// Kinds of signals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risk_kinds: Vec<String>,
 }
 
 /// How one test went.
@@ -140,6 +151,9 @@ impl Given {
             san_dns: certificate.map(|c| c.san_dns.clone()).unwrap_or_default(),
             posture: Some(facts.posture.status.clone()).filter(|status| status != Status::Unknown.code()),
             failing: facts.posture.failing.clone(),
+            risk: Some(facts.risk.level.clone()).filter(|level| level != Level::Low.code()),
+            risk_score: Some(facts.risk.score).filter(|score| *score != 0),
+            risk_kinds: facts.risk.kinds.clone(),
         }
     }
 
@@ -212,6 +226,7 @@ impl Given {
             tls_version: (method == AuthMethod::EapTls).then(|| "1.3".to_owned()),
             resumed: false,
             posture: self.posture()?,
+            risk: self.risk()?,
         })
     }
 
@@ -225,6 +240,23 @@ impl Given {
             return Err(format!("{wrong:?} is no check; docs/posture.md lists them"));
         }
         Ok(PostureFacts { status: status.to_owned(), failing: self.failing.clone(), ..PostureFacts::default() })
+    }
+
+    fn risk(&self) -> Result<RiskFacts, String> {
+        let word = self.risk.as_deref().unwrap_or(Level::Low.code());
+        let known = || format!("{word:?} is no level of risk: {}", Level::ALL.map(Level::code).join(", "));
+        let level = Level::from_code(word).ok_or_else(known)?;
+        if let Some(wrong) = self.risk_kinds.iter().find(|kind| SignalKind::from_code(kind).is_none()) {
+            return Err(format!("{wrong:?} is no kind of signal; docs/risk.md lists them"));
+        }
+        let least = Settings::default();
+        let least = match level {
+            Level::Low => 0.0,
+            Level::Medium => least.medium,
+            Level::High => least.high,
+        };
+        let score = self.risk_score.unwrap_or(least as i64);
+        Ok(RiskFacts { level: level.code().to_owned(), score, kinds: self.risk_kinds.clone() })
     }
 
     fn certificate(&self, name: &str, at: Timestamp) -> CertificateFacts {

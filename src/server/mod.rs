@@ -25,6 +25,7 @@ use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
 use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
+use crate::jobs::signals::Signals;
 use crate::jobs::traces::Exporter;
 use crate::jobs::webhooks::Courier;
 use crate::operators::token::digest_of;
@@ -285,6 +286,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(reevaluator.run());
     let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
+    let signals = Signals::start(store.clone(), &writer, engine.clone(), clock.clone(), reevaluate.clone());
+    let signals = signals.await.map_err(|e| unusable(e.to_string()))?;
     let door = Arc::new(Door::new(origin(&config, http), data_dir.clone()));
     first_operator(&store, &door, &clock).await.map_err(|e| unusable(e.to_string()))?;
     let courier = Courier::new(store.clone(), live.clone(), clock.clone(), metrics.clone());
@@ -303,6 +306,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         clock: clock.clone(),
         wake,
         posture,
+        signals,
     };
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =

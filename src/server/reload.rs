@@ -12,7 +12,7 @@ use crate::config::stored::Stored;
 use crate::config::{Config, Source};
 use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
-use crate::jobs::reevaluate::{Reevaluate, Scope};
+use crate::jobs::reevaluate::{Reevaluate, Scope, Those};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
@@ -257,11 +257,14 @@ fn scope(old: &Built, new: &Built) -> (Scope, String) {
     let changed = changed(was.identities.all(), is.identities.all());
     let same = old.profiles == new.profiles
         && was.compliance == is.compliance
+        && was.risk == is.risk
         && new.trusts_as(old)
         && was.nas.all() == is.nas.all()
         && was.identities.bindings() == is.identities.bindings();
     match changed {
-        Some(changed) if same && !changed.is_empty() => (Scope::Identities(changed), "inventory".into()),
+        Some(changed) if same && !changed.is_empty() => {
+            (Scope::Those(Those { identities: changed, ..Those::default() }), "inventory".into())
+        }
         _ => (Scope::All, "configuration".into()),
     }
 }

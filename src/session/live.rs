@@ -53,6 +53,8 @@ pub struct Counted {
     pub output_octets: u64,
     /// Whether it was a session's first record.
     pub began: bool,
+    /// The login that led to it, if it is known.
+    pub decision: Option<DecisionId>,
 }
 
 /// The sessions in memory.
@@ -337,6 +339,7 @@ impl LiveSessions {
             input_octets: 0,
             output_octets: 0,
             began: false,
+            decision: None,
         };
         let (before, mut session) = match mine.and_then(|id| self.take(id)) {
             Some(mut session) => {
@@ -367,6 +370,7 @@ impl LiveSessions {
         let counters = session.counters();
         counted.input_octets = counters.input_octets().saturating_sub(before.0);
         counted.output_octets = counters.output_octets().saturating_sub(before.1);
+        counted.decision = session.decision();
         let began = counted.began;
         self.change(session);
         if began {

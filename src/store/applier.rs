@@ -9,10 +9,11 @@ use super::journal::{Position, Reader};
 use super::records::Row as RecordRow;
 use super::usage::Usage;
 use super::webhooks::Enqueued;
-use super::writer::{Record, Shared};
+use super::writer::{Record, Shared, Tapped};
 use super::{Store, StoreError};
 use crate::inventory::observation::Observation;
 use crate::session::live::LiveSessions;
+use crate::signals::detect::Seen;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
 use crate::webhooks::message::Message;
@@ -124,6 +125,8 @@ struct Batch {
     end: Position,
     sessions: Vec<crate::session::Session>,
     usage: Usage,
+    /// What sessions have used, for detectors.
+    uses: Vec<Seen>,
     /// Without usage, endpoints and webhooks: the database does not take them.
     bare: bool,
 }
@@ -262,6 +265,7 @@ impl Applier {
                     Record::Accounting(_) => None,
                 });
                 self.shared.feed.publish(decisions, batch.sessions.iter());
+                self.show(batch);
                 return;
             };
             self.endpoints.forget();
@@ -300,6 +304,21 @@ impl Applier {
             self.metrics.set_store_behind(self.shared.progress.behind());
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_MOST);
+        }
+    }
+
+    /// Hands what was stored to the detectors, if they keep up.
+    fn show(&mut self, batch: Batch) {
+        let signals = self.endpoints.take_told();
+        let tap = self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tap) = tap.as_ref() else { return };
+        let logins = batch.items.iter().filter_map(|item| match &item.record {
+            Record::Decision(decision) => Some(Seen::of_decision(decision)),
+            Record::Accounting(_) => None,
+        });
+        let seen: Vec<Seen> = logins.chain(batch.uses).collect();
+        if !(seen.is_empty() && signals.is_empty()) && tap.try_send(Tapped { seen, signals }).is_err() {
+            tracing::debug!("detectors fall behind, and miss some of what was stored");
         }
     }
 
@@ -347,6 +366,7 @@ impl Applier {
                 Record::Accounting(record) if fresh.remove(record.digest.as_slice()) => {
                     if let Some(counted) = self.sessions.told(record) {
                         batch.usage.add(&counted);
+                        batch.uses.extend(Seen::of_counted(&counted));
                     }
                 }
                 Record::Accounting(_) => {}

@@ -2,15 +2,15 @@
 
 use super::db::{Arg, Kind, Row, Sql};
 use super::records::text;
-use super::{Store, StoreError};
+use super::{Store, StoreError, signals};
 use crate::ids::SignalId;
 use crate::inventory::behaviour::Behaviour;
-use crate::inventory::signal::Subject;
 use crate::inventory::watch::{MAX_WATCHED, NasSignal};
+use crate::signals::signal::{About, OURSELVES, Severity, Signal};
 use crate::webhooks::message::Message;
+use std::collections::BTreeMap;
 
 const KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Int, Kind::Int, Kind::Int, Kind::Text];
-const SIGNAL_KINDS: &[Kind] = &[Kind::Blob, Kind::Text, Kind::Text, Kind::Int, Kind::Text, Kind::Text];
 
 /// Rows in one commit: others that want to write wait for it.
 const AT_ONCE: usize = 200;
@@ -54,23 +54,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn save_nas_signals(&self, all: &[NasSignal]) -> Result<(), StoreError> {
-        let mut values: Vec<Arg> = Vec::with_capacity(all.len() * SIGNAL_KINDS.len());
+        let mut rows: Vec<Arg> = Vec::with_capacity(all.len() * signals::KINDS.len());
         let mut told = Vec::with_capacity(all.len());
         for signal in all {
-            let id = SignalId::new(signal.at);
-            let subject = Subject::Nas { name: signal.name.clone(), address: signal.address };
-            told.push(Message::of_signal(id, signal.at, &subject, &signal.finding));
-            values.extend([
-                id.as_bytes().into(),
-                signal.name.as_str().into(),
-                signal.address.to_string().into(),
-                signal.at.into(),
-                signal.finding.kind.code().into(),
-                signal.finding.detail.as_str().into(),
-            ]);
+            let signal = of_nas(signal);
+            told.push(Message::of_signal(&signal));
+            rows.extend(signals::values(&signal)?);
         }
         let mut tx = self.db.begin().await?;
-        tx.insert("signal (id, nas_name, nas_address, at_us, kind, detail)", SIGNAL_KINDS, values, "").await?;
+        tx.insert(signals::COLUMNS, signals::KINDS, rows, "").await?;
         let enqueued = self.enqueue(&mut tx, &told).await?;
         tx.commit().await?;
         enqueued.committed(self);
@@ -95,6 +87,24 @@ impl Store {
     }
 }
 
+/// What is unexpected of a NAS, as a signal.
+fn of_nas(told: &NasSignal) -> Signal {
+    Signal {
+        id: SignalId::new(told.at),
+        at: told.at,
+        about: About { nas: Some((told.name.clone(), told.address)), ..About::default() },
+        kind: told.finding.kind,
+        severity: Severity::High,
+        source: OURSELVES.into(),
+        source_id: None,
+        topic: String::new(),
+        detail: told.finding.detail.clone(),
+        half_life: None,
+        evidence: BTreeMap::new(),
+        settled: None,
+    }
+}
+
 fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "nas_behaviour", what };
     let address = row.text("address")?;
@@ -113,9 +123,9 @@ fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
 mod tests {
     use super::*;
     use crate::ids::EndpointId;
-    use crate::inventory::signal::{Finding, SignalKind};
+    use crate::signals::kind::{Finding, SignalKind};
     use crate::store::db::SQLITE;
-    use crate::store::endpoints_read::SignalFilter;
+    use crate::store::signals::SignalFilter;
     use crate::time::Timestamp;
     use sqlx::migrate::Migrator;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -186,12 +196,12 @@ mod tests {
         let signal = NasSignal { name: "sw1".into(), address, at: at(1), finding };
         store.save_nas_signals(&[signal]).await.unwrap();
         let all = store.signals(SignalFilter::default(), None, 10).await.unwrap().items;
-        let nas = Subject::Nas { name: "sw1".into(), address };
-        let subjects: Vec<_> = all.iter().map(|s| s.subject.clone()).collect();
-        assert_eq!(subjects, [nas.clone(), Subject::Endpoint(endpoint)]);
+        let nas = Some(("sw1".to_owned(), address));
+        let about: Vec<_> = all.iter().map(|s| (s.about.nas.clone(), s.about.endpoint)).collect();
+        assert_eq!(about, [(nas.clone(), None), (None, Some(endpoint))]);
         let of = |nas: &str| SignalFilter { nas: Some(nas.into()), ..SignalFilter::default() };
         let narrowed = store.signals(of("sw1"), None, 10).await.unwrap().items;
-        assert_eq!((narrowed.len(), &narrowed[0].subject, narrowed[0].kind), (1, &nas, SignalKind::NasNewVendor));
+        assert_eq!((narrowed.len(), &narrowed[0].about.nas, narrowed[0].kind), (1, &nas, SignalKind::NasNewVendor));
         assert_eq!(store.signals(of("sw2"), None, 10).await.unwrap().items, []);
 
         // What hangs on an endpoint goes with it; the rest stays.

@@ -7,19 +7,20 @@
 
 mod bound;
 
-use super::StoreError;
 use super::db::{Arg, Kind, Sql, Tx, chunks};
 use super::endpoints_read::endpoint_of_row;
 use super::records::text;
-use crate::ids::{EndpointId, SignalId};
+use super::{StoreError, signals};
+use crate::ids::{EndpointId, IdentityId, SignalId};
 use crate::inventory::endpoint::{Endpoint, MAX_MACS};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::observation::{EndpointKey, Observation, Origin};
-use crate::inventory::signal::{Finding, Subject};
+use crate::signals::kind::Finding;
+use crate::signals::signal::{About, OURSELVES, Severity, Signal};
 use crate::time::Timestamp;
 use crate::webhooks::message::Message;
 use bound::{MAX_STORED, Rows};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// Endpoints kept in memory, of one to four KiB each. Beyond it all are forgotten
@@ -35,7 +36,6 @@ const KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
     &[Blob, Text, Int, Int, Int, Int, Int, Text, Text, Text]
 };
-const SIGNAL_KINDS: &[Kind] = &[Kind::Blob, Kind::Blob, Kind::Int, Kind::Text, Kind::Text];
 
 /// The endpoints that were met lately.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Endpoints {
     stored: Option<Rows>,
     /// Endpoints of each sort, and signals, at most: [`MAX_STORED`].
     most: i64,
+    /// Signals that were written since they were taken from here.
+    told: Vec<Signal>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,7 @@ struct Changes {
     full: HashSet<EndpointId>,
     /// Only the time of the latest contact.
     touched: HashSet<EndpointId>,
-    signals: Vec<(EndpointId, Timestamp, Finding)>,
+    signals: Vec<Signal>,
     /// Of all, those that the database has not yet.
     new: Vec<EndpointId>,
 }
@@ -78,7 +80,14 @@ impl Default for Endpoints {
 impl Endpoints {
     /// None yet, and at most so many rows of each sort in the database.
     fn bounded(most: i64) -> Self {
-        Self { known: HashMap::new(), by_key: HashMap::new(), by_mac: HashMap::new(), stored: None, most }
+        Self {
+            known: HashMap::new(),
+            by_key: HashMap::new(),
+            by_mac: HashMap::new(),
+            stored: None,
+            most,
+            told: Vec::new(),
+        }
     }
 
     /// Takes in contacts and writes what follows. When this fails, or what it is
@@ -99,12 +108,18 @@ impl Endpoints {
         }
         changes.touched.retain(|id| !changes.full.contains(id));
         let told = self.save(tx, &changes).await?;
+        self.told.extend(changes.signals.iter().cloned());
         let mut added = Rows { signals: changes.signals.len() as i64, ..Rows::default() };
         for endpoint in changes.new.iter().filter_map(|id| self.known.get(id)) {
             *added.endpoints(endpoint.endpoint.key.is_ephemeral()) += 1;
         }
         self.stored = Some(self.make_room(tx, stored, added).await?);
         Ok(told)
+    }
+
+    /// The signals that were written by [`Endpoints::observe`]: once the transaction is there.
+    pub(super) fn take_told(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.told)
     }
 
     /// Forgets what is in memory.
@@ -209,6 +224,7 @@ impl Endpoints {
         let peers: Vec<&Endpoint> = peers.filter_map(|id| self.known.get(id)).map(|k| &k.endpoint).collect();
         let old_key = known.endpoint.key.clone();
         let merged = known.endpoint.merge(contact, &peers);
+        let identity = known.endpoint.details.identity.as_ref().map(|identity| identity.id);
         let stale = known
             .written
             .is_none_or(|at| known.endpoint.last_at.since(at) >= REFRESH || day(known.endpoint.last_at) != day(at));
@@ -226,7 +242,7 @@ impl Endpoints {
             self.by_key.insert(known.endpoint.key.clone(), id);
         }
         self.known.insert(id, known);
-        changes.signals.extend(merged.findings.into_iter().map(|finding| (id, contact.at, finding)));
+        changes.signals.extend(merged.findings.into_iter().map(|finding| signal(id, identity, contact, finding)));
         if let Some(mac) = contact.mac {
             self.index_mac(mac, id);
         }
@@ -246,20 +262,12 @@ impl Endpoints {
             let set = ") UPDATE endpoint SET last_us = seen.at_us FROM seen WHERE endpoint.id = seen.id";
             tx.execute(sql.then(set)).await?;
         }
-        let mut told = Vec::with_capacity(changes.signals.len());
-        let signals = changes.signals.iter().flat_map(|(endpoint, at, finding)| {
-            let id = SignalId::new(*at);
-            told.push(Message::of_signal(id, *at, &Subject::Endpoint(*endpoint), finding));
-            [
-                id.as_bytes().into(),
-                endpoint.as_bytes().into(),
-                (*at).into(),
-                finding.kind.code().into(),
-                finding.detail.as_str().into(),
-            ]
-        });
-        tx.insert("signal (id, endpoint_id, at_us, kind, detail)", SIGNAL_KINDS, signals.collect(), "").await?;
-        Ok(told)
+        let mut rows = Vec::with_capacity(changes.signals.len() * signals::KINDS.len());
+        for signal in &changes.signals {
+            rows.extend(signals::values(signal)?);
+        }
+        tx.insert(signals::COLUMNS, signals::KINDS, rows, "").await?;
+        Ok(changes.signals.iter().map(Message::of_signal).collect())
     }
 }
 
@@ -279,6 +287,24 @@ fn peers(macs: Vec<Arg>) -> Sql {
 fn day(at: Timestamp) -> i64 {
     const SECS: i64 = 24 * 3600;
     at.unix_secs().div_euclid(SECS)
+}
+
+/// The signal that a contact gave.
+fn signal(endpoint: EndpointId, identity: Option<IdentityId>, contact: &Observation, finding: Finding) -> Signal {
+    Signal {
+        id: SignalId::new(contact.at),
+        at: contact.at,
+        about: About { endpoint: Some(endpoint), identity, mac: contact.mac, ..About::default() },
+        kind: finding.kind,
+        severity: Severity::High,
+        source: OURSELVES.into(),
+        source_id: None,
+        topic: String::new(),
+        detail: finding.detail,
+        half_life: None,
+        evidence: BTreeMap::new(),
+        settled: None,
+    }
 }
 
 async fn save_full(tx: &mut Tx, all: &[&Endpoint]) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! What has just been stored, for those who watch: the latest decisions and sessions in memory, numbered in the order
+//! What has just been stored, for those who watch: the latest decisions, sessions and signals in memory, numbered in the order
 //! in which the database has them.
 //!
 //! Who watches has a place of their own in it and reads on from there, so that a slow one costs nobody anything. Who was
@@ -6,9 +6,11 @@
 
 use crate::audit::decision::{Decision, DecisionOutcome};
 use crate::audit::reason::Reason;
-use crate::ids::{DecisionId, SessionId};
+use crate::ids::{DecisionId, SessionId, SignalId};
 use crate::session::Session;
 use crate::session::state::SessionState;
+use crate::signals::kind::SignalKind;
+use crate::signals::signal::{Severity, Signal};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,20 +59,61 @@ pub enum FeedItem {
         /// What was granted.
         profile: Option<String>,
     },
+    /// A signal that was taken in, or dismissed.
+    Signal {
+        /// Its id.
+        id: SignalId,
+        /// As of when.
+        at: Timestamp,
+        /// What it tells.
+        kind: SignalKind,
+        /// How bad it is.
+        severity: Severity,
+        /// Who says so.
+        source: String,
+        /// What is particular to it.
+        detail: String,
+        /// The NAS, if it is about one.
+        nas: Option<String>,
+        /// The name of the identity.
+        identity: Option<String>,
+        /// The endpoint.
+        mac: Option<String>,
+        /// Whether it speaks against nobody any more.
+        dismissed: bool,
+    },
 }
 
 impl FeedItem {
+    fn of_signal(signal: &Signal, identity: Option<String>) -> FeedItem {
+        FeedItem::Signal {
+            id: signal.id,
+            at: signal.at,
+            kind: signal.kind,
+            severity: signal.severity,
+            source: signal.source.clone(),
+            detail: signal.detail.clone(),
+            nas: signal.about.nas.as_ref().map(|(name, _)| name.clone()),
+            identity,
+            mac: signal.about.mac.map(|mac| mac.to_string()),
+            dismissed: signal.settled.as_ref().is_some_and(|settled| settled.dismissed),
+        }
+    }
+
     /// The NAS that it is about.
     pub fn nas(&self) -> &str {
         match self {
             FeedItem::Decision { nas, .. } | FeedItem::Session { nas, .. } => nas,
+            FeedItem::Signal { nas, .. } => nas.as_deref().unwrap_or_default(),
         }
     }
 
     /// The identity that it is about.
     pub fn identity(&self) -> Option<&str> {
         match self {
-            FeedItem::Decision { identity, .. } | FeedItem::Session { identity, .. } => identity.as_deref(),
+            FeedItem::Decision { identity, .. }
+            | FeedItem::Session { identity, .. }
+            | FeedItem::Signal { identity, .. } => identity.as_deref(),
         }
     }
 }
@@ -136,9 +179,18 @@ impl Feed {
             mac: s.mac().map(str::to_owned),
             profile: s.profile().map(str::to_owned),
         });
+        self.push(decisions.chain(sessions));
+    }
+
+    /// Takes in signals that were stored, each with the name of its identity.
+    pub fn publish_signals<'a>(&self, signals: impl Iterator<Item = (&'a Signal, Option<String>)>) {
+        self.push(signals.map(|(signal, identity)| FeedItem::of_signal(signal, identity)));
+    }
+
+    fn push(&self, items: impl Iterator<Item = FeedItem>) {
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let before = ring.next;
-        for item in decisions.chain(sessions) {
+        for item in items {
             if ring.events.len() >= KEPT {
                 ring.events.pop_front();
             }

@@ -30,6 +30,7 @@ mod records;
 pub mod retention;
 mod sessions;
 pub mod sign_ins;
+pub mod signals;
 pub mod tokens;
 pub mod unknown;
 pub mod usage;

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use super::sessions::{Held, SessionFilter};
+pub use super::sessions::{Held, Of, SessionFilter};
 pub use super::walk::Order;
 
 /// The most rows of one page.

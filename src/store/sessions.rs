@@ -167,6 +167,17 @@ impl SessionFilter {
     }
 }
 
+/// Whose sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Everybody's.
+    All,
+    /// Those of an identity, by name.
+    Identity(&'a str),
+    /// Those of a MAC address, in the normal spelling.
+    Mac(&'a str),
+}
+
 /// What somebody had at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -367,23 +378,24 @@ impl Store {
         Ok(count)
     }
 
-    /// Sessions that may go on at `now`, of one identity or of all, newest first, each
+    /// Sessions that may go on at `now`, of one or of all, newest first, each
     /// with the decision that let it in last.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn live_sessions(
         &self,
-        identity: Option<&str>,
+        of: Of<'_>,
         now: Timestamp,
         after: Option<SessionId>,
         limit: u32,
     ) -> Result<Page<(Session, Option<Decision>), SessionId>, StoreError> {
-        let filter = SessionFilter {
-            may_go_on: Some(now - MAY_GO_ON),
-            identity: identity.map(str::to_owned),
-            ..SessionFilter::default()
+        let (identity, mac) = match of {
+            Of::All => (None, None),
+            Of::Identity(name) => (Some(name.to_owned()), None),
+            Of::Mac(mac) => (None, Some(mac.to_owned())),
         };
+        let filter = SessionFilter { may_go_on: Some(now - MAY_GO_ON), identity, mac, ..SessionFilter::default() };
         let Page { items, next } = self.sessions(&filter, after, limit).await?;
         let ids: Vec<DecisionId> = items.iter().filter_map(Session::decision).collect();
         let decisions: HashMap<DecisionId, Decision> =

@@ -10,6 +10,8 @@ use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::random::random;
 use crate::session::accounting::AccountingRecord;
+use crate::signals::detect::Seen;
+use crate::signals::signal::Signal;
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
 use std::fmt;
@@ -37,6 +39,9 @@ pub const JOURNAL_MAX: u64 = 1 << 30;
 /// The journal's folder, within the data directory.
 pub const JOURNAL: &str = "journal";
 
+/// Transactions that wait for detectors. Beyond it they miss some.
+const TAPPED: usize = 64;
+
 /// What must not be lost.
 #[derive(Clone, Debug)]
 pub enum Record {
@@ -44,6 +49,15 @@ pub enum Record {
     Decision(Box<Decision>),
     /// What a NAS told of a session.
     Accounting(Box<AccountingRecord>),
+}
+
+/// What one transaction has stored, for detectors.
+#[derive(Clone, Debug, Default)]
+pub struct Tapped {
+    /// Logins and uses.
+    pub seen: Vec<Seen>,
+    /// Signals about endpoints.
+    pub signals: Vec<Signal>,
 }
 
 /// Called once, when the record is durable or given up. Runs on the writer's
@@ -146,6 +160,8 @@ pub(super) struct Shared {
     pub(super) journal_len: AtomicU64,
     /// What was stored lately.
     pub(super) feed: Feed,
+    /// See [`Writer::tap`].
+    pub(super) tap: Mutex<Option<mpsc::Sender<Tapped>>>,
 }
 
 /// How records are on their way, for those who look after the server.
@@ -184,6 +200,14 @@ impl Writer {
         &self.shared.feed
     }
 
+    /// What is stored from now on, for one who looks for what is unusual in it. Who falls behind misses some, so that
+    /// nothing stored waits for it. Another one who asks takes the place of the first.
+    pub fn tap(&self) -> mpsc::Receiver<Tapped> {
+        let (sender, receiver) = mpsc::channel(TAPPED);
+        *self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
     /// Opens the journal within `data_dir`, which may hold `journal_max` octets, and
     /// starts the thread that writes it and the task that takes records on to the
     /// database. They end when the last clone is dropped.
@@ -215,6 +239,7 @@ impl Writer {
             pending: Mutex::new(Pending::starting_at(journal.end())),
             arrived: Notify::new(),
             journal_len: AtomicU64::new(journal.size()),
+            tap: Mutex::default(),
             feed: Feed::new(random().map_or(0, u64::from_be_bytes)),
         });
         // Whoever reads through this store waits for what this writer writes.

@@ -2,10 +2,9 @@
 
 use crate::audit::decision::Decision;
 use crate::audit::event::Entry;
-use crate::ids::SignalId;
-use crate::inventory::signal::{Finding, Subject};
 use crate::session::Session;
 use crate::session::state::SessionState;
+use crate::signals::signal::Signal;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -46,17 +45,17 @@ impl Message {
     }
 
     /// Something does not fit together.
-    pub fn of_signal(id: SignalId, at: Timestamp, subject: &Subject, finding: &Finding) -> Message {
-        let code = finding.kind.code();
-        let subject = match subject {
-            Subject::Endpoint(endpoint) => json!({ "endpoint": endpoint }),
-            Subject::Nas { name, address } => json!({ "nas": name, "address": address }),
-        };
-        let data = json!({
-            "id": id, "kind": code, "subject": subject, "detail": finding.detail, "cause": finding.kind.cause(),
-            "remedy": finding.kind.remedy(),
+    pub fn of_signal(signal: &Signal) -> Message {
+        let (code, about) = (signal.kind.code(), &signal.about);
+        let subject = json!({
+            "identity": about.identity, "mac": about.mac, "endpoint": about.endpoint, "session": about.session,
+            "ip": about.ip, "nas": about.nas.as_ref().map(|(name, _)| name), "address": about.nas.as_ref().map(|(_, at)| at),
         });
-        Message { kind: format!("signal.{code}"), at, data }
+        let data = json!({
+            "id": signal.id, "kind": code, "severity": signal.severity, "source": signal.source, "subject": subject,
+            "detail": signal.detail, "cause": signal.kind.cause(), "remedy": signal.kind.remedy(),
+        });
+        Message { kind: format!("signal.{code}"), at: signal.at, data }
     }
 
     /// Somebody changed something.

@@ -2,8 +2,8 @@
 
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
-use crate::inventory::signal::SignalKind;
 use crate::session::state::SessionState;
+use crate::signals::kind::SignalKind;
 use std::fmt;
 use std::str::FromStr;
 

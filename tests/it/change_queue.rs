@@ -25,6 +25,7 @@ use cordon::inventory::mac::MacAddress;
 use cordon::posture::table::PostureTable;
 use cordon::secret::Secret;
 use cordon::session::state::{Session, SessionKey};
+use cordon::signals::table::RiskTable;
 use cordon::store::audit::AuditFilter;
 use cordon::store::changes::{ChangeFilter, Stopped, WaveStep};
 use cordon::store::writer::Record;
@@ -276,7 +277,7 @@ fn login(snapshot: Snapshot) -> Decision {
 }
 
 fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
-    match look(decision, snapshot, &PostureTable::default(), now()).standing {
+    match look(decision, snapshot, &PostureTable::default(), &RiskTable::default(), now()).standing {
         Standing::Differs(difference) => *difference,
         other => panic!("{other:?}"),
     }
@@ -285,8 +286,9 @@ fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
 #[test]
 fn what_a_session_would_come_to_now_is_told_from_its_record() {
     let decision = login(snapshot(POLICY, &[CAMERA, IOT, NAS]));
-    let look =
-        |policy: &str, sections: &[&str]| look(&decision, &snapshot(policy, sections), &PostureTable::default(), now());
+    let look = |policy: &str, sections: &[&str]| {
+        look(&decision, &snapshot(policy, sections), &PostureTable::default(), &RiskTable::default(), now())
+    };
     assert_eq!(look(POLICY, &[CAMERA, IOT, NAS]).standing, Standing::Same);
     // Another session time is for the next login; a profile that is told alike is alike.
     assert_eq!(look(POLICY, &[CAMERA, &IOT.replace("3600", "600"), NAS]).standing, Standing::Same);

@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 6] = [
         "operators",
         "posture",
         "webhooks",
+        "signals",
     ],
     &["store", "transport"],
     &["access", "config", "api", "jobs", "agent"],

@@ -45,6 +45,7 @@ mod reasons;
 mod reload;
 mod repository;
 mod resources;
+mod risk;
 mod simulation;
 mod store;
 mod telemetry;

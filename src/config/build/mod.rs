@@ -9,6 +9,7 @@ mod inventory;
 pub mod operators;
 mod profile;
 mod radsec;
+mod risk;
 
 pub use endpoints::Endpoints;
 
@@ -242,6 +243,8 @@ pub fn build(
     let endpoints = builder.endpoints(config);
     let sign_in = builder.sign_in(config);
     let changes = builder.changes(config);
+    let risk = builder.risk(config);
+    let hooks = builder.hooks(config);
     let syslog = builder.syslog(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
@@ -289,6 +292,8 @@ pub fn build(
                 timezone,
                 changes,
                 compliance,
+                risk,
+                hooks,
             };
             Ok(Built {
                 snapshot,
