@@ -6,10 +6,12 @@
 
 use super::reevaluate::{Reevaluate, Scope, Those};
 use crate::access::Engine;
+use crate::audit::decision::IdentityRef;
 use crate::audit::event::By;
-use crate::ids::{IdentityId, SignalId};
+use crate::ids::{DecisionId, IdentityId, SignalId};
 use crate::inventory::mac::MacAddress;
 use crate::session::Session;
+use crate::signals::detect::{Detectors, Seen};
 use crate::signals::risk::Risk;
 use crate::signals::signal::{About, MAX_HALF_LIFE, MIN_HALF_LIFE, Signal, Subject, Told, Untimely, timely};
 use crate::signals::table::Moved;
@@ -20,6 +22,7 @@ use crate::store::writer::{Tapped, Writer};
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -37,6 +40,10 @@ const AT_ONCE: usize = 10_000;
 const GATHER: Duration = Duration::from_millis(50);
 /// How far back signals are read at the start: more than eight of the longest half-lives, after which none counts.
 const KEPT: Duration = Duration::from_secs(60 * 24 * 3600);
+/// How often it is stored what is usual of identities: what a crash loses is learned again.
+const SAVE: Duration = Duration::from_secs(60);
+/// Logins whose identity is kept in mind, at most; that of others is looked up.
+const MAX_HOLDERS: usize = 200_000;
 /// How often it is looked whether too many are stored.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -124,8 +131,11 @@ impl Signals {
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared.clone(), reevaluate));
         tokio::spawn(watch(shared.clone()));
-        tokio::spawn(listen(shared.clone(), tapped));
-        Ok(Signals { shared, waiting: sender })
+        let mut detectors = Detectors::default();
+        shared.store.baselines(|identity, baseline| detectors.recall(identity, baseline)).await?;
+        let signals = Signals { shared, waiting: sender };
+        tokio::spawn(listen(signals.clone(), Watcher { detectors, holders: HashMap::new() }, tapped));
+        Ok(signals)
     }
 
     /// Takes a signal in. When it returns, the signal is durable, and decisions go by it.
@@ -303,13 +313,65 @@ async fn tell(shared: Arc<Shared>, reevaluate: Reevaluate) {
     }
 }
 
-/// Takes up the signals about endpoints, which were stored with the contacts that gave them.
-async fn listen(shared: Arc<Shared>, mut tapped: mpsc::Receiver<Tapped>) {
-    while let Some(Tapped { signals, .. }) = tapped.recv().await {
-        for signal in &signals {
+/// The detectors, and whose logins led to what sessions use.
+#[derive(Debug)]
+struct Watcher {
+    detectors: Detectors,
+    holders: HashMap<DecisionId, Option<IdentityRef>>,
+}
+
+impl Watcher {
+    /// What is unusual about what was seen.
+    async fn look(&mut self, shared: &Shared, seen: Seen) -> Result<Vec<Told>, StoreError> {
+        if self.holders.len() >= MAX_HOLDERS {
+            self.holders.clear();
+        }
+        match seen {
+            Seen::Login(login) => {
+                if login.identity().is_some() {
+                    self.holders.insert(login.decision(), login.identity().cloned());
+                }
+                Ok(self.detectors.login(&login, shared.engine.snapshot().risk.travel))
+            }
+            Seen::Use { decision, at, octets, began } => {
+                if !self.holders.contains_key(&decision) {
+                    let found = shared.store.decision(decision).await?;
+                    self.holders.insert(decision, found.and_then(|decision| decision.identity));
+                }
+                let holder = self.holders.get(&decision).and_then(Option::as_ref);
+                Ok(holder.map_or_else(Vec::new, |holder| self.detectors.used(holder, at, octets, began)))
+            }
+        }
+    }
+}
+
+/// Takes up what was stored with logins, contacts and accounting: signals about endpoints, and what detectors look at.
+async fn listen(signals: Signals, mut watcher: Watcher, mut tapped: mpsc::Receiver<Tapped>) {
+    let shared = &*signals.shared;
+    let mut saved = tokio::time::Instant::now();
+    while let Some(Tapped { seen, signals: about }) = tapped.recv().await {
+        for signal in &about {
             shared.add(signal);
         }
-        shared.feed.publish_signals(signals.iter().map(|signal| (signal, shared.name(signal))));
+        shared.feed.publish_signals(about.iter().map(|signal| (signal, shared.name(signal))));
+        for seen in seen {
+            let found = watcher.look(shared, seen).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "whose session it is cannot be read");
+                Vec::new()
+            });
+            for told in found {
+                let kind = told.kind.code();
+                if let Err(error) = signals.take(told).await {
+                    tracing::debug!(%error, kind, "what is unusual is not told");
+                }
+            }
+        }
+        if saved.elapsed() >= SAVE {
+            saved = tokio::time::Instant::now();
+            if let Err(error) = shared.store.save_baselines(&watcher.detectors.changed()).await {
+                tracing::warn!(%error, "what is usual of identities could not be stored");
+            }
+        }
     }
 }
 

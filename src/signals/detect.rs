@@ -72,6 +72,18 @@ pub struct Login {
     reason: Reason,
 }
 
+impl Login {
+    /// The decision about it.
+    pub fn decision(&self) -> DecisionId {
+        self.decision
+    }
+
+    /// Who it was, if they were recognised.
+    pub fn identity(&self) -> Option<&IdentityRef> {
+        self.identity.as_ref()
+    }
+}
+
 impl Seen {
     /// What a decision shows.
     pub fn of_decision(decision: &Decision) -> Seen {

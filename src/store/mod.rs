@@ -8,6 +8,7 @@
 pub mod accounting_read;
 mod applier;
 pub mod audit;
+pub mod baselines;
 pub mod behaviour;
 pub mod changes;
 mod codec;

@@ -1,6 +1,7 @@
 //! What others tell of devices and agents becomes a risk that rules go by, at once and by itself.
 
 use crate::support::eapol::Eapol;
+use crate::support::radclient::radclient;
 use crate::support::server::{SECRET, Server, TOKEN};
 use crate::support::{Background, feed, read, wait_for};
 use crate::wired::{Network, SUPPLICANT_MAC, hostapd, listener, online, supplicant, unlocked};
@@ -393,4 +394,72 @@ evidence = { failures = "/failures" }
 fn now() -> String {
     let output = Command::new("date").arg("+%Y-%m-%dT%H:%M:%S%z").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_is_unlike_somebody_is_found_by_the_server_itself() {
+    let server = Server::bare();
+    server.apply(&format!(
+        r#"
+[[site]]
+name = "berlin"
+[[site]]
+name = "porto"
+[[nas]]
+name = "sw-berlin"
+address = "127.0.0.1"
+secret = "{SECRET}"
+site = "berlin"
+[[nas]]
+name = "sw-porto"
+address = "127.0.0.2"
+secret = "{SECRET}"
+site = "porto"
+[[profile]]
+name = "iot"
+vlan = 50
+[[identity]]
+name = "camera"
+kind = "device"
+owner = "alice"
+purpose = "looks"
+credentials = [{{ mac = "02-00-5E-00-00-77" }}]
+[[identity]]
+name = "alice"
+kind = "user"
+"#
+    ));
+    let text = "@id(\"iot\") @order(\"10\") @profile(\"iot\")\npermit (principal is Device, action == Network::Action::\"connect\", resource);\n";
+    let (status, answer) = server.send("POST", "/api/v1/policy/activate", &json!({ "text": text }));
+    assert_eq!(status, 200, "{answer:#}");
+    let mab = |from: &str, mac: &str, password: &str| {
+        let attributes = format!(
+            "Packet-Src-IP-Address={from}, User-Name={mac:?}, User-Password={password:?}, Calling-Station-Id={mac:?}, \
+             Service-Type=Call-Check, Message-Authenticator=0x00"
+        );
+        radclient(server.auth, "auth", &attributes)
+    };
+    let camera = "02-00-5E-00-00-77";
+    for from in ["127.0.0.1", "127.0.0.2"] {
+        let out = mab(from, camera, camera);
+        assert!(out.contains("Access-Accept"), "{out}");
+    }
+    let told = |kind: &str| {
+        wait_for(kind, Duration::from_secs(10), || {
+            let page = server.get(&format!("/api/v1/signals?kind={kind}"));
+            page["items"].as_array().and_then(|items| items.first()).cloned()
+        })
+    };
+    let moved = told("impossible_movement");
+    assert_eq!(moved["source"], "cordon", "{moved:#}");
+    assert!(moved["detail"].as_str().unwrap().contains("berlin"), "{moved:#}");
+    let risk = risk(&server, "camera");
+    assert!(risk["score"].as_f64().unwrap() > 0.0, "{risk:#}");
+    // Who is refused again and again for want of a good credential.
+    for _ in 0..5 {
+        let out = mab("127.0.0.1", camera, "guessed");
+        assert!(out.contains("Access-Reject"), "{out}");
+    }
+    let failed = told("failed_logins");
+    assert_eq!((&failed["source"], &failed["mac"]), (&json!("cordon"), &json!("02-00-5E-00-00-77")), "{failed:#}");
 }
