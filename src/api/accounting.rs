@@ -6,6 +6,7 @@ use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use crate::ids::SessionId;
+use crate::operators::account::Sites;
 use crate::session::accounting::AccountingStatus;
 use crate::store::accounting_read::{AccountingFilter, RecordPlace, StoredRecord};
 use crate::time::Timestamp;
@@ -107,7 +108,7 @@ async fn filter(state: &ApiState, p: &Parameters) -> Result<AccountingFilter, Pr
     let until = parsed("until", p.until.as_deref(), TIME, time)?;
     let order = order(p.sort.as_deref(), "at")?;
     let Some(text) = &p.session else {
-        let (nas, station) = (at_nas(state, p.nas.clone(), p.site.as_deref()), mac(p.mac.as_deref())?);
+        let (nas, station) = (at_nas(state, &Sites::All, p.nas.clone(), p.site.as_deref()), mac(p.mac.as_deref())?);
         return Ok(AccountingFilter { nas, station, since, until, order, ..AccountingFilter::default() });
     };
     if p.nas.is_some() || p.site.is_some() || p.mac.is_some() {

@@ -99,6 +99,13 @@ impl Caller {
         }
     }
 
+    /// Whether their rights hold at the NAS of this name. One that is not there any more is at no site.
+    pub(super) fn reaches(&self, state: &ApiState, nas: &str) -> bool {
+        let snapshot = state.engine.snapshot();
+        let found = snapshot.nas.all().iter().find(|known| known.name == nas);
+        self.sites.include(found.and_then(|known| known.site.as_deref()))
+    }
+
     /// # Errors
     /// When they may not do that: for what an operation does beyond what it always wants.
     pub(super) fn may(&self, permission: Permission) -> Result<(), Problem> {

@@ -13,6 +13,7 @@ use crate::coa::wave::{Counts, Wave};
 use crate::enforcement::coa::{Change, Wish};
 use crate::ids::{ChangeOrderId, DecisionId, IdentityId, SessionId, WaveId};
 use crate::jobs::asked::{self, Asked, Unknown, ask_many, ask_one, meant, unknown, wish};
+use crate::operators::account::Sites;
 use crate::operators::role::Permission;
 use crate::store::changes::{ChangeFilter, WaveStep};
 use crate::store::read::SessionFilter;
@@ -284,7 +285,7 @@ impl Body {
     params(("id" = String, Path, description = "The id of the session")),
     request_body = Body,
     responses((status = 202, description = "It is in the queue", body = Placed)),
-    security(("bearer" = ["sessions:help"]))
+    security(("bearer" = ["sessions:help", "by_site"]))
 )]
 pub(super) async fn ask(
     State(state): State<ApiState>,
@@ -297,6 +298,12 @@ pub(super) async fn ask(
     }
     let missing = || Problem::not_found(format!("there is no session {id:?} that goes on"));
     let session: SessionId = id.parse().map_err(|_| missing())?;
+    if caller.sites != Sites::All {
+        let found = state.store.session(session).await?.ok_or_else(missing)?;
+        if !caller.reaches(&state, &found.key.nas_name) {
+            return Err(missing());
+        }
+    }
     let (asked, now) = (body.asked(&caller)?, state.clock.now());
     let placed = ask_one(&state.store, &state.engine.snapshot(), session, &asked, now).await?.ok_or_else(missing)?;
     state.wake.wake();

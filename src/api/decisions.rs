@@ -1,5 +1,6 @@
 //! What was decided, and why.
 
+use super::caller::Caller;
 use super::changes::ChangeView;
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
@@ -9,6 +10,7 @@ use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef};
 use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
 use crate::inventory::mac::MacAddress;
+use crate::operators::account::Sites;
 use crate::store::changes::ChangeFilter;
 use crate::store::read::{DecisionFilter, Order};
 use crate::time::Timestamp;
@@ -60,16 +62,29 @@ pub(super) struct Parameters {
     tag = "decisions",
     params(Parameters),
     responses((status = 200, description = "A page of them", body = Page<DecisionView>)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<DecisionView>>, Problem> {
+    listed(&state, &caller.sites, p).await
+}
+
+/// The same of all sites.
+pub(super) async fn whole(
+    State(state): State<ApiState>,
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<DecisionView>>, Problem> {
+    listed(&state, &Sites::All, p).await
+}
+
+async fn listed(state: &ApiState, sites: &Sites, p: Parameters) -> Result<Json<Page<DecisionView>>, Problem> {
     let filter = DecisionFilter {
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         reason: parsed("reason", p.reason.as_deref(), "a reason's code as decisions show it", Reason::from_code)?,
-        nas: at_nas(&state, p.nas, p.site.as_deref()),
+        nas: at_nas(state, sites, p.nas, p.site.as_deref()),
         identity: p.identity,
         mac: mac(p.mac.as_deref())?,
         profile: p.profile,
@@ -93,12 +108,19 @@ pub(super) async fn list(
     tag = "decisions",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "It", body = DecisionView)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<DecisionView>, Problem> {
+pub(super) async fn one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DecisionView>, Problem> {
     let missing = || Problem::not_found(format!("there is no decision {id:?}"));
     let id: DecisionId = id.parse().map_err(|_| missing())?;
     let decision = state.store.decision(id).await?.ok_or_else(missing)?;
+    if !caller.reaches(&state, &decision.nas_name) {
+        return Err(missing());
+    }
     let mut shown = shown(&decision);
     let filter = ChangeFilter { decision: Some(id), ..ChangeFilter::default() };
     shown.changes = Some(changes::latest(&state, &filter).await?);
@@ -250,11 +272,14 @@ pub(super) fn mac(given: Option<&str>) -> Result<Option<String>, Problem> {
     parsed("mac", given, "a MAC address", |text| MacAddress::parse(text).ok().map(|mac| mac.to_string()))
 }
 
-/// The NASes that are meant, by their names: one, or those of a site.
-pub(super) fn at_nas(state: &ApiState, nas: Option<String>, site: Option<&str>) -> Option<Vec<String>> {
-    let Some(site) = site else { return nas.map(|name| vec![name]) };
+/// The NASes that are meant, by their names: one, or those of a site; of these, those at `sites`.
+pub(super) fn at_nas(state: &ApiState, sites: &Sites, nas: Option<String>, site: Option<&str>) -> Option<Vec<String>> {
+    if site.is_none() && *sites == Sites::All {
+        return nas.map(|name| vec![name]);
+    }
     let snapshot = state.engine.snapshot();
-    let at_site = snapshot.nas.all().iter().filter(|known| known.site.as_deref() == Some(site));
+    let within = snapshot.nas.all().iter().filter(|known| sites.include(known.site.as_deref()));
+    let at_site = within.filter(|known| site.is_none() || known.site.as_deref() == site);
     let named = at_site.filter(|known| nas.as_deref().is_none_or(|name| known.name == name));
     Some(named.map(|known| known.name.clone()).collect())
 }

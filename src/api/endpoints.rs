@@ -12,6 +12,7 @@ use crate::inventory::endpoint::{Endpoint, Place, SeenIp};
 use crate::inventory::fingerprint::{Category, Fingerprint, Judged, OsFamily};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::observation::{CertificateRef, EndpointKey};
+use crate::operators::account::Sites;
 use crate::signals::kind::SignalKind;
 use crate::store::endpoints_read::EndpointFilter;
 use crate::store::signals::SignalFilter;
@@ -187,7 +188,7 @@ pub(super) async fn list(
         mac: mac(p.mac.as_deref())?,
         vendor: p.vendor,
         category: parsed("category", p.category.as_deref(), &one_of(Category::ALL), Category::from_code)?,
-        nas: at_nas(&state, p.nas, p.site.as_deref()),
+        nas: at_nas(&state, &Sites::All, p.nas, p.site.as_deref()),
         randomized: parsed("randomized", p.randomized.as_deref(), "true or false", |text| text.parse().ok())?,
         signal: parsed("signal", p.signal.as_deref(), SIGNAL, SignalKind::from_code)?,
     };

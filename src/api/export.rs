@@ -172,7 +172,7 @@ async fn next<P: Listed, T: Serialize>(
 
 /// The two exports of a list.
 macro_rules! exports {
-    ($module:ident, $what:literal, $permission:literal, $columns:expr,
+    ($module:ident, $list:path, $what:literal, $permission:literal, $columns:expr,
      [$ndjson_path:literal, $ndjson_id:literal, $csv_path:literal, $csv_id:literal], $ndjson:ident, $csv:ident) => {
         #[utoipa::path(
             get, path = $ndjson_path, operation_id = $ndjson_id, tag = "exports", params($module::Parameters),
@@ -185,7 +185,7 @@ macro_rules! exports {
             caller: Caller,
             Query(p): Query<$module::Parameters>,
         ) -> Result<Response, Problem> {
-            export(state, &caller, p, ($what, Form::Ndjson), |state, p| Box::pin($module::list(State(state), Query(p)))).await
+            export(state, &caller, p, ($what, Form::Ndjson), |state, p| Box::pin($list(State(state), Query(p)))).await
         }
 
         #[utoipa::path(
@@ -200,13 +200,14 @@ macro_rules! exports {
             Query(p): Query<$module::Parameters>,
         ) -> Result<Response, Problem> {
             const COLUMNS: &[&str] = &$columns;
-            export(state, &caller, p, ($what, Form::Csv(COLUMNS)), |state, p| Box::pin($module::list(State(state), Query(p)))).await
+            export(state, &caller, p, ($what, Form::Csv(COLUMNS)), |state, p| Box::pin($list(State(state), Query(p)))).await
         }
     };
 }
 
 exports!(
     decisions,
+    decisions::whole,
     "decisions",
     "network:read",
     [
@@ -235,6 +236,7 @@ exports!(
 );
 exports!(
     sessions,
+    sessions::whole,
     "sessions",
     "network:read",
     [
@@ -265,6 +267,7 @@ exports!(
 );
 exports!(
     accounting,
+    accounting::list,
     "accounting",
     "network:read",
     [
@@ -286,6 +289,7 @@ exports!(
 );
 exports!(
     endpoints,
+    endpoints::list,
     "endpoints",
     "network:read",
     [
@@ -310,6 +314,7 @@ exports!(
 );
 exports!(
     identities,
+    identities::list,
     "identities",
     "inventory:read",
     ["id", "kind", "name", "status", "owner", "orphaned", "purpose", "autonomy", "environment", "expires", "groups"],
@@ -319,6 +324,7 @@ exports!(
 );
 exports!(
     audit,
+    audit::list,
     "audit",
     "audit:read",
     [

@@ -1,5 +1,6 @@
 //! Who is, and who was, on the network.
 
+use super::caller::Caller;
 use super::changes::ChangeView;
 use super::decisions::NasRef;
 use super::decisions::{TIME, at_nas, mac, order, parsed, time};
@@ -10,6 +11,7 @@ use super::{ApiState, changes};
 use crate::access::changes::confirmed_end;
 use crate::coa::life::Life;
 use crate::ids::{DecisionId, SessionId};
+use crate::operators::account::Sites;
 use crate::session::state::{Inference, Session, SessionState};
 use crate::store::changes::ChangeFilter;
 use crate::store::read::{Held, SessionFilter};
@@ -149,17 +151,30 @@ pub(super) struct Holders {
     tag = "sessions",
     params(Parameters),
     responses((status = 200, description = "A page of them", body = Page<SessionView>)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<SessionView>>, Problem> {
+    listed(&state, &caller.sites, p).await
+}
+
+/// The same of all sites.
+pub(super) async fn whole(
+    State(state): State<ApiState>,
+    Query(p): Query<Parameters>,
+) -> Result<Json<Page<SessionView>>, Problem> {
+    listed(&state, &Sites::All, p).await
+}
+
+async fn listed(state: &ApiState, sites: &Sites, p: Parameters) -> Result<Json<Page<SessionView>>, Problem> {
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
         may_go_on: None,
-        nas: at_nas(&state, p.nas, p.site.as_deref()),
+        nas: at_nas(state, sites, p.nas, p.site.as_deref()),
         mac: mac(p.mac.as_deref())?,
         ip: ip(p.ip.as_deref())?.map(|ip| ip.to_string()),
         identity: p.identity,
@@ -174,7 +189,7 @@ pub(super) async fn list(
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
-    let items = all_shown(&state, &page.items).await?;
+    let items = all_shown(state, &page.items).await?;
     Ok(Json(Page::new(items, page.next)))
 }
 
@@ -186,12 +201,19 @@ pub(super) async fn list(
     tag = "sessions",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "It", body = SessionView)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<SessionView>, Problem> {
+pub(super) async fn one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<SessionView>, Problem> {
     let missing = || Problem::not_found(format!("there is no session {id:?}"));
     let id: SessionId = id.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
+    if !caller.reaches(&state, &session.key.nas_name) {
+        return Err(missing());
+    }
     let mut shown = shown(&session, state.store.latest_changes(&[id]).await?.get(&id));
     let filter = ChangeFilter { session: Some(id), ..ChangeFilter::default() };
     shown.changes = Some(changes::latest(&state, &filter).await?);

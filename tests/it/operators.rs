@@ -1,6 +1,7 @@
 //! Operators: who they are, how they sign in, and where their rights end.
 
-use crate::support::server::{Answer, Server};
+use crate::support::radclient::radclient;
+use crate::support::server::{Answer, SECRET, Server};
 use crate::support::{Background, feed, node, succeed};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -342,4 +343,67 @@ fn with_four_eyes_nobody_puts_a_policy_in_force_alone() {
         (&json!("anna"), &json!("looked at"))
     );
     assert_eq!(of("policy.activate")["reason"], "laptops (proposed by ben)");
+}
+
+#[test]
+fn rights_at_a_site_end_there() {
+    let (server, jar) = with_anna();
+    let anna = Browser { server: &server, jar, from: "127.0.0.1".into() };
+    server.apply(&format!(
+        "[[site]]\nname = \"lab\"\n[[site]]\nname = \"office\"\n\
+         [[nas]]\nname = \"sw-lab\"\naddress = \"127.0.0.1\"\nsecret = \"{SECRET}\"\nsite = \"lab\"\n\
+         [[nas]]\nname = \"sw-office\"\naddress = \"127.0.0.2\"\nsecret = \"{SECRET}\"\nsite = \"office\"\n"
+    ));
+    for (from, mac) in [("127.0.0.1", "02-00-5E-00-00-01"), ("127.0.0.2", "02-00-5E-00-00-02")] {
+        let attributes = format!(
+            "Packet-Src-IP-Address={from}, User-Name={mac:?}, User-Password={mac:?}, Calling-Station-Id={mac:?}, \
+             Service-Type=Call-Check, Message-Authenticator=0x00"
+        );
+        assert!(radclient(server.auth, "auth", &attributes).contains("Access-Reject"));
+        let record = format!(
+            "Packet-Src-IP-Address={from}, Acct-Status-Type=Start, Acct-Session-Id={from:?}, User-Name={mac:?}, \
+             Calling-Station-Id={mac:?}, NAS-IP-Address={from}, NAS-Port=1"
+        );
+        assert!(radclient(server.acct, "acct", &record).contains("Accounting-Response"));
+    }
+    let all = |browser: &Browser<'_>, path: &str| browser.ask("GET", path, &Value::Null).body["items"].clone();
+    let of_nas = |items: &Value| -> Vec<String> {
+        items.as_array().unwrap().iter().map(|item| item["nas"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of_nas(&all(&anna, "decisions")).len(), 2);
+    let (ben, _) = operator(&server, &anna, &json!({ "name": "ben", "roles": ["operator"], "sites": ["lab"] }));
+    for list in ["decisions", "sessions"] {
+        assert_eq!(of_nas(&all(&ben, list)), ["sw-lab"], "{list}");
+        assert_eq!(of_nas(&all(&ben, &format!("{list}?site=office"))), Vec::<String>::new(), "{list}");
+        assert_eq!(of_nas(&all(&ben, &format!("{list}?nas=sw-office"))), Vec::<String>::new(), "{list}");
+        for item in all(&anna, list).as_array().unwrap() {
+            let own = item["nas"]["name"] == "sw-lab";
+            let path = format!("{list}/{}", item["id"].as_str().unwrap());
+            assert_eq!(ben.ask("GET", &path, &Value::Null).status, if own { 200 } else { 404 }, "{path}");
+            if list == "sessions" {
+                let change = ben.ask("POST", &format!("{path}/changes"), &json!({ "change": "reauthenticate" }));
+                assert_eq!(change.status, if own { 202 } else { 404 }, "{}", change.text);
+            }
+        }
+    }
+    for (method, path, body) in [
+        ("GET", "nas", Value::Null),
+        ("GET", "endpoints", Value::Null),
+        ("GET", "accounting", Value::Null),
+        ("GET", "search?q=sw", Value::Null),
+        ("GET", "decisions.csv", Value::Null),
+        ("GET", "events", Value::Null),
+        ("POST", "changes", json!({ "change": "reauthenticate", "filter": { "all": true } })),
+        ("PUT", "sites/other", json!({})),
+    ] {
+        let answer = ben.ask(method, path, &body);
+        assert_eq!((answer.status, &answer.body["code"]), (403, &json!("beyond_sites")), "{method} {path}");
+    }
+    // Nor by a token, nor by one that is to have more.
+    let more = json!({ "name": "t", "permissions": ["network:read"], "sites": ["lab"] });
+    let made = anna.ask("POST", "tokens", &more);
+    let bearer = format!("Authorization: Bearer {}", made.body["token"].as_str().unwrap());
+    let seen = server.exchange("GET", "/api/v1/decisions", &[&bearer], None).body;
+    assert_eq!(of_nas(&seen["items"]), ["sw-lab"]);
+    assert_eq!(server.exchange("GET", "/api/v1/nas", &[&bearer], None).status, 403);
 }
