@@ -23,6 +23,7 @@ use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -334,12 +335,15 @@ impl Watcher {
                 Ok(self.detectors.login(&login, shared.engine.snapshot().risk.travel))
             }
             Seen::Use { decision, at, octets, began } => {
-                if !self.holders.contains_key(&decision) {
-                    let found = shared.store.decision(decision).await?;
-                    self.holders.insert(decision, found.and_then(|decision| decision.identity));
-                }
-                let holder = self.holders.get(&decision).and_then(Option::as_ref);
-                Ok(holder.map_or_else(Vec::new, |holder| self.detectors.used(holder, at, octets, began)))
+                let holder = match self.holders.entry(decision) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        let found = shared.store.decision(decision).await?;
+                        place.insert(found.and_then(|decision| decision.identity))
+                    }
+                };
+                let used = |holder: &IdentityRef| self.detectors.used(holder, at, octets, began);
+                Ok(holder.as_ref().map_or_else(Vec::new, used))
             }
         }
     }
