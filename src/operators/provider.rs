@@ -232,11 +232,15 @@ impl Provider {
         if !everywhere.is_empty() {
             return Ok((roles.into_iter().filter(|role| everywhere.contains(role)).collect(), Sites::All));
         }
-        let mut sites = BTreeSet::new();
-        for grant in granted {
-            sites.extend(grant.sites.list().unwrap_or_default());
+        let sites: BTreeSet<String> = granted.iter().flat_map(|grant| grant.sites.list().unwrap_or_default()).collect();
+        let at =
+            |role: Role, site: &str| granted.iter().any(|g| g.roles.contains(&role) && g.sites.include(Some(site)));
+        let common: Vec<Role> = roles.into_iter().filter(|role| sites.iter().all(|site| at(*role, site))).collect();
+        match granted.iter().find(|grant| !grant.roles.is_empty()) {
+            // Nothing holds at all of them: the first grant of the file counts alone.
+            Some(first) if common.is_empty() => Ok((first.roles.clone(), first.sites.clone())),
+            _ => Ok((common, Sites::Only(sites))),
         }
-        Ok((roles, Sites::Only(sites)))
     }
 
     /// By which an operator is known for whom it vouches.
