@@ -3,14 +3,15 @@
 use super::caller::Caller;
 use super::extract::{Body, Query};
 use super::inventory::{Why, faults};
-use super::policy::{DraftBody, managed, named, recorded, wrong};
+use super::policy::{DraftBody, facts_asked, managed, named, recorded, wrong};
 use super::problem::Problem;
 use super::{ApiState, MAX_REASON};
 use crate::access::again::{DENIED, short};
+use crate::config::build::Built;
 use crate::config::live::{ChangeError, Present};
 use crate::config::revision::{known_revision, new_revision};
 use crate::config::stored::StoredPolicy;
-use crate::ids::{DecisionId, ProposalId};
+use crate::ids::ProposalId;
 use crate::policy::suite::{DENY, Given, PolicyTest};
 use crate::store::inventory::{PolicyStep, Writes, before};
 use crate::store::proposals::{MAX_OPEN, Proposal, Status};
@@ -20,6 +21,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// How often a change is tried again because another one came in between.
@@ -53,7 +55,7 @@ pub(super) struct Activated {
 }
 
 /// What somebody wants in force, as it is kept until it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Asked {
     /// A new text, with these tests or those in force.
@@ -75,62 +77,26 @@ impl Asked {
         }
     }
 
-    async fn wanted(self, state: &ApiState) -> Result<Wanted, Problem> {
-        let (decision, name) = match self {
-            Asked::Text { text, tests } => return Ok(Wanted::Text(DraftBody::new(text, tests))),
-            Asked::Revision(number) => return Ok(Wanted::Revision(number)),
-            Asked::Rollback => return Ok(Wanted::Before),
-            Asked::Pin { decision, name } => (decision, name),
-        };
-        let facts = recorded(state, &decision).await?;
-        let missing = || Problem::unknown_name("decision", format!("there is no decision {decision:?}"));
-        let id: DecisionId = decision.parse().map_err(|_| missing())?;
-        let was = state.store.decision(id).await?.ok_or_else(missing)?;
-        let expected = was.profile.unwrap_or_else(|| DENY.into());
-        let name = short_text(&name.unwrap_or_else(|| format!("decision {id}")));
-        Ok(Wanted::Pinned { given: Box::new(Given::of(&facts)), expected, name })
-    }
-}
-
-/// What is to come into force.
-enum Wanted {
-    /// A new text, with these tests or those in force.
-    Text(DraftBody),
-    /// A revision that is stored.
-    Revision(i64),
-    /// What was in force before.
-    Before,
-    /// What is in force, with one more test.
-    Pinned { given: Box<Given>, expected: String, name: String },
-}
-
-impl Wanted {
-    const fn step(&self) -> PolicyStep {
-        match self {
-            Wanted::Text(_) | Wanted::Revision(_) => PolicyStep::Activate,
-            Wanted::Before => PolicyStep::Rollback,
-            Wanted::Pinned { .. } => PolicyStep::Pin,
-        }
-    }
-
-    /// The policy, and what is to be written.
+    /// The policy that it comes to with what is in force, and what is to be written.
     async fn of(&self, state: &ApiState, present: &Present, comment: &str) -> Result<(StoredPolicy, Writes), Problem> {
-        let number = match self {
-            Wanted::Text(body) => {
-                let text = named("policy", body.text().to_owned());
-                let policy = StoredPolicy { number: 0, text, tests: body.tests(present)? };
-                let writes = new_revision(&policy, self.step(), comment);
-                return Ok((policy, writes));
+        let policy = match self {
+            Asked::Text { text, tests } => {
+                let draft = DraftBody::new(text.clone(), tests.clone());
+                StoredPolicy { number: 0, text: named("policy", text.clone()), tests: draft.tests(present)? }
             }
-            Wanted::Pinned { given, expected, name } => {
-                let policy = pinned(present, given, expected, name, state.clock.now())?;
-                let writes = new_revision(&policy, self.step(), comment);
-                return Ok((policy, writes));
+            Asked::Pin { decision, name } => pinned(state, present, decision, name.as_deref()).await?,
+            Asked::Revision(number) => return self.stored(state, *number, comment).await,
+            Asked::Rollback => {
+                let nothing = || Problem::conflict("nothing_before", "no other policy was in force before this one");
+                let number = before(&state.store.activations().await?).ok_or_else(nothing)?;
+                return self.stored(state, number, comment).await;
             }
-            Wanted::Revision(number) => *number,
-            Wanted::Before => before(&state.store.activations().await?)
-                .ok_or_else(|| Problem::conflict("nothing_before", "no other policy was in force before this one"))?,
         };
+        let writes = new_revision(&policy, self.step(), comment);
+        Ok((policy, writes))
+    }
+
+    async fn stored(&self, state: &ApiState, number: i64, comment: &str) -> Result<(StoredPolicy, Writes), Problem> {
         let found = state.store.revisions().await?.into_iter().find(|row| row.number == number);
         let row = found.ok_or_else(|| Problem::unknown_name("revision", format!("there is no revision {number}")))?;
         let writes = known_revision(row.number, &row.digest, self.step(), comment);
@@ -138,16 +104,19 @@ impl Wanted {
     }
 }
 
-/// The policy in force with one more test, which it passes.
-fn pinned(
+/// The policy in force with a decision as one more test, which it passes.
+async fn pinned(
+    state: &ApiState,
     present: &Present,
-    given: &Given,
-    expected: &str,
-    name: &str,
-    now: Timestamp,
+    decision: &str,
+    name: Option<&str>,
 ) -> Result<StoredPolicy, Problem> {
+    let was = recorded(state, decision).await?;
+    let given = Given::of(&facts_asked(&was)?);
+    let expected = was.profile.as_deref().unwrap_or(DENY);
+    let name = name.map_or_else(|| format!("decision {}", was.id), short_text);
     let no_test = |e| Problem::unprocessable("cannot_be_pinned", e, Vec::new());
-    let again = given.facts(&present.built.world(now)).map_err(no_test)?;
+    let again = given.facts(&present.built.world(state.clock.now())).map_err(no_test)?;
     let again = short(&present.built.snapshot.policy.evaluate(&again).outcome);
     let again = if again == DENIED { DENY.to_owned() } else { again };
     if again != expected {
@@ -156,21 +125,27 @@ fn pinned(
     }
     let built_in = || Problem::conflict("built_in", "the built-in policy has no tests; activate one of your own");
     let policy = present.stored.policy.clone().ok_or_else(built_in)?;
-    let test = PolicyTest::text(name, given, expected).map_err(|e| Problem::internal(&e))?;
+    let test = PolicyTest::text(&name, &given, expected).map_err(|e| Problem::internal(&e))?;
     let known = policy.tests.as_ref().map_or("", |tests| tests.text.trim_end());
     let tests = Some(named("tests", format!("{known}\n{test}").trim_start().to_owned()));
     Ok(StoredPolicy { tests, ..policy })
 }
 
-async fn put_in_force(state: &ApiState, caller: &Caller, wanted: &Wanted, comment: &str) -> Result<Activated, Problem> {
+/// The server as it would be with this policy, which has passed its tests.
+async fn tried(state: &ApiState, present: Arc<Present>, policy: StoredPolicy) -> Result<Built, Problem> {
+    let now = state.clock.now();
+    let built = state.turns.run(move || present.with_policy(policy, now)).await?;
+    built.map_err(|e| wrong(faults(&e.errors)))
+}
+
+async fn put_in_force(state: &ApiState, caller: &Caller, asked: &Asked, comment: &str) -> Result<Activated, Problem> {
     for _ in 0..TRIES {
         let present = state.inventory.present();
         managed(&present)?;
-        let (policy, writes) = wanted.of(state, &present, comment).await?;
-        let (generation, now) = (present.stored.generation, state.clock.now());
-        let checked = tokio::task::spawn_blocking(move || present.with_policy(policy, now)).await;
-        let built = checked.map_err(|e| Problem::internal(&e))?.map_err(|wrong| self::wrong(faults(&wrong.errors)))?;
-        match state.inventory.commit(generation, &writes, &caller.by(), now).await {
+        let (policy, writes) = asked.of(state, &present, comment).await?;
+        let generation = present.stored.generation;
+        let built = tried(state, present, policy).await?;
+        match state.inventory.commit(generation, &writes, &caller.by(), state.clock.now()).await {
             Err(ChangeError::Overtaken) => {}
             done => {
                 let (revision, in_force) = done?;
@@ -263,16 +238,14 @@ pub(super) async fn pin(
 /// Puts in force what is asked for, or has it wait until somebody else has looked at it.
 async fn ask_for(state: &ApiState, caller: &Caller, asked: Asked, comment: &str) -> Result<Response, Problem> {
     if !state.inventory.present().built.sign_in.four_eyes {
-        let wanted = asked.wanted(state).await?;
-        return Ok(Json(put_in_force(state, caller, &wanted, comment).await?).into_response());
+        return Ok(Json(put_in_force(state, caller, &asked, comment).await?).into_response());
     }
     let present = state.inventory.present();
     managed(&present)?;
     // What could never come into force need not wait.
-    let (policy, _) = asked.clone().wanted(state).await?.of(state, &present, comment).await?;
+    let (policy, _) = asked.of(state, &present, comment).await?;
+    tried(state, present, policy).await?;
     let now = state.clock.now();
-    let checked = tokio::task::spawn_blocking(move || present.with_policy(policy, now)).await;
-    checked.map_err(|e| Problem::internal(&e))?.map_err(|e| wrong(faults(&e.errors)))?;
     let proposal = Proposal {
         id: ProposalId::new(now),
         request: serde_json::to_string(&asked).map_err(|e| Problem::internal(&e))?,
@@ -413,14 +386,13 @@ pub(super) async fn approve(
         return Err(Problem::conflict("own_proposal", "it is your own: somebody else must look at it"));
     }
     let asked: Asked = serde_json::from_str(&proposal.request).map_err(|e| Problem::internal(&e))?;
-    let wanted = asked.wanted(&state).await?;
     let (by, now) = (caller.by(), state.clock.now());
     // Of two who approve at once, one does.
     if !state.store.decide(proposal.id, Status::Approved, &why.comment(), &by, now).await? {
         return Err(decided());
     }
     let comment = short_text(&format!("{} (proposed by {})", proposal.reason, proposal.by));
-    match put_in_force(&state, &caller, &wanted, &comment).await {
+    match put_in_force(&state, &caller, &asked, &comment).await {
         Ok(done) => Ok(Json(done)),
         Err(problem) => {
             state.store.reopen(proposal.id, &problem.told(), &by, now).await?;

@@ -7,6 +7,7 @@ use super::problem::{Fault, Problem};
 use crate::access::again::decide;
 use crate::access::replay::facts_of;
 use crate::access::replayed::replay;
+use crate::audit::decision::Decision;
 use crate::config::Source;
 use crate::config::build::ordinary_time;
 use crate::config::live::Present;
@@ -192,11 +193,6 @@ impl DraftBody {
         DraftBody { text: Some(text), tests, _comment: String::new() }
     }
 
-    /// The Cedar text, if there is one of its own.
-    pub(super) fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or_default()
-    }
-
     pub(super) fn tests(&self, present: &Present) -> Result<Option<Source>, Problem> {
         match &self.tests {
             Some(text) => Ok(Some(named("tests", text.clone()))),
@@ -346,11 +342,16 @@ fn outcome(verdict: &Verdict) -> (&'static str, Option<String>) {
     }
 }
 
-pub(super) async fn recorded(state: &ApiState, id: &str) -> Result<Facts, Problem> {
+/// The decision that a body names.
+pub(super) async fn recorded(state: &ApiState, id: &str) -> Result<Decision, Problem> {
     let missing = || Problem::unknown_name("decision", format!("there is no decision {id:?}"));
     let id: DecisionId = id.parse().map_err(|_| missing())?;
-    let decision = state.store.decision(id).await?.ok_or_else(missing)?;
-    facts_of(&decision).ok_or_else(|| {
+    state.store.decision(id).await?.ok_or_else(missing)
+}
+
+/// What the policy was asked when it was made.
+pub(super) fn facts_asked(decision: &Decision) -> Result<Facts, Problem> {
+    facts_of(decision).ok_or_else(|| {
         let detail =
             format!("the policy was not asked about it: {} {}", decision.reason.cause(), decision.reason.remedy());
         Problem::unprocessable("not_asked", detail, Vec::new())
@@ -372,7 +373,7 @@ pub(super) async fn explain(
 ) -> Result<Json<Explained>, Problem> {
     let present = state.inventory.present();
     let facts = match (question.decision, question.given) {
-        (Some(id), None) => recorded(&state, &id).await?,
+        (Some(id), None) => facts_asked(&recorded(&state, &id).await?)?,
         (None, given) => {
             let given = serde_json::Value::Object(given.unwrap_or_default());
             let given: Given = serde_json::from_value(given).map_err(|e| Problem::parameter("given", e.to_string()))?;
