@@ -1,6 +1,6 @@
 //! One signal: about whom, what, how bad, who says so, as of when.
 
-use super::kind::SignalKind;
+use super::kind::{Finding, SignalKind};
 use crate::ids::{EndpointId, IdentityId, SessionId, SignalId};
 use crate::inventory::mac::MacAddress;
 use crate::time::Timestamp;
@@ -148,6 +148,26 @@ pub struct Signal {
     pub evidence: BTreeMap<String, String>,
     /// What was said about it since.
     pub settled: Option<Settled>,
+}
+
+impl Signal {
+    /// What was found here about somebody.
+    pub fn found(about: About, at: Timestamp, finding: Finding) -> Signal {
+        Signal {
+            id: SignalId::new(at),
+            at,
+            about,
+            kind: finding.kind,
+            severity: Severity::High,
+            source: OURSELVES.into(),
+            source_id: None,
+            topic: String::new(),
+            detail: finding.detail,
+            half_life: None,
+            evidence: BTreeMap::new(),
+            settled: None,
+        }
+    }
 }
 
 /// What somebody tells, before it is known whom it is about.

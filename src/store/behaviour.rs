@@ -3,12 +3,10 @@
 use super::db::{Arg, Kind, Row, Sql};
 use super::records::text;
 use super::{Store, StoreError, signals};
-use crate::ids::SignalId;
 use crate::inventory::behaviour::Behaviour;
 use crate::inventory::watch::{MAX_WATCHED, NasSignal};
-use crate::signals::signal::{About, OURSELVES, Severity, Signal};
+use crate::signals::signal::{About, Signal};
 use crate::webhooks::message::Message;
-use std::collections::BTreeMap;
 
 const KINDS: &[Kind] = &[Kind::Text, Kind::Text, Kind::Int, Kind::Int, Kind::Int, Kind::Text];
 
@@ -57,7 +55,8 @@ impl Store {
         let mut rows: Vec<Arg> = Vec::with_capacity(all.len() * signals::KINDS.len());
         let mut told = Vec::with_capacity(all.len());
         for signal in all {
-            let signal = of_nas(signal);
+            let about = About { nas: Some((signal.name.clone(), signal.address)), ..About::default() };
+            let signal = Signal::found(about, signal.at, signal.finding.clone());
             told.push(Message::of_signal(&signal));
             rows.extend(signals::values(&signal)?);
         }
@@ -87,24 +86,6 @@ impl Store {
     }
 }
 
-/// What is unexpected of a NAS, as a signal.
-fn of_nas(told: &NasSignal) -> Signal {
-    Signal {
-        id: SignalId::new(told.at),
-        at: told.at,
-        about: About { nas: Some((told.name.clone(), told.address)), ..About::default() },
-        kind: told.finding.kind,
-        severity: Severity::High,
-        source: OURSELVES.into(),
-        source_id: None,
-        topic: String::new(),
-        detail: told.finding.detail.clone(),
-        half_life: None,
-        evidence: BTreeMap::new(),
-        settled: None,
-    }
-}
-
 fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "nas_behaviour", what };
     let address = row.text("address")?;
@@ -122,7 +103,7 @@ fn behaviour_of_row(row: &Row) -> Result<Behaviour, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::EndpointId;
+    use crate::ids::{EndpointId, SignalId};
     use crate::signals::kind::{Finding, SignalKind};
     use crate::store::db::SQLITE;
     use crate::store::signals::SignalFilter;

@@ -11,16 +11,16 @@ use super::db::{Arg, Kind, Sql, Tx, chunks};
 use super::endpoints_read::endpoint_of_row;
 use super::records::text;
 use super::{StoreError, signals};
-use crate::ids::{EndpointId, IdentityId, SignalId};
+use crate::ids::{EndpointId, IdentityId};
 use crate::inventory::endpoint::{Endpoint, MAX_MACS};
 use crate::inventory::mac::MacAddress;
 use crate::inventory::observation::{EndpointKey, Observation, Origin};
 use crate::signals::kind::Finding;
-use crate::signals::signal::{About, OURSELVES, Severity, Signal};
+use crate::signals::signal::{About, Signal};
 use crate::time::Timestamp;
 use crate::webhooks::message::Message;
 use bound::{MAX_STORED, Rows};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// Endpoints kept in memory, of one to four KiB each. Beyond it all are forgotten
@@ -291,20 +291,8 @@ fn day(at: Timestamp) -> i64 {
 
 /// The signal that a contact gave.
 fn signal(endpoint: EndpointId, identity: Option<IdentityId>, contact: &Observation, finding: Finding) -> Signal {
-    Signal {
-        id: SignalId::new(contact.at),
-        at: contact.at,
-        about: About { endpoint: Some(endpoint), identity, mac: contact.mac, ..About::default() },
-        kind: finding.kind,
-        severity: Severity::High,
-        source: OURSELVES.into(),
-        source_id: None,
-        topic: String::new(),
-        detail: finding.detail,
-        half_life: None,
-        evidence: BTreeMap::new(),
-        settled: None,
-    }
+    let about = About { endpoint: Some(endpoint), identity, mac: contact.mac, ..About::default() };
+    Signal::found(about, contact.at, finding)
 }
 
 async fn save_full(tx: &mut Tx, all: &[&Endpoint]) -> Result<(), StoreError> {
