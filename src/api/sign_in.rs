@@ -134,7 +134,7 @@ pub(super) fn app_of(operator: OperatorId) -> String {
     request_body = NameAndPassword,
     responses(
         (status = 200, description = "Signed in: the cookie is set", body = SignedIn),
-        (status = 401, description = "Something is wrong, or a code is wanted (`code_wanted`)"),
+        (status = 401, description = "Something is wrong, a code is wanted (`code_wanted`), or a password alone is not enough"),
         (status = 403, description = "It comes from a page of another site"),
         (status = 429, description = "Too many were wrong; Retry-After says when to try again"),
     ),
@@ -176,7 +176,15 @@ pub(super) async fn by_password(
         }
     };
     state.door.tried(&name, from, true, now);
-    let whole = coded || !state.inventory.present().built.sign_in.second_factor;
+    let second_factor = state.inventory.present().built.sign_in.second_factor;
+    // A password alone is to begin with: who has something stronger does not get in by it, nor adds anything.
+    let stronger = operator.provider.is_some() || !state.store.passkeys(operator.id).await?.is_empty();
+    if second_factor && !coded && stronger {
+        state.refuse(&name, "a password alone, of an operator who has more", from).await;
+        let detail = "a password alone is not enough: sign in by passkey, or as your provider has it";
+        return Err(Problem::not_signed_in("second_factor_wanted", detail));
+    }
+    let whole = coded || !second_factor;
     let means = if coded { Means::PasswordAndCode } else { Means::Password };
     let set = let_in(&state, &operator, means, whole, &headers, from).await?;
     Ok((set, Json(SignedIn { name: operator.name, whole })))

@@ -136,6 +136,8 @@ impl Store {
         still_administered(&mut tx, &before).await?;
         if after.disabled {
             sign_out(&mut tx, after.id).await?;
+        } else if (&after.roles, &after.sites) != (&before.roles, &before.sites) {
+            take_back_links(&mut tx, after.id).await?;
         }
         let event = Event::new(by, "operator.update", KIND, &after.name, now);
         audit::append(&mut tx, vec![event.states(described(&before), described(&after))]).await?;
@@ -195,6 +197,7 @@ impl Store {
         tx.execute(sql.bind(keys.recovery.concat()).bind(operator.id.as_bytes())).await?;
         let sql = Sql::new("DELETE FROM operator_sign_in WHERE operator = ?").bind(operator.id.as_bytes());
         tx.execute(sql.narrow("digest <>", but.map(<[u8; 32]>::as_slice))).await?;
+        take_back_links(&mut tx, operator.id).await?;
         audit::append(&mut tx, vec![Event::new(by, did, KIND, &operator.name, now)]).await?;
         tx.commit().await
     }
@@ -337,9 +340,16 @@ async fn still_administered(tx: &mut Tx, before: &Operator) -> Result<(), Operat
     if all.iter().any(Operator::is_administrator) { Ok(()) } else { Err(OperatorError::Last) }
 }
 
-/// Ends all sign-ins of an operator, within a transaction.
+/// Ends all sign-ins of an operator within a transaction, and takes back the links by which they could begin anew.
 pub(super) async fn sign_out(tx: &mut Tx, id: OperatorId) -> Result<u64, StoreError> {
+    take_back_links(tx, id).await?;
     tx.execute(Sql::new("DELETE FROM operator_sign_in WHERE operator = ?").bind(id.as_bytes())).await
+}
+
+/// Takes back an operator's links: who made one may not have been allowed to make it for what they are now.
+async fn take_back_links(tx: &mut Tx, id: OperatorId) -> Result<(), StoreError> {
+    let sql = Sql::new("DELETE FROM operator_link WHERE operator = ?").bind(id.as_bytes());
+    tx.execute(sql).await.map(drop)
 }
 
 fn roles(operator: &Operator) -> String {

@@ -124,7 +124,7 @@ fn the_first_operator_comes_by_the_link_and_signs_in_by_passkey_in_a_browser() {
         items.filter(|e| e["action"] == action && e["outcome"] == outcome).count()
     };
     assert_eq!((done("operator.invite", "success"), done("operator.create", "success")), (1, 1), "{audit:#}");
-    assert_eq!((done("sign_in", "success"), done("sign_in", "failure")), (5, 3), "{audit:#}");
+    assert_eq!((done("sign_in", "success"), done("sign_in", "failure")), (6, 4), "{audit:#}");
     let log = server.log();
     assert!(!log.contains(PASSWORD), "a password is in the log");
 }
@@ -257,6 +257,15 @@ fn nobody_gives_more_than_they_have_and_an_administrator_remains() {
     assert!(ok && out.contains("/sign-in#"), "{out}");
     let (_, list) = server.command(&["operator", "list"]);
     assert!(list.contains("carl  help_desk (disabled)"), "{list}");
+    // A link is for what they are when it is made.
+    let secret_of = |link: &Value| link.as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let before = anna.ask("POST", &format!("operators/{id}/link"), &Value::Null);
+    let lifted = anna.ask("PATCH", &format!("operators/{id}"), &json!({ "roles": ["operator", "viewer"] }));
+    assert_eq!(lifted.status, 200, "{}", lifted.text);
+    let stale = Browser::new(&server, "127.0.0.1");
+    assert_eq!(stale.ask("POST", "sign-in/link", &json!({ "link": secret_of(&before.body["link"]) })).status, 401);
+    let (ok, out) = server.command(&["operator", "link", "ben"]);
+    assert!(ok && out.contains("/sign-in#"), "{out}");
     let lost = Browser::new(&server, "127.0.0.1");
     let link = out.split_whitespace().find(|word| word.contains("/sign-in#")).unwrap().to_owned();
     let answer = lost.ask("POST", "sign-in/link", &json!({ "link": link.split_once('#').unwrap().1 }));

@@ -22,6 +22,13 @@ async function signOut(page) {
   assert.equal((await me(page)).status, 401);
 }
 
+async function type(page, given) {
+  await page.locator('#with-password').evaluate((details) => { details.open = true; });
+  await page.fill('#by-password [name=name]', 'Anna');
+  await page.fill('#by-password [name=password]', given);
+  await page.click('#by-password button');
+}
+
 // A page of another origin, which has the browser ask the server for things in the operator's name.
 async function hostilePage(context) {
   const body = JSON.stringify({ name: 'mallory', roles: ['administrator'] });
@@ -81,6 +88,12 @@ await browse(async (page, context) => {
   await page.fill('#set-password [name=password]', password);
   await page.click('#set-password button');
   await says(page, 'note', 'The password is set');
+  // A password alone opens nothing to who has a passkey, not even to add something.
+  await signOut(page);
+  await type(page, password);
+  await says(page, 'problem', 'a password alone is not enough');
+  await page.click('#by-passkey');
+  await says(page, 'who', 'anna');
   await page.click('#begin-app');
   await says(page, 'app', 'authenticator app');
   const secret = await page.locator('#app-secret').innerText();
@@ -96,15 +109,9 @@ await browse(async (page, context) => {
   await shot(page, 'sign-in-recovery');
   await signOut(page);
 
-  const type = async (given) => {
-    await page.locator('#with-password').evaluate((details) => { details.open = true; });
-    await page.fill('#by-password [name=name]', 'Anna');
-    await page.fill('#by-password [name=password]', given);
-    await page.click('#by-password button');
-  };
-  await type('wrong horse battery staple');
+  await type(page, 'wrong horse battery staple');
   await says(page, 'problem', 'name, password or code is wrong');
-  await type(password);
+  await type(page, password);
   await says(page, 'note', 'Now the code');
   await page.fill('#by-password [name=code]', recovery[0]);
   await page.click('#by-password button');
@@ -113,7 +120,7 @@ await browse(async (page, context) => {
   await signOut(page);
   // A recovery code is good once, a code of the app too.
   await page.reload();
-  await type(password);
+  await type(page, password);
   await page.fill('#by-password [name=code]', recovery[0]);
   await page.click('#by-password button');
   await says(page, 'problem', 'is wrong');
@@ -124,7 +131,7 @@ await browse(async (page, context) => {
   assert.equal((await me(page)).means, 'password_and_code');
   await signOut(page);
   await page.reload();
-  await type(password);
+  await type(page, password);
   await page.fill('#by-password [name=code]', next);
   await page.click('#by-password button');
   await says(page, 'problem', 'is wrong');
