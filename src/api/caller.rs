@@ -8,6 +8,7 @@ use crate::ids::{OperatorId, SignInId, TokenId};
 use crate::operators::account::{Operator, Sites};
 use crate::operators::role::{Permission, Permissions, Role};
 use crate::operators::sign_in::SignIn;
+use crate::operators::throttle::Network;
 use crate::operators::token::{PREFIX, digest_of};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -245,12 +246,12 @@ impl ApiState {
         let digest = digest_of(value);
         // Who guesses does not keep those out who share their address.
         if !self.remembers(&digest) {
-            self.failures.check(&from.ip(), now)?;
+            self.failures.check(&Network::of(from.ip()), now)?;
         }
         let found = self.store.token_by_digest(&digest).await?;
         let token = found.filter(|token| token.is_good(now));
         let Some(token) = token else {
-            self.failures.take(from.ip(), now)?;
+            self.failures.take(Network::of(from.ip()), now)?;
             return Err(Problem::unauthorized(true));
         };
         self.remember(digest);

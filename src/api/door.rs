@@ -9,7 +9,7 @@ use crate::ids::{OperatorId, SignInId};
 use crate::inventory::seal::Seal;
 use crate::operators::account::Operator;
 use crate::operators::passkey::Passkeys;
-use crate::operators::provider::Away;
+use crate::operators::provider::{AWAY, Away};
 use crate::operators::sign_in::{DEVICE_LIFE, Devices, LIFE, Means, SignIn};
 use crate::operators::throttle::Throttle;
 use crate::operators::token::digest_of;
@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 const HASHING: usize = 2;
 /// How long one waits for a turn.
 const TURN: Duration = Duration::from_secs(5);
-/// People who may be away at the provider's page, or about to add an app, at once.
+/// People who may be about to add an app at once.
 const MOST: usize = 1_000;
 /// How long an app may take to be added.
 const PENDING: Duration = Duration::from_secs(10 * 60);
@@ -58,7 +58,6 @@ pub struct Door {
     passkeys: Option<Passkeys>,
     throttle: Mutex<Throttle>,
     hashing: Semaphore,
-    away: Mutex<HashMap<[u8; 32], Away>>,
     apps: Mutex<HashMap<OperatorId, (Secret, Timestamp)>>,
     pub(super) provider: tokio::sync::Mutex<Option<super::provider::Known>>,
 }
@@ -83,7 +82,6 @@ impl Door {
             passkeys: passkeys.ok(),
             throttle: Mutex::default(),
             hashing: Semaphore::new(HASHING),
-            away: Mutex::default(),
             apps: Mutex::default(),
             provider: tokio::sync::Mutex::default(),
         }
@@ -145,23 +143,6 @@ impl Door {
         self.passkeys.is_some()
     }
 
-    /// Remembers somebody who goes to the provider's page, by the digest of their state.
-    pub(super) fn go_away(&self, state: [u8; 32], away: Away, now: Timestamp) -> Result<(), Problem> {
-        let mut all = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, away| now.since(away.since) < crate::operators::provider::AWAY);
-        if all.len() >= MOST {
-            return Err(Problem::too_many("too many sign-ins are under way", Duration::from_secs(60)));
-        }
-        all.insert(state, away);
-        Ok(())
-    }
-
-    /// Who is back from there; each comes back once.
-    pub(super) fn come_back(&self, state: &[u8; 32], now: Timestamp) -> Option<Away> {
-        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(state)?;
-        (now.since(away.since) < crate::operators::provider::AWAY).then_some(away)
-    }
-
     /// Keeps what an app is to share with the server until a code shows that it does.
     pub(super) fn begin_app(&self, operator: OperatorId, secret: Secret, now: Timestamp) -> Result<(), Problem> {
         let mut all = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,12 +177,16 @@ impl Door {
         tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))
     }
 
+    /// Begins a try, which counts as a failure until [`Door::tried`] says otherwise: of many at once, each counts before
+    /// its password is looked at.
+    ///
     /// # Errors
     /// When somebody has to wait before they may try again.
     pub(super) fn may_try(&self, name: &str, from: SocketAddr, known: bool, now: Timestamp) -> Result<(), Problem> {
-        let throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = throttle.wait(name, from.ip(), known, now);
         if wait.is_zero() {
+            throttle.failed(name, from.ip(), now);
             return Ok(());
         }
         let detail =
@@ -209,10 +194,14 @@ impl Door {
         Err(Problem::too_many(detail, wait))
     }
 
-    /// Notes how a try ended.
-    pub(super) fn tried(&self, name: &str, from: SocketAddr, well: bool, now: Timestamp) {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        if well { throttle.succeeded(name, from.ip()) } else { throttle.failed(name, from.ip(), now) }
+    /// Notes that a try was none: the password was right, and a code is wanted.
+    pub(super) fn not_tried(&self, name: &str, from: SocketAddr) {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).unmade(name, from.ip());
+    }
+
+    /// Notes that a try ended well.
+    pub(super) fn tried(&self, name: &str, from: SocketAddr) {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(name, from.ip());
     }
 
     /// Whether the browser is known to be `operator`'s.
@@ -226,15 +215,25 @@ impl Door {
         cookie_of(headers, &self.cookie(SESSION)).map(|value| digest_of(value.as_bytes()))
     }
 
-    /// What a browser keeps while its operator is at the provider's page, so that nobody else comes back in their place. It
-    /// is lax: the way back begins at the provider.
-    pub(super) fn keep_state(&self, state: &str) -> Result<HeaderValue, Problem> {
-        self.set_cookie(STATE, state, crate::operators::provider::AWAY, "Lax")
+    /// What a browser keeps, sealed, while its operator is at the provider's page, so that nobody else comes back in their
+    /// place, and nothing is kept here of those who never do. It is lax: the way back begins at the provider.
+    pub(super) fn keep_away(&self, away: &Away) -> Result<HeaderValue, Problem> {
+        let text = serde_json::to_string(away).map_err(|e| Problem::internal(&e))?;
+        let sealed = self.seal()?.seal(STATE, &Secret::new(text)).map_err(|e| Problem::internal(&e))?;
+        self.set_cookie(STATE, &URL_SAFE_NO_PAD.encode(sealed), AWAY, "Lax")
     }
 
-    /// The state that the browser kept.
-    pub(super) fn kept_state(&self, headers: &HeaderMap) -> Option<String> {
-        cookie_of(headers, &self.cookie(STATE))
+    /// What the browser kept, if it is of this server and not too old.
+    pub(super) fn kept_away(&self, headers: &HeaderMap, now: Timestamp) -> Option<Away> {
+        let sealed = URL_SAFE_NO_PAD.decode(cookie_of(headers, &self.cookie(STATE))?).ok()?;
+        let text = self.seal().ok()?.open(STATE, &sealed).ok()?;
+        let away: Away = serde_json::from_slice(text.expose()).ok()?;
+        (now.since(away.since) < AWAY).then_some(away)
+    }
+
+    /// Takes away what a browser kept: who is back is away no more.
+    pub(super) fn is_back(&self) -> Result<HeaderValue, Problem> {
+        self.set_cookie(STATE, "", Duration::ZERO, "Lax")
     }
 
     /// Takes away what a browser has of a sign-in.
@@ -372,6 +371,16 @@ impl Caller {
         }
         Err(Problem::conflict("sign_in_again", "sign in again first: that was more than 15 minutes ago"))
     }
+
+    /// The same, to add something to sign in with here.
+    ///
+    /// # Errors
+    /// When a provider vouches for them: what it takes back must not be left in another way.
+    pub(super) fn adds_a_key(&self, now: Timestamp) -> Result<(&Operator, &SignIn, &[u8; 32]), Problem> {
+        let person = self.freshly_signed_in(now)?;
+        comes_by_itself(person.0)?;
+        Ok(person)
+    }
 }
 
 impl From<OperatorError> for Problem {
@@ -384,6 +393,16 @@ impl From<OperatorError> for Problem {
             OperatorError::Store(error) => error.into(),
         }
     }
+}
+
+/// # Errors
+/// When a provider vouches for an operator, who comes in by it alone.
+pub(super) fn comes_by_itself(operator: &Operator) -> Result<(), Problem> {
+    if operator.provider.is_none() {
+        return Ok(());
+    }
+    let detail = "a provider of identities vouches for this operator, who signs in by it alone";
+    Err(Problem::conflict("of_provider", detail))
 }
 
 /// Shared by all handlers.

@@ -10,7 +10,7 @@ use crate::operators::role::{Permission, Permissions, Role};
 use crate::operators::{password, second_factor};
 use crate::random::random;
 use crate::secret::Secret;
-use crate::store::operators::{Keys, MAX_PASSKEYS, NamedPasskey};
+use crate::store::operators::{KeyChange, MAX_PASSKEYS, NamedPasskey};
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -131,23 +131,22 @@ pub(super) async fn set_password(
     Body(new): Body<NewPassword>,
 ) -> Result<StatusCode, Problem> {
     let now = state.clock.now();
-    let (operator, sign_in, cookie) = caller.freshly_signed_in(now)?;
+    let (operator, sign_in, cookie) = caller.adds_a_key(now)?;
     password::fit(&new.password, &operator.name).map_err(|e| Problem::parameter("password", e))?;
     let keys = state.store.keys(operator.id).await?;
     if let Some(stored) = keys.password.clone() {
         state.door.may_try(&operator.name, caller.from, true, now)?;
         let present = Secret::new(new.present.unwrap_or_default());
         if !state.door.hash(move || password::verify(&present, Some(&stored))).await? {
-            state.door.tried(&operator.name, caller.from, false, now);
             return Err(Problem::parameter("present", "that is not the password that it is to replace"));
         }
+        state.door.tried(&operator.name, caller.from);
     }
     let salt = random().ok_or_else(|| Problem::internal(&"the system gives no random numbers"))?;
     let secret = Secret::new(new.password);
     let hash = state.door.hash(move || password::hash(&secret, salt)).await?;
     let hash = hash.ok_or_else(|| Problem::internal(&"the password is not hashed"))?;
-    let keys = Keys { password: Some(hash), ..keys };
-    state.store.set_keys(operator, &keys, "password.set", Some(cookie), &caller.by(), now).await?;
+    state.store.set_keys(operator, KeyChange::Password(hash), Some(cookie), &caller.by(), now).await?;
     if !state.inventory.present().built.sign_in.second_factor {
         state.store.make_whole(sign_in.id).await?;
     }
@@ -174,7 +173,7 @@ pub(super) async fn begin_second_factor(
     caller: Caller,
 ) -> Result<([(HeaderName, &'static str); 1], Json<App>), Problem> {
     let now = state.clock.now();
-    let (operator, ..) = caller.freshly_signed_in(now)?;
+    let (operator, ..) = caller.adds_a_key(now)?;
     let octets: [u8; second_factor::SECRET_LEN] =
         random().ok_or_else(|| Problem::internal(&"the system gives no random numbers"))?;
     let secret = Secret::new(octets);
@@ -229,16 +228,11 @@ pub(super) async fn confirm_second_factor(
         texts.push(second_factor::recovery_code(octets));
     }
     let sealed = state.door.seal()?.seal(&app_of(operator.id), &secret).map_err(|e| Problem::internal(&e))?;
-    let keys = Keys {
-        totp: Some(sealed),
-        totp_step: step,
-        recovery: texts.iter().map(|text| second_factor::recovery_digest(text)).collect(),
-        ..state.store.keys(operator.id).await?
-    };
-    let has_password = keys.password.is_some();
-    state.store.set_keys(operator, &keys, "second_factor.set", Some(cookie), &caller.by(), now).await?;
+    let recovery = texts.iter().map(|text| second_factor::recovery_digest(text)).collect();
+    let change = KeyChange::App { secret: sealed, step, recovery };
+    state.store.set_keys(operator, change, Some(cookie), &caller.by(), now).await?;
     state.door.end_app(operator.id);
-    if has_password {
+    if state.store.keys(operator.id).await?.password.is_some() {
         state.store.make_whole(sign_in.id).await?;
     }
     Ok((SECRET, Json(RecoveryCodes { recovery_codes: texts })))
@@ -256,8 +250,7 @@ pub(super) async fn remove_second_factor(State(state): State<ApiState>, caller: 
     if !sign_in.whole {
         return Err(Problem::conflict("sign_in_again", "sign in with what you have before you remove it"));
     }
-    let keys = Keys { totp: None, recovery: Vec::new(), ..state.store.keys(operator.id).await? };
-    state.store.set_keys(operator, &keys, "second_factor.remove", Some(cookie), &caller.by(), now).await?;
+    state.store.set_keys(operator, KeyChange::NoApp, Some(cookie), &caller.by(), now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -302,7 +295,7 @@ pub(super) async fn passkeys(State(state): State<ApiState>, caller: Caller) -> R
     security(("bearer" = ["own"]))
 )]
 pub(super) async fn begin_passkey(State(state): State<ApiState>, caller: Caller) -> Result<Json<Question>, Problem> {
-    let (operator, ..) = caller.freshly_signed_in(state.clock.now())?;
+    let (operator, ..) = caller.adds_a_key(state.clock.now())?;
     let present: Vec<_> = state.store.passkeys(operator.id).await?.into_iter().map(|named| named.passkey).collect();
     Ok(Question::new(state.door.passkeys()?.begin_registration(operator.id, &operator.name, &present)?))
 }

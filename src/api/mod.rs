@@ -53,6 +53,7 @@ use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
 use crate::jobs::signals::Signals;
 use crate::jobs::webhooks::Courier;
+use crate::operators::throttle::Network;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -72,7 +73,6 @@ use limits::Limits;
 use problem::{MAX_BODY, Problem};
 use std::collections::HashSet;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -111,8 +111,8 @@ pub struct ApiState {
     reporters: Arc<Limits<IdentityId>>,
     /// Whose hosts osquery runs on.
     hosts: Arc<agents::Hosts>,
-    failures: Arc<Limits<IpAddr>>,
-    ceremonies: Arc<Limits<IpAddr>>,
+    failures: Arc<Limits<Network>>,
+    ceremonies: Arc<Limits<Network>>,
     /// Digests of tokens that were good: they are looked up whatever others try.
     seen: Arc<Mutex<HashSet<[u8; 32]>>>,
     ready: ReadyCheck,

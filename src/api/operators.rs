@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::caller::Caller;
-use super::door::{link_at, secret_text};
+use super::door::{comes_by_itself, link_at, secret_text};
 use super::extract::Body;
 use super::inventory::{Preconditions, merge};
 use super::problem::Problem;
@@ -287,6 +287,7 @@ pub(super) async fn link(
 ) -> Result<Shown, Problem> {
     let operator = found(&state, &id).await?;
     reaches(&caller, &operator)?;
+    comes_by_itself(&operator)?;
     Ok((SECRET, invite(&state, &caller, &operator).await?))
 }
 

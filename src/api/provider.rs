@@ -9,7 +9,7 @@ use crate::ids::OperatorId;
 use crate::operators::account::Operator;
 use crate::operators::provider::{Away, Discovered, Provider, ProviderError, Vouched, challenge};
 use crate::operators::sign_in::Means;
-use crate::operators::token::digest_of;
+use crate::operators::throttle::Network;
 use crate::time::Timestamp;
 use crate::transport::https::{self, FetchError};
 use axum::extract::{ConnectInfo, State};
@@ -102,18 +102,16 @@ pub(super) async fn go(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
 ) -> Result<Response, Problem> {
     let now = state.clock.now();
-    // Each takes a place of those who are away.
-    state.ceremonies.take(from.ip(), now)?;
+    // Each may ask the provider what it says of itself.
+    state.ceremonies.take(Network::of(from.ip()), now)?;
     let known = state.provider(false).await?;
-    let (secret, nonce, verifier) = (secret_text()?, secret_text()?, secret_text()?);
-    let shown = challenge(&verifier);
-    let away = Away { nonce, verifier, since: now };
+    let away = Away { state: secret_text()?, nonce: secret_text()?, verifier: secret_text()?, since: now };
+    let shown = challenge(&away.verifier);
     let redirect = format!("{}{BACK}", state.door.origin());
-    let question = known.of.question(&redirect, &secret, &away, &shown);
+    let question = known.of.question(&redirect, &away.state, &away, &shown);
     let url = reqwest::Url::parse_with_params(&known.says.authorization_endpoint, &question)
         .map_err(|e| Problem::bad_gateway(format!("the provider's page has no URL: {e}")))?;
-    let cookie = state.door.keep_state(&secret)?;
-    state.door.go_away(digest_of(secret.as_bytes()), away, now)?;
+    let cookie = state.door.keep_away(&away)?;
     let to = HeaderValue::from_str(url.as_str()).map_err(|e| Problem::internal(&e))?;
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::SET_COOKIE, cookie)]).into_response())
 }
@@ -170,10 +168,7 @@ async fn come_back(
     let unasked = || Problem::not_signed_in("not_asked", "that sign-in was not begun in this browser, or too long ago");
     let sent = answer.state.ok_or_else(unasked)?;
     // The browser that comes back must be the one that went: else somebody would be signed in as another.
-    if state.door.kept_state(headers).as_deref() != Some(sent.as_str()) {
-        return Err(unasked());
-    }
-    let gone = state.door.come_back(&digest_of(sent.as_bytes()), now).ok_or_else(unasked)?;
+    let gone = state.door.kept_away(headers, now).filter(|away| away.state == sent).ok_or_else(unasked)?;
     if let Some(error) = answer.error {
         let why: String = answer.error_description.unwrap_or(error).chars().take(200).collect();
         return Err(Problem::not_signed_in("provider_refused", format!("the provider says: {why}")));
@@ -224,7 +219,9 @@ async fn come_back(
         }
     }
     let operator = known_to(state, &provider, &vouched, from, now).await?;
-    let_in(state, &operator, Means::Provider, true, headers, from).await
+    let mut set = let_in(state, &operator, Means::Provider, true, headers, from).await?;
+    set.append(header::SET_COOKIE, state.door.is_back()?);
+    Ok(set)
 }
 
 fn form_octet(octet: u8) -> String {
@@ -249,8 +246,12 @@ async fn known_to(
     let (roles, sites) = match provider.granted(vouched) {
         Ok(granted) => granted,
         Err(error) => {
-            let name = known.map_or_else(|| vouched.name(), |operator| operator.name);
+            let name = known.as_ref().map_or_else(|| vouched.name(), |operator| operator.name.clone());
             state.refuse(&name, &error.to_string(), from).await;
+            // What they had while it granted something ends as well: other browsers, and tokens.
+            if let Some(operator) = known.filter(|operator| !operator.roles.is_empty()) {
+                state.store.change_operator(Operator { roles: Vec::new(), ..operator }, &by, now).await?;
+            }
             return Err(Problem::not_signed_in("not_granted", error.to_string()));
         }
     };

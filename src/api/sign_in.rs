@@ -12,6 +12,7 @@ use crate::operators::account::{MAX_NAME, Operator, Sites, is_name};
 use crate::operators::passkey::{PasskeyError, Passkeys};
 use crate::operators::role::Role;
 use crate::operators::sign_in::Means;
+use crate::operators::throttle::Network;
 use crate::operators::token::digest_of;
 use crate::operators::{password, second_factor};
 use crate::secret::Secret;
@@ -149,9 +150,12 @@ pub(super) async fn by_password(
     same_origin(&Method::POST, &headers, false)?;
     let now = state.clock.now();
     let name = given.name.trim().to_owned();
-    state.failures.check(&from.ip(), now)?;
     let operator = state.store.operator_named(&name).await?;
     let known = operator.as_ref().is_some_and(|operator| state.door.knows(&headers, operator.id, now));
+    // Whoever guesses keeps nobody out who shares their address and has signed in before.
+    if !known {
+        state.failures.check(&Network::of(from.ip()), now)?;
+    }
     state.door.may_try(&name, from, known, now)?;
     let operator = operator.filter(|operator| !operator.disabled);
     let keys = match &operator {
@@ -161,21 +165,22 @@ pub(super) async fn by_password(
     let (secret, stored) = (Secret::new(given.password), keys.password.clone());
     let right = state.door.hash(move || password::verify(&secret, stored.as_deref())).await?;
     let Some(operator) = operator.filter(|_| right) else {
-        state.door.tried(&name, from, false, now);
-        state.failures.take(from.ip(), now)?;
+        state.failures.take(Network::of(from.ip()), now)?;
         state.refuse(&name, "the password is wrong, or there is none", from).await;
         return Err(wrong());
     };
     let coded = match state.second_factor(&operator, &keys, given.code.as_deref()).await {
         Ok(coded) => coded,
-        Err(problem) if problem.code() == "code_wanted" => return Err(problem),
+        Err(problem) if problem.code() == "code_wanted" => {
+            state.door.not_tried(&name, from);
+            return Err(problem);
+        }
         Err(problem) => {
-            state.door.tried(&name, from, false, now);
             state.refuse(&name, "the code is wrong", from).await;
             return Err(problem);
         }
     };
-    state.door.tried(&name, from, true, now);
+    state.door.tried(&name, from);
     let second_factor = state.inventory.present().built.sign_in.second_factor;
     // A password alone is to begin with: who has something stronger does not get in by it, nor adds anything.
     let stronger = operator.provider.is_some() || !state.store.passkeys(operator.id).await?.is_empty();
@@ -235,7 +240,7 @@ pub(super) async fn begin_passkey(
 ) -> Result<Json<Question>, Problem> {
     same_origin(&Method::POST, &headers, false)?;
     // Each takes a place of those that are under way.
-    state.ceremonies.take(from.ip(), state.clock.now())?;
+    state.ceremonies.take(Network::of(from.ip()), state.clock.now())?;
     Ok(Question::new(state.door.passkeys()?.begin_sign_in()?))
 }
 
@@ -264,11 +269,15 @@ pub(super) async fn end_passkey(
     let answer = Passkeys::read(Value::Object(answer).to_string().as_bytes())?;
     let known = state.store.passkey(answer.passkey()).await?.filter(|(id, _)| *id == answer.operator());
     let operator = match &known {
-        Some((id, _)) => state.store.operator(*id).await?.filter(|operator| !operator.disabled),
+        Some((id, _)) => {
+            let operator = state.store.operator(*id).await?;
+            // A provider's operators come by it alone.
+            operator.filter(|operator| !operator.disabled && operator.provider.is_none())
+        }
         None => None,
     };
     let (Some((_, named)), Some(operator)) = (known, operator) else {
-        state.ceremonies.take(from.ip(), now)?;
+        state.ceremonies.take(Network::of(from.ip()), now)?;
         state.refuse("", "the passkey is not known", from).await;
         return Err(Problem::not_signed_in(
             "unknown_passkey",
@@ -279,7 +288,7 @@ pub(super) async fn end_passkey(
         Ok(used) => used,
         Err(error @ PasskeyError::Unasked) => return Err(error.into()),
         Err(error) => {
-            state.ceremonies.take(from.ip(), now)?;
+            state.ceremonies.take(Network::of(from.ip()), now)?;
             state.refuse(&operator.name, &format!("the passkey's answer does not hold: {error}"), from).await;
             return Err(Problem::not_signed_in("wrong_credentials", "the passkey's answer does not hold"));
         }
@@ -319,12 +328,12 @@ fn dead_link() -> Problem {
 impl ApiState {
     async fn invited(&self, link: &str, from: SocketAddr) -> Result<([u8; 32], Invited), Problem> {
         let now = self.clock.now();
-        self.failures.check(&from.ip(), now)?;
+        self.failures.check(&Network::of(from.ip()), now)?;
         let digest = digest_of(link.as_bytes());
         match self.store.link(&digest, now).await? {
             Some(invited) => Ok((digest, invited)),
             None => {
-                self.failures.take(from.ip(), now)?;
+                self.failures.take(Network::of(from.ip()), now)?;
                 Err(dead_link())
             }
         }

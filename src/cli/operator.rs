@@ -103,6 +103,9 @@ async fn link(args: &LinkArgs) -> Result<(), String> {
         }
         None => None,
     };
+    if to.as_ref().is_some_and(|to| to.provider.is_some()) {
+        return Err("a provider of identities vouches for this operator, who signs in by it alone".into());
+    }
     let octets = random::<LINK_LEN>().ok_or("the system gives no random numbers")?;
     let secret = digits(&octets);
     let now = Clock::start().now();

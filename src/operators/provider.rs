@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -80,8 +80,10 @@ pub struct Discovered {
 }
 
 /// What is remembered of somebody who is away at the provider's page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Away {
+    /// Comes back with them (RFC 6749, section 10.12).
+    pub state: String,
     /// Comes back in the ID token.
     pub nonce: String,
     /// Proves to the provider that who sent them away is who asks (RFC 7636).

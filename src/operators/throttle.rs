@@ -22,8 +22,25 @@ const SPREAD_WAIT: Duration = Duration::from_secs(60);
 /// Accounts and networks that are remembered. Beyond, those that failed longest ago are forgotten.
 const MOST: usize = 20_000;
 
+/// Where somebody comes from: who has one address of an IPv6 network has all of its 2^64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network that an address stands for.
+    pub fn of(address: IpAddr) -> Network {
+        Network(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+                Some(v4) => IpAddr::V4(v4),
+                None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            },
+        })
+    }
+}
+
 /// An account, and from where it is tried; from anywhere without it.
-type Key = (String, Option<IpAddr>);
+type Key = (String, Option<Network>);
 
 #[derive(Clone, Copy, Debug)]
 struct Failures {
@@ -34,17 +51,6 @@ struct Failures {
 /// What failed lately.
 #[derive(Debug, Default)]
 pub struct Throttle(HashMap<Key, Failures>);
-
-/// The network that an address stands for: who has one address of an IPv6 network has all of its 2^64.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => IpAddr::V4(v4),
-            None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        },
-    }
-}
 
 fn account(name: &str) -> String {
     // An account is known by its name whatever its case; longer texts name nobody.
@@ -62,7 +68,7 @@ impl Throttle {
         let left = |failures: Option<Failures>, wait: &dyn Fn(u32) -> Duration| {
             failures.map_or(Duration::ZERO, |f| wait(f.count).saturating_sub(now.since(f.last)))
         };
-        let own = left(self.failures(&(name.clone(), Some(network(from))), now), &|count| match count {
+        let own = left(self.failures(&(name.clone(), Some(Network::of(from))), now), &|count| match count {
             0..FREE => Duration::ZERO,
             count => Duration::from_secs(1 << (count - FREE).min(10)).min(LONGEST),
         });
@@ -71,6 +77,17 @@ impl Throttle {
             _ => SPREAD_WAIT,
         });
         if known { own } else { own.max(spread) }
+    }
+
+    /// Takes a try back that was counted before its outcome was known, and was none: the password was right, and a code
+    /// is wanted. What failed before stays: else who knows the password could guess codes without end.
+    pub fn unmade(&mut self, name: &str, from: IpAddr) {
+        let name = account(name);
+        for key in [(name.clone(), Some(Network::of(from))), (name, None)] {
+            if let Some(failures) = self.0.get_mut(&key) {
+                failures.count = failures.count.saturating_sub(1);
+            }
+        }
     }
 
     /// Notes that somebody did not know the password.
@@ -85,15 +102,16 @@ impl Throttle {
             self.0.retain(|_, f| f.last > middle);
         }
         let name = account(name);
-        for key in [(name.clone(), Some(network(from))), (name, None)] {
+        for key in [(name.clone(), Some(Network::of(from))), (name, None)] {
             let count = self.failures(&key, now).map_or(0, |f| f.count);
             self.0.insert(key, Failures { count: count.saturating_add(1), last: now });
         }
     }
 
-    /// Notes that somebody did know it: what they mistyped before is forgotten.
+    /// Notes that somebody whose try was counted did know it: what they mistyped before is forgotten.
     pub fn succeeded(&mut self, name: &str, from: IpAddr) {
-        self.0.remove(&(account(name), Some(network(from))));
+        self.unmade(name, from);
+        self.0.remove(&(account(name), Some(Network::of(from))));
     }
 }
 
@@ -122,6 +140,8 @@ mod tests {
         assert_eq!(throttle.wait("anna", ip("192.0.2.2"), false, at(0)), Duration::ZERO);
         assert_eq!(throttle.wait("ben", ip("192.0.2.1"), false, at(0)), Duration::ZERO);
         assert_eq!(throttle.wait("anna", ip("192.0.2.1"), false, at(3_600)), Duration::ZERO);
+        throttle.unmade("Anna", ip("192.0.2.1"));
+        assert!(throttle.wait("anna", ip("192.0.2.1"), false, at(0)) > Duration::ZERO);
         throttle.succeeded("Anna", ip("192.0.2.1"));
         assert_eq!(throttle.wait("anna", ip("192.0.2.1"), false, at(0)), Duration::ZERO);
     }

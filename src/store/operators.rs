@@ -61,6 +61,24 @@ pub struct NamedPasskey {
     pub last_used: Option<Timestamp>,
 }
 
+/// A change of one of them.
+#[derive(Clone, Debug)]
+pub enum KeyChange {
+    /// The password is another, by its hash.
+    Password(String),
+    /// There is an app.
+    App {
+        /// What it shares with the server, sealed.
+        secret: Vec<u8>,
+        /// The step of time whose code was used last.
+        step: i64,
+        /// Digests of the recovery codes.
+        recovery: Vec<[u8; 32]>,
+    },
+    /// There is no app, and no recovery code.
+    NoApp,
+}
+
 impl Store {
     /// All operators by name.
     ///
@@ -110,7 +128,7 @@ impl Store {
     }
 
     /// Makes of an operator what `operator` says, if it is still of that version; gives it with its new version. Whoever
-    /// is shut out is signed out.
+    /// is shut out, or may do nothing any more, is signed out.
     ///
     /// # Errors
     /// See [`OperatorError`].
@@ -134,7 +152,7 @@ impl Store {
         let sql = sql.bind(roles(&after)).bind(sites(&after.sites)).bind(after.disabled).bind(after.provider.clone());
         tx.execute(sql.bind(after.version).bind(after.id.as_bytes())).await?;
         still_administered(&mut tx, &before).await?;
-        if after.disabled {
+        if after.disabled || after.roles.is_empty() {
             sign_out(&mut tx, after.id).await?;
         } else if (&after.roles, &after.sites) != (&before.roles, &before.sites) {
             take_back_links(&mut tx, after.id).await?;
@@ -177,24 +195,33 @@ impl Store {
         })
     }
 
-    /// Stores what an operator signs in with; `did` says in the audit log what was changed. The other sign-ins of theirs
-    /// end: who had them may have known the old password.
+    /// Changes one of the things that an operator signs in with; the others stay as they are meanwhile. The other sign-ins
+    /// of theirs end: who had them may have known the old password.
     ///
     /// # Errors
     /// When the database does not.
     pub async fn set_keys(
         &self,
         operator: &Operator,
-        keys: &Keys,
-        did: &str,
+        change: KeyChange,
         but: Option<&[u8; 32]>,
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE operator SET password = ?, totp = ?, totp_step = ?, recovery = ? WHERE id = ?";
-        let sql = Sql::new(sql).bind(keys.password.clone()).bind(keys.totp.clone()).bind(keys.totp_step);
-        tx.execute(sql.bind(keys.recovery.concat()).bind(operator.id.as_bytes())).await?;
+        let app = "UPDATE operator SET totp = ?, totp_step = ?, recovery = ? WHERE id = ?";
+        let (did, sql) = match change {
+            KeyChange::Password(hash) => {
+                ("password.set", Sql::new("UPDATE operator SET password = ? WHERE id = ?").bind(hash))
+            }
+            KeyChange::App { secret, step, recovery } => {
+                ("second_factor.set", Sql::new(app).bind(secret).bind(step).bind(recovery.concat()))
+            }
+            KeyChange::NoApp => {
+                ("second_factor.remove", Sql::new(app).bind(None::<Vec<u8>>).bind(0_i64).bind(Vec::new()))
+            }
+        };
+        tx.execute(sql.bind(operator.id.as_bytes())).await?;
         let sql = Sql::new("DELETE FROM operator_sign_in WHERE operator = ?").bind(operator.id.as_bytes());
         tx.execute(sql.narrow("digest <>", but.map(<[u8; 32]>::as_slice))).await?;
         take_back_links(&mut tx, operator.id).await?;

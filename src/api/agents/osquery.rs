@@ -13,6 +13,7 @@ use crate::config::live::{Inventory, Present};
 use crate::ids::{IdentityId, NodeId};
 use crate::inventory::identity::Identity;
 use crate::jobs::posture::NotTaken;
+use crate::operators::throttle::Network;
 use crate::operators::token::digest_of;
 use crate::posture::check::Check;
 use crate::posture::compliance::watched;
@@ -130,9 +131,9 @@ impl ApiState {
     /// The node of this key. One that was enrolled by a certificate shows it each time.
     async fn node_of(&self, peer: &Peer, key: &str) -> Result<Option<Node>, Problem> {
         let now = self.clock.now();
-        self.failures.check(&peer.from.ip(), now)?;
+        self.failures.check(&Network::of(peer.from.ip()), now)?;
         let Some(node) = self.store.node_by_digest(&digest_of(key.as_bytes())).await? else {
-            self.failures.take(peer.from.ip(), now)?;
+            self.failures.take(Network::of(peer.from.ip()), now)?;
             return Ok(None);
         };
         if let Some(id) = node.identity
@@ -215,7 +216,7 @@ fn limited(text: &str) -> String {
 
 async fn enroll(State(state): State<ApiState>, peer: Peer, Body(asked): Body<Enroll>) -> Result<Json<Value>, Problem> {
     let now = state.clock.now();
-    state.failures.check(&peer.from.ip(), now)?;
+    state.failures.check(&Network::of(peer.from.ip()), now)?;
     let identity = match state.holder(&peer) {
         Ok(holder) => Some(holder.identity),
         Err(_) if peer.chain.is_empty() => None,
@@ -224,7 +225,7 @@ async fn enroll(State(state): State<ApiState>, peer: Peer, Body(asked): Body<Enr
     let secret = state.inventory.present().built.endpoints.secret.clone();
     let knows = secret.is_some_and(|secret| bool::from(secret.expose().ct_eq(asked.enroll_secret.as_bytes())));
     if identity.is_none() && !knows {
-        state.failures.take(peer.from.ip(), now)?;
+        state.failures.take(Network::of(peer.from.ip()), now)?;
         return Ok(invalid("neither a certificate nor the enroll secret of this server was shown"));
     }
     if limited(&asked.host_identifier).is_empty() {

@@ -39,9 +39,21 @@ await browse(async (first, context) => {
   page = await as(context, 'lab');
   await says(page, 'who', 'lab');
   const raised = await me(page);
+  const post = (path, body) => page.evaluate(([path, body]) => fetch(`/api/v1/${path}`, {
+    method: 'POST', headers: { 'content-type': 'application/json', 'x-cordon-csrf': '1' }, body: JSON.stringify(body),
+  }).then((a) => a.json()), [path, body]);
+  // Nothing is left here by which they could come in without the provider.
+  assert.equal((await post('me/passkeys/begin', {})).code, 'of_provider');
+  const { token } = await post('tokens', { name: 'of lab', role: 'viewer' });
+  const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+  const asks = (headers) => fetch(`${origin}/api/v1/sessions`, { headers }).then((answer) => answer.status);
+  const held = [{ cookie }, { authorization: `Bearer ${token}` }];
+  assert.deepEqual(await Promise.all(held.map(asks)), [200, 200]);
   await fetch(`${provider}/members?of=lab&groups=guests`, { method: 'POST' });
   page = await as(context, 'lab');
   await says(page, 'problem', 'nothing here');
+  // What the provider takes back ends in other browsers and for tokens too.
+  assert.deepEqual(await Promise.all(held.map(asks)), [401, 403]);
   // An answer that was begun in another browser signs nobody in here.
   await page.goto(`${origin}/api/v1/sign-in/provider/back?code=x&state=y`);
   await says(page, 'problem', 'was not begun in this browser');
