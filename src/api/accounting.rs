@@ -1,6 +1,7 @@
 //! Accounting records as they came, one by one.
 
 use super::ApiState;
+use super::caller::{Caller, at_site};
 use super::decisions::{TIME, at_nas, mac, order, parsed, time};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
@@ -103,12 +104,12 @@ fn shown(record: StoredRecord) -> RecordView {
     }
 }
 
-async fn filter(state: &ApiState, p: &Parameters) -> Result<AccountingFilter, Problem> {
+async fn filter(state: &ApiState, sites: &Sites, p: &Parameters) -> Result<AccountingFilter, Problem> {
     let since = parsed("since", p.since.as_deref(), TIME, time)?;
     let until = parsed("until", p.until.as_deref(), TIME, time)?;
     let order = order(p.sort.as_deref(), "at")?;
     let Some(text) = &p.session else {
-        let (nas, station) = (at_nas(state, &Sites::All, p.nas.clone(), p.site.as_deref()), mac(p.mac.as_deref())?);
+        let (nas, station) = (at_nas(state, sites, p.nas.clone(), p.site.as_deref()), mac(p.mac.as_deref())?);
         return Ok(AccountingFilter { nas, station, since, until, order, ..AccountingFilter::default() });
     };
     if p.nas.is_some() || p.site.is_some() || p.mac.is_some() {
@@ -117,6 +118,9 @@ async fn filter(state: &ApiState, p: &Parameters) -> Result<AccountingFilter, Pr
     let missing = || Problem::parameter("session", format!("there is no session {text:?}"));
     let id: SessionId = text.parse().map_err(|_| missing())?;
     let session = state.store.session(id).await?.ok_or_else(missing)?;
+    if !at_site(state, sites, &session.key.nas_name) {
+        return Err(missing());
+    }
     let of = AccountingFilter::of_session(&session, state.clock.now());
     Ok(AccountingFilter { since: of.since.max(since), until: of.until.into_iter().chain(until).min(), order, ..of })
 }
@@ -132,13 +136,14 @@ async fn filter(state: &ApiState, p: &Parameters) -> Result<AccountingFilter, Pr
     tag = "sessions",
     params(Parameters),
     responses((status = 200, description = "A page of them", body = Page<RecordView>)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<RecordView>>, Problem> {
-    let filter = filter(&state, &p).await?;
+    let filter = filter(&state, &caller.sites, &p).await?;
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, place)?;
     let page = state.store.accounting(&filter, after, limit(p.limit)?).await?;
     let next = page.next.map(|(week, digest)| format!("{}.{}", week.as_micros(), hex(&digest)));

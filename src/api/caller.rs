@@ -102,9 +102,7 @@ impl Caller {
 
     /// Whether their rights hold at the NAS of this name. One that is not there any more is at no site.
     pub(super) fn reaches(&self, state: &ApiState, nas: &str) -> bool {
-        let snapshot = state.engine.snapshot();
-        let found = snapshot.nas.all().iter().find(|known| known.name == nas);
-        self.sites.include(found.and_then(|known| known.site.as_deref()))
+        at_site(state, &self.sites, nas)
     }
 
     /// # Errors
@@ -112,6 +110,12 @@ impl Caller {
     pub(super) fn may(&self, permission: Permission) -> Result<(), Problem> {
         if self.permissions.include(permission) { Ok(()) } else { Err(Problem::forbidden(permission)) }
     }
+}
+
+/// Whether the NAS of this name is at one of `sites`.
+pub(super) fn at_site(state: &ApiState, sites: &Sites, nas: &str) -> bool {
+    let snapshot = state.engine.snapshot();
+    *sites == Sites::All || sites.include(snapshot.nas.named(nas).and_then(|known| known.site.as_deref()))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

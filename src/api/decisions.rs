@@ -69,22 +69,10 @@ pub(super) async fn list(
     caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<DecisionView>>, Problem> {
-    listed(&state, &caller.sites, p).await
-}
-
-/// The same of all sites.
-pub(super) async fn whole(
-    State(state): State<ApiState>,
-    Query(p): Query<Parameters>,
-) -> Result<Json<Page<DecisionView>>, Problem> {
-    listed(&state, &Sites::All, p).await
-}
-
-async fn listed(state: &ApiState, sites: &Sites, p: Parameters) -> Result<Json<Page<DecisionView>>, Problem> {
     let filter = DecisionFilter {
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         reason: parsed("reason", p.reason.as_deref(), "a reason's code as decisions show it", Reason::from_code)?,
-        nas: at_nas(state, sites, p.nas, p.site.as_deref()),
+        nas: at_nas(&state, &caller.sites, p.nas, p.site.as_deref()),
         identity: p.identity,
         mac: mac(p.mac.as_deref())?,
         profile: p.profile,

@@ -1,6 +1,7 @@
 //! What is seen on the wire, and what does not fit together about it.
 
 use super::ApiState;
+use super::caller::Caller;
 use super::decisions::{at_nas, mac, parsed};
 use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
@@ -178,17 +179,18 @@ pub(super) struct EvidenceView {
     tag = "endpoints",
     params(Parameters),
     responses((status = 200, description = "A page of them", body = Page<EndpointView>)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<EndpointView>>, Problem> {
     let filter = EndpointFilter {
         mac: mac(p.mac.as_deref())?,
         vendor: p.vendor,
         category: parsed("category", p.category.as_deref(), &one_of(Category::ALL), Category::from_code)?,
-        nas: at_nas(&state, &Sites::All, p.nas, p.site.as_deref()),
+        nas: at_nas(&state, &caller.sites, p.nas, p.site.as_deref()),
         randomized: parsed("randomized", p.randomized.as_deref(), "true or false", |text| text.parse().ok())?,
         signal: parsed("signal", p.signal.as_deref(), SIGNAL, SignalKind::from_code)?,
     };
@@ -205,12 +207,21 @@ pub(super) async fn list(
     tag = "endpoints",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "It", body = EndpointWhole)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<EndpointWhole>, Problem> {
+pub(super) async fn one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<EndpointWhole>, Problem> {
     let missing = || Problem::not_found(format!("there is no endpoint {id:?}"));
     let id: EndpointId = id.parse().map_err(|_| missing())?;
-    let endpoint = state.store.endpoint(id).await?.ok_or_else(missing)?;
+    let mut endpoint = state.store.endpoint(id).await?.ok_or_else(missing)?;
+    // Where else it was is for those who may know of there.
+    endpoint.details.places.retain(|place| caller.reaches(&state, &place.nas));
+    if endpoint.details.places.is_empty() && caller.sites != Sites::All {
+        return Err(missing());
+    }
     let filter = SignalFilter { endpoint: Some(id), ..SignalFilter::default() };
     let signals = state.store.signals(filter, None, SHOWN_SIGNALS).await?;
     let details = &endpoint.details;
@@ -220,7 +231,7 @@ pub(super) async fn one(State(state): State<ApiState>, Path(id): Path<String>) -
         places: details.places.iter().map(place).collect(),
         ips: details.ips.iter().map(ip).collect(),
         fingerprint: fingerprint(&details.fingerprint),
-        signals: signals.items.iter().map(SignalView::of).collect(),
+        signals: signals.items.iter().filter(|_| caller.sites == Sites::All).map(SignalView::of).collect(),
     }))
 }
 

@@ -1,10 +1,12 @@
 //! What happens, as it happens: Server-Sent Events (the HTML standard, section 9.2).
 
 use super::ApiState;
+use super::caller::{Caller, at_site};
 use super::decisions::parsed;
 use super::extract::Query;
 use super::problem::Problem;
 use crate::audit::decision::DecisionOutcome;
+use crate::operators::account::Sites;
 use crate::store::feed::{FeedItem, FeedPlace};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -58,10 +60,11 @@ struct Wanted {
     outcome: Option<DecisionOutcome>,
     nas: Option<String>,
     identity: Option<String>,
+    sites: Sites,
 }
 
 impl Wanted {
-    fn includes(&self, item: &FeedItem) -> bool {
+    fn includes(&self, state: &ApiState, item: &FeedItem) -> bool {
         let (kind, outcome) = match item {
             FeedItem::Decision { outcome, .. } => (Kind::Decision, Some(*outcome)),
             FeedItem::Session { .. } => (Kind::Session, None),
@@ -71,6 +74,7 @@ impl Wanted {
             && self.outcome.is_none_or(|wanted| outcome == Some(wanted))
             && self.nas.as_deref().is_none_or(|nas| nas == item.nas())
             && self.identity.as_deref().is_none_or(|identity| Some(identity) == item.identity())
+            && at_site(state, &self.sites, item.nas())
     }
 }
 
@@ -135,7 +139,7 @@ impl Watcher {
                 Some(read) => {
                     let run = self.place.run;
                     self.place.next += read.len() as u64;
-                    let wanted = read.iter().filter(|(_, item)| self.wanted.includes(item));
+                    let wanted = read.iter().filter(|(_, item)| self.wanted.includes(&self.state, item));
                     self.ready = wanted.map(|(number, item)| told(*number, run, item)).collect();
                     self.ready.reverse();
                     if read.is_empty() && (feed.is_closed() || self.grown.changed().await.is_err()) {
@@ -158,10 +162,11 @@ impl Watcher {
         (status = 200, description = "Events, until the client goes", body = String, content_type = "text/event-stream"),
         (status = 429, description = "Too many watch already"),
     ),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn watch(
     State(state): State<ApiState>,
+    caller: Caller,
     headers: HeaderMap,
     Query(p): Query<Parameters>,
 ) -> Result<Response, Problem> {
@@ -176,6 +181,7 @@ pub(super) async fn watch(
         outcome: parsed("outcome", p.outcome.as_deref(), "accept, reject or incomplete", DecisionOutcome::from_code)?,
         nas: p.nas,
         identity: p.identity,
+        sites: caller.sites,
     };
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned).or(p.after);
     let place = parsed("after", after.as_deref(), "the id of an event", place_after)?;

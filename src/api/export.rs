@@ -124,10 +124,10 @@ struct Rest<P> {
 
 async fn export<P: Listed, T: Serialize + Send + 'static>(
     state: ApiState,
-    caller: &Caller,
+    caller: Caller,
     parameters: P,
     (what, form): (&'static str, Form),
-    list: fn(ApiState, P) -> Pages<T>,
+    list: fn(ApiState, Caller, P) -> Pages<T>,
 ) -> Result<Response, Problem> {
     // What leaves as a whole is told, and by whom.
     let event = Event::new(&caller.by(), format!("{what}.export"), what, what, state.clock.now());
@@ -135,17 +135,17 @@ async fn export<P: Listed, T: Serialize + Send + 'static>(
     let (cursor, left) = parameters.bounds();
     let begin = Rest { parameters, cursor, left, over: false };
     // The first page at once: what is wrong with the parameters is an answer of its own.
-    let (first, rest) = next(&state, begin, form, list).await?;
+    let (first, rest) = next(&state, &caller, begin, form, list).await?;
     let head = Bytes::from([form.head(), first].concat());
-    let pages = stream::unfold((state, Some(rest)), move |(state, rest)| async move {
+    let pages = stream::unfold((state, caller, Some(rest)), move |(state, caller, rest)| async move {
         let rest = rest.filter(|rest| !rest.over)?;
-        match next(&state, rest, form, list).await {
-            Ok((bytes, rest)) => Some((Ok(Bytes::from(bytes)), (state, Some(rest)))),
+        match next(&state, &caller, rest, form, list).await {
+            Ok((bytes, rest)) => Some((Ok(Bytes::from(bytes)), (state, caller, Some(rest)))),
             Err(problem) => {
                 // Cut off, so that nobody takes a part for the whole.
                 let error = io::Error::other(problem.told());
                 tracing::warn!(%error, "an export was cut off");
-                Some((Err(error), (state, None)))
+                Some((Err(error), (state, caller, None)))
             }
         }
     });
@@ -157,12 +157,13 @@ async fn export<P: Listed, T: Serialize + Send + 'static>(
 
 async fn next<P: Listed, T: Serialize>(
     state: &ApiState,
+    caller: &Caller,
     rest: Rest<P>,
     form: Form,
-    list: fn(ApiState, P) -> Pages<T>,
+    list: fn(ApiState, Caller, P) -> Pages<T>,
 ) -> Result<(Vec<u8>, Rest<P>), Problem> {
     let limit = rest.left.map_or(AT_ONCE, |left| left.min(AT_ONCE));
-    let Json(page) = list(state.clone(), rest.parameters.page(rest.cursor, limit)).await?;
+    let Json(page) = list(state.clone(), caller.clone(), rest.parameters.page(rest.cursor, limit)).await?;
     let mut bytes = Vec::new();
     form.write(&page.items, &mut bytes).map_err(|e| Problem::internal(&e))?;
     let left = rest.left.map(|left| left.saturating_sub(page.items.len() as u32));
@@ -172,27 +173,27 @@ async fn next<P: Listed, T: Serialize>(
 
 /// The two exports of a list.
 macro_rules! exports {
-    ($module:ident, $list:path, $what:literal, $permission:literal, $columns:expr,
+    ($module:ident, $list:expr, $what:literal, [$($scope:literal),+], $columns:expr,
      [$ndjson_path:literal, $ndjson_id:literal, $csv_path:literal, $csv_id:literal], $ndjson:ident, $csv:ident) => {
         #[utoipa::path(
             get, path = $ndjson_path, operation_id = $ndjson_id, tag = "exports", params($module::Parameters),
             summary = "The whole list as NDJSON, a JSON object in each line",
             responses((status = 200, description = "All rows; `limit` is the most in all", body = String, content_type = "application/x-ndjson")),
-            security(("bearer" = [$permission]))
+            security(("bearer" = [$($scope),+]))
         )]
         pub(super) async fn $ndjson(
             State(state): State<ApiState>,
             caller: Caller,
             Query(p): Query<$module::Parameters>,
         ) -> Result<Response, Problem> {
-            export(state, &caller, p, ($what, Form::Ndjson), |state, p| Box::pin($list(State(state), Query(p)))).await
+            export(state, caller, p, ($what, Form::Ndjson), $list).await
         }
 
         #[utoipa::path(
             get, path = $csv_path, operation_id = $csv_id, tag = "exports", params($module::Parameters),
             summary = "The whole list as CSV (RFC 4180) with a header",
             responses((status = 200, description = "All rows; `limit` is the most in all", body = String, content_type = "text/csv")),
-            security(("bearer" = [$permission]))
+            security(("bearer" = [$($scope),+]))
         )]
         pub(super) async fn $csv(
             State(state): State<ApiState>,
@@ -200,16 +201,16 @@ macro_rules! exports {
             Query(p): Query<$module::Parameters>,
         ) -> Result<Response, Problem> {
             const COLUMNS: &[&str] = &$columns;
-            export(state, &caller, p, ($what, Form::Csv(COLUMNS)), |state, p| Box::pin($list(State(state), Query(p)))).await
+            export(state, caller, p, ($what, Form::Csv(COLUMNS)), $list).await
         }
     };
 }
 
 exports!(
     decisions,
-    decisions::whole,
+    |state, caller, p| Box::pin(decisions::list(State(state), caller, Query(p))),
     "decisions",
-    "network:read",
+    ["network:read", "by_site"],
     [
         "id",
         "at",
@@ -236,9 +237,9 @@ exports!(
 );
 exports!(
     sessions,
-    sessions::whole,
+    |state, caller, p| Box::pin(sessions::list(State(state), caller, Query(p))),
     "sessions",
-    "network:read",
+    ["network:read", "by_site"],
     [
         "id",
         "state",
@@ -267,9 +268,9 @@ exports!(
 );
 exports!(
     accounting,
-    accounting::list,
+    |state, caller, p| Box::pin(accounting::list(State(state), caller, Query(p))),
     "accounting",
-    "network:read",
+    ["network:read", "by_site"],
     [
         "id",
         "at",
@@ -289,9 +290,9 @@ exports!(
 );
 exports!(
     endpoints,
-    endpoints::list,
+    |state, caller, p| Box::pin(endpoints::list(State(state), caller, Query(p))),
     "endpoints",
-    "network:read",
+    ["network:read", "by_site"],
     [
         "id",
         "known_by",
@@ -314,9 +315,9 @@ exports!(
 );
 exports!(
     identities,
-    identities::list,
+    |state, _, p| Box::pin(identities::list(State(state), Query(p))),
     "identities",
-    "inventory:read",
+    ["inventory:read"],
     ["id", "kind", "name", "status", "owner", "orphaned", "purpose", "autonomy", "environment", "expires", "groups"],
     ["/api/v1/identities.ndjson", "export_identities_ndjson", "/api/v1/identities.csv", "export_identities_csv"],
     identities_ndjson,
@@ -324,9 +325,9 @@ exports!(
 );
 exports!(
     audit,
-    audit::list,
+    |state, _, p| Box::pin(audit::list(State(state), Query(p))),
     "audit",
-    "audit:read",
+    ["audit:read"],
     [
         "seq",
         "id",

@@ -106,6 +106,7 @@ pub struct ApiState {
     ca: ca::Turn,
     door: door::SharedDoor,
     turns: turns::Turns,
+    sizes: usage::Sizes,
     requests: Arc<Limits<caller::Means>>,
     /// Of endpoints that ask for themselves.
     reporters: Arc<Limits<IdentityId>>,
@@ -186,6 +187,7 @@ impl ApiState {
             ca: Arc::default(),
             door,
             turns: turns::Turns::default(),
+            sizes: usage::Sizes::default(),
             requests: Arc::new(Limits::new(limits::REQUESTS)),
             reporters: Arc::new(Limits::new(limits::REPORTS)),
             hosts: Arc::default(),

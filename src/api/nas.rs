@@ -1,6 +1,7 @@
 //! The NASes that may ask, and how they behave.
 
 use super::ApiState;
+use super::caller::Caller;
 use super::extract::Query;
 use super::page::{Page, limit};
 use super::problem::Problem;
@@ -109,16 +110,18 @@ pub(super) struct LearnedView {
     tag = "nas",
     params(Parameters),
     responses((status = 200, description = "A page of them", body = Page<NasView>)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<NasView>>, Problem> {
     let limit = limit(p.limit)? as usize;
     let snapshot = state.engine.snapshot();
     let after = |nas: &&Arc<Nas>| p.cursor.as_ref().is_none_or(|cursor| nas.name > *cursor);
-    let mut all: Vec<&Arc<Nas>> = snapshot.nas.all().iter().filter(after).collect();
+    let own = |nas: &&Arc<Nas>| caller.sites.include(nas.site.as_deref());
+    let mut all: Vec<&Arc<Nas>> = snapshot.nas.all().iter().filter(own).filter(after).collect();
     all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let more = all.len() > limit;
     all.truncate(limit);

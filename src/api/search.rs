@@ -2,11 +2,14 @@
 
 use super::ApiState;
 use super::ca::serial_of;
+use super::caller::Caller;
+use super::decisions::at_nas;
 use super::extract::Query;
 use super::problem::Problem;
 use crate::ids::{DecisionId, EndpointId, IdentityId, SessionId};
 use crate::inventory::identity::Identity;
 use crate::inventory::mac::MacAddress;
+use crate::operators::account::Sites;
 use crate::session::Session;
 use crate::store::endpoints_read::EndpointFilter;
 use crate::store::issued::{Issued, IssuedFilter};
@@ -57,6 +60,9 @@ pub(super) struct Hit {
     detail: String,
     /// Where the API has it.
     href: String,
+    /// The NASes where it is or was; `None` for what is at no site.
+    #[serde(skip)]
+    places: Option<Vec<String>>,
 }
 
 fn of_identity(identity: &Identity) -> Hit {
@@ -67,6 +73,7 @@ fn of_identity(identity: &Identity) -> Hit {
         title: identity.name.to_string(),
         detail: format!("{}, {}{owner}", identity.kind, identity.status),
         href: format!("/api/v1/identities/{}", identity.id),
+        places: None,
     }
 }
 
@@ -84,39 +91,51 @@ fn of_session(session: &Session) -> Hit {
             session.started_at()
         ),
         href: format!("/api/v1/sessions/{}", session.id),
+        places: Some(vec![session.key.nas_name.clone()]),
     }
 }
 
 /// Finds identities, endpoints, sessions, decisions, certificates and NASes
+///
+/// Whose rights hold at some sites alone finds what is there: sessions, endpoints, decisions and NASes.
 #[utoipa::path(
     get, path = "/api/v1/search", operation_id = "search", tag = "search", params(Parameters),
     responses((status = 200, description = "At most eight of each sort", body = Found)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn search(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(Parameters { q }): Query<Parameters>,
 ) -> Result<Json<Found>, Problem> {
-    let text = q.trim();
+    let mut found = look(&state, &caller, q.trim()).await?;
+    found.hits.retain(|hit| match &hit.places {
+        Some(names) => names.iter().any(|nas| caller.reaches(&state, nas)),
+        None => caller.sites == Sites::All,
+    });
+    Ok(Json(found))
+}
+
+async fn look(state: &ApiState, caller: &Caller, text: &str) -> Result<Found, Problem> {
     if text.chars().count() > LONGEST {
         return Err(Problem::parameter("q", format!("it is longer than {LONGEST} characters")));
     }
     if text.len() == 36 && text.parse::<IdentityId>().is_ok() {
-        return Ok(Json(Found { read_as: "id", hits: by_id(&state, text).await? }));
+        return Ok(Found { read_as: "id", hits: by_id(state, text).await? });
     }
     if let Ok(mac) = MacAddress::parse(text) {
-        let mut hits = by_mac(&state, mac).await?;
+        let mut hits = by_mac(state, caller, mac).await?;
         // Twelve digits may begin a serial number, too.
-        hits.extend(by_serial(&state, text).await?);
-        return Ok(Json(Found { read_as: "mac", hits }));
+        hits.extend(by_serial(state, text).await?);
+        return Ok(Found { read_as: "mac", hits });
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(Json(Found { read_as: "ip", hits: by_ip(&state, ip).await? }));
+        return Ok(Found { read_as: "ip", hits: by_ip(state, ip).await? });
     }
     if text.chars().count() < SHORTEST {
         return Err(Problem::parameter("q", format!("a name is looked for by {SHORTEST} characters or more")));
     }
-    Ok(Json(Found { read_as: "name", hits: by_name(&state, text).await? }))
+    Ok(Found { read_as: "name", hits: by_name(state, caller, text).await? })
 }
 
 async fn by_id(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
@@ -136,6 +155,7 @@ async fn by_id(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
             title: who.unwrap_or_default(),
             detail: format!("{} at {}: {}", decision.outcome.code(), decision.nas_name, decision.reason.code()),
             href: format!("/api/v1/decisions/{id}"),
+            places: Some(vec![decision.nas_name]),
         });
     }
     if let Ok(id) = text.parse::<SessionId>()
@@ -161,16 +181,18 @@ fn of_endpoint(endpoint: &crate::inventory::endpoint::Endpoint) -> Hit {
         title: name.unwrap_or_else(|| mac.clone()),
         detail: format!("{mac}, {vendor}last at {}", endpoint.last_at),
         href: format!("/api/v1/endpoints/{}", endpoint.id),
+        places: Some(endpoint.details.places.iter().map(|place| place.nas.clone()).collect()),
     }
 }
 
-async fn by_mac(state: &ApiState, mac: MacAddress) -> Result<Vec<Hit>, Problem> {
+async fn by_mac(state: &ApiState, caller: &Caller, mac: MacAddress) -> Result<Vec<Hit>, Problem> {
     let mut hits: Vec<Hit> =
         state.engine.snapshot().identities.by_mac(mac).map(|found| of_identity(found)).into_iter().collect();
-    let filter = EndpointFilter { mac: Some(mac.to_string()), ..EndpointFilter::default() };
+    let nas = at_nas(state, &caller.sites, None, None);
+    let filter = EndpointFilter { mac: Some(mac.to_string()), nas: nas.clone(), ..EndpointFilter::default() };
     let endpoints = state.store.endpoints(&filter, None, OF_EACH as u32).await?;
     hits.extend(endpoints.items.iter().map(of_endpoint));
-    let filter = SessionFilter { mac: Some(mac.to_string()), ..SessionFilter::default() };
+    let filter = SessionFilter { mac: Some(mac.to_string()), nas, ..SessionFilter::default() };
     let sessions = state.store.sessions(&filter, None, OF_EACH as u32).await?;
     hits.extend(sessions.items.iter().map(of_session));
     Ok(hits)
@@ -191,6 +213,7 @@ fn of_nas(nas: &crate::inventory::nas::Nas) -> Hit {
         title: nas.name.clone(),
         detail: format!("{}, {}{site}", nas.known_by(), nas.vendor),
         href: format!("/api/v1/nas/{}", nas.name),
+        places: Some(vec![nas.name.clone()]),
     }
 }
 
@@ -210,11 +233,12 @@ fn of_certificate(issued: &Issued) -> Hit {
         title: issued.subject.clone(),
         detail: format!("by {}, ends {}{state}", issued.issuer, issued.not_after),
         href: format!("/api/v1/ca/certificates?serial={}", issued.serial),
+        places: None,
     }
 }
 
-async fn by_name(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
-    let (snapshot, wanted) = (state.engine.snapshot(), text.to_lowercase());
+async fn by_name(state: &ApiState, caller: &Caller, text: &str) -> Result<Vec<Hit>, Problem> {
+    let (snapshot, wanted, sites) = (state.engine.snapshot(), text.to_lowercase(), caller.sites.clone());
     // A million names take some milliseconds, away from who serves others.
     let searched = tokio::task::spawn_blocking(move || {
         let named = |name: &str| {
@@ -224,7 +248,8 @@ async fn by_name(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
                 .or(name.starts_with(&wanted).then_some(1))
                 .or(name.contains(&wanted).then_some(2))
         };
-        let nas = snapshot.nas.all().iter().filter_map(|nas| Some((named(&nas.name)?, of_nas(nas))));
+        let own = snapshot.nas.all().iter().filter(|nas| sites.include(nas.site.as_deref()));
+        let nas = own.filter_map(|nas| Some((named(&nas.name)?, of_nas(nas))));
         let mut hits: Vec<(u8, Hit)> = nas.collect();
         hits.sort_by(|a, b| (a.0, &a.1.title).cmp(&(b.0, &b.1.title)));
         hits.truncate(OF_EACH);
@@ -245,7 +270,8 @@ async fn by_name(state: &ApiState, text: &str) -> Result<Vec<Hit>, Problem> {
         certificates.extend(state.store.issued(&filter, None, left).await?.items.iter().map(of_certificate));
     }
     hits.append(&mut certificates);
-    let filter = SessionFilter { user: Some(text.to_owned()), ..SessionFilter::default() };
+    let nas = at_nas(state, &caller.sites, None, None);
+    let filter = SessionFilter { user: Some(text.to_owned()), nas, ..SessionFilter::default() };
     let sessions = state.store.sessions(&filter, None, OF_EACH as u32).await?;
     hits.extend(sessions.items.iter().map(of_session));
     Ok(hits)

@@ -9,9 +9,9 @@ use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use super::{ApiState, changes};
 use crate::access::changes::confirmed_end;
+use crate::audit::event::Event;
 use crate::coa::life::Life;
 use crate::ids::{DecisionId, SessionId};
-use crate::operators::account::Sites;
 use crate::session::state::{Inference, Session, SessionState};
 use crate::store::changes::ChangeFilter;
 use crate::store::read::{Held, SessionFilter};
@@ -158,23 +158,11 @@ pub(super) async fn list(
     caller: Caller,
     Query(p): Query<Parameters>,
 ) -> Result<Json<Page<SessionView>>, Problem> {
-    listed(&state, &caller.sites, p).await
-}
-
-/// The same of all sites.
-pub(super) async fn whole(
-    State(state): State<ApiState>,
-    Query(p): Query<Parameters>,
-) -> Result<Json<Page<SessionView>>, Problem> {
-    listed(&state, &Sites::All, p).await
-}
-
-async fn listed(state: &ApiState, sites: &Sites, p: Parameters) -> Result<Json<Page<SessionView>>, Problem> {
     let filter = SessionFilter {
         state: parsed("state", p.state.as_deref(), STATES, SessionState::from_code)?,
         live: p.live,
         may_go_on: None,
-        nas: at_nas(state, sites, p.nas, p.site.as_deref()),
+        nas: at_nas(&state, &caller.sites, p.nas, p.site.as_deref()),
         mac: mac(p.mac.as_deref())?,
         ip: ip(p.ip.as_deref())?.map(|ip| ip.to_string()),
         identity: p.identity,
@@ -189,7 +177,7 @@ async fn listed(state: &ApiState, sites: &Sites, p: Parameters) -> Result<Json<P
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.sessions(&filter, after, limit(p.limit)?).await?;
-    let items = all_shown(state, &page.items).await?;
+    let items = all_shown(&state, &page.items).await?;
     Ok(Json(Page::new(items, page.next)))
 }
 
@@ -236,6 +224,8 @@ pub(super) struct WhoParameters {
 }
 
 /// Who had an address, or was on a port, at a time
+///
+/// That somebody asked is in the audit log.
 #[utoipa::path(
     get,
     path = "/api/v1/who",
@@ -243,10 +233,11 @@ pub(super) struct WhoParameters {
     tag = "sessions",
     params(WhoParameters),
     responses((status = 200, description = "Their sessions", body = Holders)),
-    security(("bearer" = ["network:read"]))
+    security(("bearer" = ["network:read", "by_site"]))
 )]
 pub(super) async fn who(
     State(state): State<ApiState>,
+    caller: Caller,
     Query(p): Query<WhoParameters>,
 ) -> Result<Json<Holders>, Problem> {
     let what = match (ip(p.ip.as_deref())?, mac(p.mac.as_deref())?, p.nas, p.port) {
@@ -256,7 +247,11 @@ pub(super) async fn who(
         _ => return Err(Problem::query("say one of: ip, mac, or nas with port")),
     };
     let at = parsed("at", p.at.as_deref(), TIME, time)?.unwrap_or_else(|| state.clock.now());
-    let items = all_shown(&state, &state.store.holders(&what, at).await?).await?;
+    let mut holders = state.store.holders(&what, at).await?;
+    holders.retain(|session| caller.reaches(&state, &session.key.nas_name));
+    let asked = Event::new(&caller.by(), "who.read", "address", &what.to_string(), state.clock.now());
+    state.store.audit(vec![asked.because(&format!("at {at}"))]).await?;
+    let items = all_shown(&state, &holders).await?;
     Ok(Json(Holders { at, items }))
 }
 

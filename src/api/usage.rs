@@ -4,20 +4,27 @@ use super::ApiState;
 use super::decisions::{TIME, parsed, time};
 use super::extract::Query;
 use super::problem::Problem;
+use crate::store::retention::Size;
 use crate::store::usage::Resolution;
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// The most periods of one answer: a week of five minutes.
 const MAX_PERIODS: u32 = 2_016;
+/// How long what the database said of its size is shown: PostgreSQL looks at each of its files.
+const KNOWN: Duration = Duration::from_secs(30);
 /// How long the database may take to say how large it is.
 const SIZES: Duration = Duration::from_secs(3);
 /// How far back it goes when nothing is said.
 const DEFAULT_SPAN: Duration = Duration::from_secs(24 * 3600);
+
+/// What the database said of its size, and when.
+pub(super) type Sizes = Arc<tokio::sync::Mutex<Option<(Timestamp, Vec<Size>, u64)>>>;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -133,9 +140,15 @@ pub(super) async fn usage(State(state): State<ApiState>, Query(p): Query<Paramet
     security(("bearer" = ["settings:read"]))
 )]
 pub(super) async fn storage(State(state): State<ApiState>) -> Json<Storage> {
-    // The journal can be told of while the database is away.
-    let sizes = tokio::time::timeout(SIZES, state.store.sizes()).await.ok().and_then(Result::ok);
-    let (sizes, octets) = sizes.map_or((Vec::new(), None), |(sizes, octets)| (sizes, Some(octets)));
+    let now = state.clock.now();
+    let mut known = state.sizes.lock().await;
+    if known.as_ref().is_none_or(|known| now.since(known.0) >= KNOWN) {
+        // The journal can be told of while the database is away.
+        let sizes = tokio::time::timeout(SIZES, state.store.sizes()).await.ok().and_then(Result::ok);
+        *known = sizes.map(|(sizes, octets)| (now, sizes, octets));
+    }
+    let (sizes, octets) = known.clone().map_or((Vec::new(), None), |(_, sizes, octets)| (sizes, Some(octets)));
+    drop(known);
     let backlog = state.writer.backlog();
     let families = sizes.iter().map(|size| Family {
         family: size.family,

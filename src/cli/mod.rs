@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod ask;
 mod audit;
 mod auth;
 mod backup;
@@ -68,6 +69,7 @@ enum Command {
     /// See what hosts need that are to report how they are doing
     Posture(posture::PostureArgs),
     Ca(ca::CaArgs),
+    Ask(ask::AskArgs),
     /// Take over what FreeRADIUS or a table knows
     Import(import::ImportArgs),
     /// Log in to any RADIUS server, as switch and supplicant in one
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Posture(args) => posture::run(&args),
         Command::Ca(args) => ca::run(args),
+        Command::Ask(args) => ask::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Auth(args) => auth::run(&args),
         Command::Load(args) => load::run(&args),

@@ -4,7 +4,7 @@
 //! it, if there is one, which then issues.
 
 use super::files::{Readers, write_whole};
-use crate::pki::authority::{Authority, KeyKind, Pair, Request, Revoked};
+use crate::pki::authority::{Authority, CRL_LIFE, KeyKind, Pair, Request, Revoked, crl_lapses, is_signed_by};
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::pem;
 use crate::pki::trust::{CaSettings, TrustStore};
@@ -13,6 +13,12 @@ use crate::time::Timestamp;
 use rustls_pki_types::CertificateDer;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A certificate is issued anew when this part of its life is left.
+const RENEWED_AT: u32 = 3;
+/// How far back a certificate that is issued anew is valid, for clocks that are late.
+const BACKDATED: Duration = Duration::from_secs(3600);
 
 /// The names of the two authorities' files.
 const ROOT: &str = "ca";
@@ -147,6 +153,53 @@ impl AuthorityDir {
             written.push(path);
         }
         Ok(written)
+    }
+
+    /// Signs the lists anew when less than half of their life is left: nobody is let in by a CA whose list has lapsed. Gives
+    /// the files, if it was time.
+    ///
+    /// # Errors
+    /// As [`AuthorityDir::crls`].
+    pub fn renew_crls(&self, now: Timestamp) -> Result<Vec<PathBuf>, String> {
+        let lapses = |name: &str| fs::read(self.file(name, "crl")).ok().and_then(|text| crl_lapses(&text));
+        let half = CRL_LIFE / 2;
+        match [ROOT, INTERMEDIATE].into_iter().filter_map(lapses).min() {
+            Some(end) if now + half > end => self.crls(now),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Issues a certificate of this server anew, for the same key and names, when a third of its life is left and it is of
+    /// this CA. Gives its new end, if it was time.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or the CA ends before the certificate.
+    pub fn renew(&self, certificate: &Path, key: &Path, now: Timestamp) -> Result<Option<Timestamp>, String> {
+        let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
+        let text = read(certificate)?;
+        let facts = facts_of(text.as_bytes())?;
+        let life = facts.not_after.since(facts.not_before);
+        if now + life / RENEWED_AT < facts.not_after {
+            return Ok(None);
+        }
+        let chain = pem::certificates(text.as_bytes()).map_err(|e| e.to_string())?;
+        let issuers = [ROOT, INTERMEDIATE].map(|name| fs::read(self.file(name, "pem")).unwrap_or_default());
+        let issuers = issuers.iter().filter_map(|text| pem::certificates(text).ok()).flatten();
+        let own = |leaf: &CertificateDer<'_>| issuers.into_iter().any(|issuer| is_signed_by(leaf, &issuer));
+        if !chain.first().is_some_and(own) {
+            return Ok(None);
+        }
+        let (authority, above) = self.issuer(false)?;
+        let end = (now + life).min(authority.not_after());
+        if end <= facts.not_after {
+            return Err(format!(
+                "the CA itself ends at {}: it issues nothing that lasts longer",
+                authority.not_after()
+            ));
+        }
+        let again = authority.issue_again(&facts, &read(key)?, (now - BACKDATED, end)).map_err(|e| e.to_string())?;
+        write(certificate, &(again + &above), Readers::All)?;
+        Ok(Some(end))
     }
 
     /// The root's certificate, in PEM.

@@ -4,6 +4,7 @@
 pub mod asked;
 pub mod audit;
 pub mod changes;
+pub mod own_ca;
 pub mod posture;
 pub mod reevaluate;
 pub mod signals;

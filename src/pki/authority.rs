@@ -3,6 +3,7 @@
 //! the caller's.
 
 use super::certificate::{CertificateFacts, rsa_bits};
+use super::crl::Crl;
 use super::path::MIN_RSA_BITS;
 use super::{pem, request_names};
 use crate::random::random;
@@ -16,12 +17,12 @@ use rcgen::{
     RsaKeySize, SanType, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateRevocationListDer, CertificateSigningRequestDer, PrivatePkcs8KeyDer};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::FromDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The object identifier of a User Principal Name (Microsoft).
 const UPN_OID: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
@@ -32,7 +33,7 @@ const BACKDATED: Duration = Duration::from_secs(3600);
 const CA_LIFE: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How long a CRL is good for. A new one is made at each revocation and each
 /// time `cordon ca crl` runs.
-const CRL_LIFE: Duration = Duration::from_secs(30 * 86_400);
+pub const CRL_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// Octets of a serial number: RFC 5280, section 4.1.2.2, allows 20, and the
 /// CA/Browser forum asks for 64 random bits.
 const SERIAL_LEN: usize = 16;
@@ -241,6 +242,31 @@ impl Authority {
         Ok(Pair { certificate: self.certified(request, &key)?, key: key.serialize_pem() })
     }
 
+    /// Issues anew what says `facts`, for the same private key (PKCS #8 in PEM) and a time of its own.
+    ///
+    /// # Errors
+    /// When the key cannot be read; and as [`Authority::issue`].
+    pub fn issue_again(
+        &self,
+        facts: &CertificateFacts,
+        key: &str,
+        (not_before, not_after): (Timestamp, Timestamp),
+    ) -> Result<String, AuthorityError> {
+        let request = Request {
+            common_name: facts.common_name.clone().unwrap_or_default(),
+            dns: facts.san_dns.clone(),
+            ip: facts.san_ip.iter().filter_map(|ip| ip.parse().ok()).collect(),
+            email: facts.san_email.clone(),
+            uri: facts.san_uri.clone(),
+            upn: facts.san_upn.clone(),
+            usage: Usage::Server,
+            key: KeyKind::P256,
+            not_before,
+            not_after: not_after.min(self.not_after()),
+        };
+        self.certified(&request, &KeyPair::from_pem(key)?)
+    }
+
     /// Issues a certificate for the key of a certification request in PEM (PKCS #10, RFC 2986), whose holder has
     /// signed it. What else it asks for counts for nothing: `request` says that, but for the kind of the key.
     ///
@@ -323,6 +349,19 @@ impl Authority {
         };
         Ok(params.signed_by(&self.issuer)?.pem()?)
     }
+}
+
+/// Until when a list in PEM is good, if it is one.
+pub fn crl_lapses(text: &[u8]) -> Option<Timestamp> {
+    let encoded = CertificateRevocationListDer::from_pem_slice(text).ok()?;
+    Crl::parse(&encoded).ok().map(|list| list.next_update())
+}
+
+/// Whether the key of the certificate `issuer` has signed `certificate`; both DER.
+pub fn is_signed_by(certificate: &[u8], issuer: &[u8]) -> bool {
+    let parsed = (X509Certificate::from_der(certificate), X509Certificate::from_der(issuer));
+    let (Ok((_, certificate)), Ok((_, issuer))) = parsed else { return false };
+    certificate.issuer() == issuer.subject() && certificate.verify_signature(Some(issuer.public_key())).is_ok()
 }
 
 fn ca_params(name: &str, constraints: BasicConstraints, now: Timestamp) -> Result<CertificateParams, AuthorityError> {

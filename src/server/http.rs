@@ -1,5 +1,6 @@
 //! The sockets of the API: plain on loopback, or over TLS.
 
+use super::places::Places;
 use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -13,6 +14,11 @@ use tokio::task::JoinHandle;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a client may take for the head of a request: who is slower keeps a place that others need.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// Connections at once: a console has a handful for each browser, and each costs some tens of KiB with TLS.
+const MAX_CONNECTIONS: usize = 2_048;
+/// Of these from one network: a proxy may stand there, and nobody takes all places.
+const MAX_FROM_ONE: usize = 512;
 
 /// Stops serving.
 pub(super) type Handle = axum_server::Handle<SocketAddr>;
@@ -51,12 +57,14 @@ impl Listener {
     pub(super) fn serve(self, app: Router) -> (Handle, JoinHandle<()>) {
         let handle = Handle::new();
         let stops = handle.clone();
+        let places = Places::new(MAX_CONNECTIONS, MAX_FROM_ONE);
         let task = tokio::spawn(async move {
             let service = app.into_make_service_with_connect_info::<SocketAddr>();
             let ended = match self.tls {
                 Some(tls) => {
-                    let server = axum_server::from_tcp_rustls(self.socket, tls)
-                        .map(|server| server.map(|acceptor| acceptor.handshake_timeout(HANDSHAKE)));
+                    let server = axum_server::from_tcp_rustls(self.socket, tls).map(|server| {
+                        server.map(|acceptor| places.clone().before(acceptor.handshake_timeout(HANDSHAKE)))
+                    });
                     match server {
                         Ok(mut server) => {
                             server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -66,7 +74,8 @@ impl Listener {
                     }
                 }
                 None => match axum_server::from_tcp(self.socket) {
-                    Ok(mut server) => {
+                    Ok(server) => {
+                        let mut server = server.map(|acceptor| places.clone().before(acceptor));
                         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
                         server.handle(stops).serve(service).await
                     }

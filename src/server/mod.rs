@@ -3,6 +3,7 @@
 mod course;
 mod endpoints;
 mod http;
+mod places;
 mod radius;
 pub mod reload;
 mod stop;
@@ -323,6 +324,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         silence: database::silence(&config.retention),
     };
     tokio::spawn(jobs::keep(keep));
+    tokio::spawn(jobs::own_ca::renew(live.clone(), store.clone(), clock.clone()));
     tokio::spawn(jobs::note_unknown(engine.clone(), store.clone()));
     tokio::spawn(jobs::learn(engine.clone(), store.clone()));
     let home = data_dir.clone();

@@ -194,6 +194,15 @@ pub enum Held {
     },
 }
 
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Held::Ip(text) | Held::Mac(text) => f.write_str(text),
+            Held::Port { nas, port } => write!(f, "port {port} of {nas}"),
+        }
+    }
+}
+
 impl Store {
     /// Writes sessions as they are now. Their tables must be there.
     pub(super) async fn save_sessions(&self, tx: &mut Tx, all: &[Session]) -> Result<(), StoreError> {

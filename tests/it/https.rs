@@ -2,6 +2,8 @@
 
 use crate::support::server::{Server, TOKEN};
 use crate::support::{cordon, succeed, system, text, wait_for};
+use cordon::config::authority::AuthorityDir;
+use cordon::time::Timestamp;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -61,6 +63,92 @@ fn curl_and_openssl_reach_the_api_over_tls_and_nothing_older_does() {
     let before = serial();
     issue(&files.join("ca"), &files.join("api"));
     wait_for("the new certificate", Duration::from_secs(5), || (serial() != before).then_some(()));
+}
+
+#[test]
+fn what_the_own_ca_issued_to_the_server_is_renewed_before_it_ends() {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let days = |n: i64| Timestamp::from_unix_secs(since.as_secs() as i64 + n * 86_400);
+    let files = tempfile::tempdir().unwrap().keep();
+    succeed(cordon().args(["ca", "init", "--dir"]).arg(files.join("ca")));
+    let names = ["--server", "--dns", "localhost", "--ip", "127.0.0.1"];
+    let (begin, end) = (days(-60).to_string(), days(10).to_string());
+    let times = ["--not-before", &begin, "--not-after", &end];
+    succeed(
+        cordon()
+            .args(["ca", "issue"])
+            .args(names)
+            .args(times)
+            .arg("--dir")
+            .arg(files.join("ca"))
+            .arg("--out")
+            .arg(files.join("api")),
+    );
+    let (key, old) = (std::fs::read(files.join("api.key")).unwrap(), std::fs::read(files.join("api.pem")).unwrap());
+    // A list that was signed three weeks ago is good for nine days more.
+    AuthorityDir::at(&files.join("ca")).crls(days(-21)).unwrap();
+    let list = std::fs::read(files.join("ca/ca.crl")).unwrap();
+    let [certificate, key_file, ca] = ["api.pem", "api.key", "ca"].map(|name| files.join(name));
+    let server = Server::bare_over_with(
+        &format!("certificate = {certificate:?}\nkey = {key_file:?}\n"),
+        &format!("[pki]\ndir = {ca:?}\n"),
+    );
+    let connect = format!("localhost:{}", server.http.port());
+    let ends = || {
+        let script = format!(
+            "openssl s_client -connect {connect} </dev/null 2>/dev/null | openssl x509 -noout -checkend 1814400"
+        );
+        Command::new("sh").args(["-c", &script]).output().unwrap().status.success()
+    };
+    // It lives as long again as it did: seventy days.
+    wait_for("the renewed certificate", Duration::from_secs(10), || ends().then_some(()));
+    assert!(curl(&server, &["--cacert", files.join("ca/ca.pem").to_str().unwrap()]).status.success());
+    assert_eq!(std::fs::read(files.join("api.key")).unwrap(), key, "its key is the same");
+    assert_ne!(std::fs::read(files.join("api.pem")).unwrap(), old);
+    assert_ne!(std::fs::read(files.join("ca/ca.crl")).unwrap(), list);
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let mut asked = system("curl", Duration::from_secs(20));
+    asked.args(["--silent", "--insecure", "--header", &token]).arg(format!("https://{connect}/api/v1/audit?limit=50"));
+    let told = succeed(&mut asked);
+    assert!(told.contains("certificate.renew") && told.contains("crl.renew"), "{told}");
+}
+
+#[test]
+fn the_command_line_reaches_a_server_elsewhere() {
+    let server = server();
+    let files = files(&server);
+    let token = files.join("token");
+    std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = cordon();
+        command.env("CORDON_SERVER", format!("https://localhost:{}", server.http.port()));
+        command.env("CORDON_TOKEN_FILE", &token).env("CORDON_CA", files.join("ca/ca.pem"));
+        command.arg("ask").args(args).output().unwrap()
+    };
+    let document = files.join("site.toml");
+    std::fs::write(&document, "[[site]]\nname = \"lab\"\n").unwrap();
+    let applied = ask(&["post", "apply", "--data", &format!("@{}", document.display())]);
+    assert!(applied.status.success(), "{}", text(&applied));
+    let made = ask(&[
+        "PUT",
+        "nas/sw1",
+        "--data",
+        r#"{"address": "192.0.2.1", "secret": "a-long-enough-secret", "site": "lab"}"#,
+    ]);
+    assert!(made.status.success(), "{}", text(&made));
+    let shown = ask(&["get", "nas"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!((&shown["items"][0]["name"], &shown["items"][0]["site"]), (&"sw1".into(), &"lab".into()));
+    let stale = ask(&["delete", "nas/sw1", "--header", "If-Match: \"other\""]);
+    assert!(!stale.status.success() && text(&stale).contains("412"), "{}", text(&stale));
+    let wrong = ask(&["put", "nas/sw2", "--data", r#"{"address": "nowhere", "secret": "a-long-enough-secret"}"#]);
+    assert!(text(&wrong).contains("nowhere") && text(&wrong).contains("->"), "{}", text(&wrong));
+    // Without a CA that vouches for it, nothing is said to it.
+    let mut alone = cordon();
+    let url = format!("https://localhost:{}", server.http.port());
+    alone.args(["ask", "get", "me", "--server", &url, "--token-file"]).arg(&token);
+    let alone = alone.output().unwrap();
+    assert!(!alone.status.success() && text(&alone).contains("--ca"), "{}", text(&alone));
 }
 
 #[test]

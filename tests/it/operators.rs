@@ -395,13 +395,40 @@ fn rights_at_a_site_end_there() {
             }
         }
     }
+    let named = |path: &str, field: &str| -> Vec<String> {
+        let items = all(&ben, path);
+        items.as_array().unwrap().iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(named("nas", "name"), ["sw-lab"]);
+    assert_eq!(named("accounting", "nas"), ["sw-lab"]);
+    let endpoints = all(&anna, "endpoints");
+    assert_eq!(named("endpoints", "mac"), ["02-00-5E-00-00-01"]);
+    for endpoint in endpoints.as_array().unwrap() {
+        let own = endpoint["mac"] == "02-00-5E-00-00-01";
+        let path = format!("endpoints/{}", endpoint["id"].as_str().unwrap());
+        assert_eq!(ben.ask("GET", &path, &Value::Null).status, if own { 200 } else { 404 }, "{path}");
+    }
+    let found = |browser: &Browser<'_>, q: &str| -> Vec<(String, String)> {
+        let hits = browser.ask("GET", &format!("search?q={q}"), &Value::Null).body["hits"].clone();
+        let text = |hit: &Value, field: &str| hit[field].as_str().unwrap().to_owned();
+        hits.as_array().unwrap().iter().map(|hit| (text(hit, "kind"), text(hit, "title"))).collect()
+    };
+    assert_eq!(found(&anna, "sw-").len(), 2);
+    assert_eq!(found(&ben, "sw-"), [("nas".to_owned(), "sw-lab".to_owned())]);
+    assert_eq!((found(&anna, "02005e000002").len(), found(&ben, "02005e000002").len()), (2, 0));
+    assert_eq!(found(&ben, "02005e000001").len(), 2);
+    for (mac, count) in [("02005e000001", 1), ("02005e000002", 0)] {
+        assert_eq!(all(&ben, &format!("who?mac={mac}")).as_array().unwrap().len(), count, "{mac}");
+    }
+    for (list, of) in
+        [("decisions", "sw-lab"), ("sessions", "sw-lab"), ("accounting", "sw-lab"), ("endpoints", "sw-lab")]
+    {
+        let text = ben.ask("GET", &format!("{list}.csv"), &Value::Null).text;
+        assert!(text.contains(of) && !text.contains("sw-office"), "{list}: {text}");
+    }
     for (method, path, body) in [
-        ("GET", "nas", Value::Null),
-        ("GET", "endpoints", Value::Null),
-        ("GET", "accounting", Value::Null),
-        ("GET", "search?q=sw", Value::Null),
-        ("GET", "decisions.csv", Value::Null),
-        ("GET", "events", Value::Null),
+        ("GET", "identities.csv", Value::Null),
+        ("GET", "signals", Value::Null),
         ("POST", "changes", json!({ "change": "reauthenticate", "filter": { "all": true } })),
         ("PUT", "sites/other", json!({})),
     ] {
@@ -414,5 +441,5 @@ fn rights_at_a_site_end_there() {
     let bearer = format!("Authorization: Bearer {}", made.body["token"].as_str().unwrap());
     let seen = server.exchange("GET", "/api/v1/decisions", &[&bearer], None).body;
     assert_eq!(of_nas(&seen["items"]), ["sw-lab"]);
-    assert_eq!(server.exchange("GET", "/api/v1/nas", &[&bearer], None).status, 403);
+    assert_eq!(server.exchange("GET", "/api/v1/signals", &[&bearer], None).status, 403);
 }

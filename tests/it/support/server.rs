@@ -220,9 +220,15 @@ impl Server {
     /// The same with further lines of `[http]`.
     #[track_caller]
     pub fn bare_over(http: &str) -> Server {
+        Self::bare_over_with(http, "")
+    }
+
+    /// The same with further sections.
+    #[track_caller]
+    pub fn bare_over_with(http: &str, more: &str) -> Server {
         let dir = tempfile::tempdir().unwrap();
         let text = bare("127.0.0.1:0").replacen("[http]\n", &format!("[http]\n{http}"), 1);
-        std::fs::write(dir.path().join("cordon.toml"), text).unwrap();
+        std::fs::write(dir.path().join("cordon.toml"), text + more).unwrap();
         Self::run(dir, cordon(), None)
     }
 
