@@ -5,7 +5,7 @@ set -eu
 seconds=$1
 shift
 cd "$(dirname "$0")"
-targets=${*:-packet attribute eap fragments stream}
+targets=${*:-packet attribute eap fragments set stream}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # libFuzzer's instrumentation works on stable Rust; a sanitizer would not, and

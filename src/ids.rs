@@ -152,6 +152,14 @@ id!(
     DeliveryId, "delivery", "GET /api/v1/webhooks/{id}/deliveries"
 );
 id!(
+    /// Somebody who is told by Shared Signals.
+    StreamId, "stream", "GET /api/v1/ssf/streams"
+);
+id!(
+    /// One event that one stream is told.
+    StreamEventId, "event", "GET /api/v1/ssf/streams"
+);
+id!(
     /// One event of the audit log.
     AuditEventId, "event", "`cordon audit list`"
 );

@@ -7,8 +7,8 @@
 //! | 5 | `cli`, `server` | commands, composition root |
 //! | 4 | `access`, `api`, `jobs`, `config`, `agent` | one request from arrival to reply; HTTP; periodic work; typed configuration; the program on hosts |
 //! | 3 | `store`, `transport` | sqlx; sockets |
-//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators`, `posture`, `signals`, `webhooks` | domain rules |
-//! | 1 | `radius`, `eap` | protocols as pure state machines |
+//! | 2 | `inventory`, `policy`, `enforcement`, `session`, `pki`, `audit`, `client`, `coa`, `operators`, `posture`, `shared_signals`, `signals`, `webhooks` | domain rules |
+//! | 1 | `radius`, `eap`, `jose` | protocols as pure state machines |
 //! | 0 | `time`, `ids`, `random`, `secret`, `telemetry` | words everything else is said in |
 //!
 //! Layers 0 to 2 are sans-IO: bytes and the time go in; bytes, events and the
@@ -21,6 +21,7 @@ pub mod telemetry;
 pub mod time;
 
 pub mod eap;
+pub mod jose;
 pub mod radius;
 
 pub mod audit;
@@ -33,6 +34,7 @@ pub mod pki;
 pub mod policy;
 pub mod posture;
 pub mod session;
+pub mod shared_signals;
 pub mod signals;
 pub mod webhooks;
 

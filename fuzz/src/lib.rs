@@ -12,6 +12,13 @@ pub mod eap_packet;
 #[path = "../../src/eap/tls/fragment.rs"]
 pub mod eap_tls_fragment;
 
+#[path = "../../src/shared_signals/event.rs"]
+pub mod event;
+#[path = "../../src/shared_signals/set.rs"]
+pub mod set;
+#[path = "../../src/shared_signals/subject.rs"]
+pub mod subject;
+
 /// EAP without the TLS engine, under the paths that it has in the product.
 pub mod eap {
     pub use crate::eap_packet as packet;

@@ -42,6 +42,7 @@ use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::{Code, Packet};
 use crate::radius::radsec::{self, Version, error_cause};
 use crate::secret::Secret;
+use crate::shared_signals::transmitter::Transmitter;
 use crate::signals::hook::Hook;
 use crate::signals::risk;
 use crate::signals::table::RiskTable;
@@ -100,6 +101,8 @@ pub struct Snapshot {
     pub risk: Arc<risk::Settings>,
     /// How what other systems send is read, by the names of their hooks.
     pub hooks: Arc<[Hook]>,
+    /// Who tells by Shared Signals.
+    pub transmitters: Arc<[Arc<Transmitter>]>,
 }
 
 /// What a listener is for.

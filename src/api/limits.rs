@@ -24,6 +24,8 @@ pub(super) const REPORTS: Rate = Rate { per_second: 5.0, burst: 100.0 };
 /// Sign-ins by passkey or provider that are begun from one address, and fail. They are apart from [`FAILURES`]: nothing in
 /// them can be guessed, so whoever guesses at the rest keeps nobody out here.
 pub(super) const CEREMONIES: Rate = Rate { per_second: 2.0, burst: 50.0 };
+/// Events that one transmitter of Shared Signals pushes: what a directory of a campus tells on its worst day.
+pub(super) const EVENTS: Rate = Rate { per_second: 50.0, burst: 1_000.0 };
 /// Buckets. Who has a full one is forgotten first; beyond, nobody new gets one.
 const MOST: usize = 10_000;
 

@@ -38,6 +38,7 @@ mod schema;
 mod search;
 mod sessions;
 mod settings;
+mod shared_signals;
 mod sign_in;
 mod signals;
 mod system;
@@ -51,6 +52,8 @@ use crate::config::live::Inventory;
 use crate::ids::IdentityId;
 use crate::jobs::changes::Wake;
 use crate::jobs::posture::Intake;
+use crate::jobs::shared_signals::push::Teller;
+use crate::jobs::shared_signals::receive::Receiver;
 use crate::jobs::signals::Signals;
 use crate::jobs::webhooks::Courier;
 use crate::operators::throttle::Network;
@@ -99,6 +102,8 @@ pub struct ApiState {
     wake: Wake,
     posture: Intake,
     signals: Signals,
+    receiver: Arc<Receiver>,
+    teller: Arc<Teller>,
     inventory: Inventory,
     courier: Arc<Courier>,
     tracer: Tracer,
@@ -114,6 +119,8 @@ pub struct ApiState {
     hosts: Arc<agents::Hosts>,
     failures: Arc<Limits<Network>>,
     ceremonies: Arc<Limits<Network>>,
+    /// Of transmitters of Shared Signals, by name.
+    transmitters: Arc<Limits<String>>,
     /// Digests of tokens that were good: they are looked up whatever others try.
     seen: Arc<Mutex<HashSet<[u8; 32]>>>,
     ready: ReadyCheck,
@@ -140,6 +147,10 @@ pub struct Sources {
     pub posture: Intake,
     /// Takes signals in.
     pub signals: Signals,
+    /// Takes events of Shared Signals in.
+    pub receiver: Arc<Receiver>,
+    /// Tells events of Shared Signals.
+    pub teller: Arc<Teller>,
     /// The inventory and the policy.
     pub inventory: Inventory,
     /// What operators come in by.
@@ -163,6 +174,8 @@ impl ApiState {
             wake,
             posture,
             signals,
+            receiver,
+            teller,
             inventory,
             courier,
             tracer,
@@ -180,6 +193,8 @@ impl ApiState {
             wake,
             posture,
             signals,
+            receiver,
+            teller,
             inventory,
             courier,
             tracer,
@@ -193,6 +208,7 @@ impl ApiState {
             hosts: Arc::default(),
             failures: Arc::new(Limits::new(limits::FAILURES)),
             ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
+            transmitters: Arc::new(Limits::new(limits::EVENTS)),
             seen: Arc::default(),
             ready,
         }
@@ -379,6 +395,24 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::redeliver))
+        .routes(routes!(shared_signals::receive::receive))
+        .routes(routes!(shared_signals::receive::transmitters))
+        .routes(routes!(shared_signals::describe::configuration))
+        .routes(routes!(shared_signals::describe::keys))
+        .routes(routes!(shared_signals::describe::rotate))
+        .routes(routes!(
+            shared_signals::stream::read,
+            shared_signals::stream::create,
+            shared_signals::stream::update,
+            shared_signals::stream::replace,
+            shared_signals::stream::delete
+        ))
+        .routes(routes!(shared_signals::control::status, shared_signals::control::set_status))
+        .routes(routes!(shared_signals::control::add_subject))
+        .routes(routes!(shared_signals::control::remove_subject))
+        .routes(routes!(shared_signals::control::verify))
+        .routes(routes!(shared_signals::control::poll))
+        .routes(routes!(shared_signals::stream::all))
         .routes(routes!(system::unknown_nas))
         .routes(routes!(system::discards))
         .routes(routes!(system::metrics))

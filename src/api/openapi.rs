@@ -57,8 +57,9 @@ pub(super) fn finish(mut document: OpenApi) -> Value {
                 }
             }
             let Some(responses) = operation["responses"].as_object_mut() else { continue };
-            // What is refused is told as a problem, whoever refuses it.
-            for (_, refusal) in responses.iter_mut().filter(|(status, _)| *status >= &"400".to_owned()) {
+            // What is refused is told as a problem, whoever refuses it, unless a standard wants another form.
+            let plain = |refusal: &Value| refusal.get("content").is_none();
+            for (_, refusal) in responses.iter_mut().filter(|(status, of)| *status >= &"400".to_owned() && plain(of)) {
                 refusal["content"] = problem["content"].clone();
             }
             let mut may = |status: &str, when: bool, why: &str| {

@@ -138,6 +138,11 @@ impl Problem {
         Self { retry_after: Some(after), ..problem }
     }
 
+    /// It cannot be done at the moment; `after` that it may be tried again.
+    pub(super) fn unavailable(code: &'static str, detail: impl Into<String>, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
     /// They are known, and may not do that.
     pub(super) fn forbidden(permission: Permission) -> Self {
         let detail = format!(

@@ -12,22 +12,17 @@ use crate::operators::sign_in::Means;
 use crate::operators::throttle::Network;
 use crate::time::Timestamp;
 use crate::transport::https::{self, FetchError};
+use crate::transport::jwks::{KNOWN, Published};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jsonwebtoken::jwk::JwkSet;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::IntoParams;
 
-/// How long what the provider says of itself is believed.
-const KNOWN: Duration = Duration::from_secs(60 * 60);
-/// How often its keys are asked for anew because of one that is not known.
-const KEYS_AGAIN: Duration = Duration::from_secs(30);
 /// Where people come back.
 const BACK: &str = "/api/v1/sign-in/provider/back";
 
@@ -35,11 +30,9 @@ const BACK: &str = "/api/v1/sign-in/provider/back";
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     of: Arc<Provider>,
-    client: reqwest::Client,
     says: Discovered,
-    keys: JwkSet,
+    published: Published,
     at: Timestamp,
-    keys_at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -62,9 +55,8 @@ impl ApiState {
         let now = self.clock.now();
         let mut known = self.door.provider.lock().await;
         if let Some(of) = known.as_mut().filter(|known| known.of == configured && now.since(known.at) < KNOWN) {
-            if new_keys && now.since(of.keys_at) >= KEYS_AGAIN {
-                of.keys = https::json(of.client.get(&of.says.jwks_uri)).await.map_err(|e| away(&e))?;
-                of.keys_at = now;
+            if new_keys {
+                of.published.again(now).await.map_err(|e| away(&e))?;
             }
             return Ok(of.clone());
         }
@@ -79,8 +71,8 @@ impl ApiState {
                 says.issuer, configured.issuer
             )));
         }
-        let keys = https::json(client.get(&says.jwks_uri)).await.map_err(|e| away(&e))?;
-        let fresh = Known { of: configured, client, says, keys, at: now, keys_at: now };
+        let published = Published::fetch(client, says.jwks_uri.clone(), now).await.map_err(|e| away(&e))?;
+        let fresh = Known { of: configured, says, published, at: now };
         *known = Some(fresh.clone());
         Ok(fresh)
     }
@@ -189,13 +181,13 @@ async fn come_back(
     let secret = String::from_utf8_lossy(provider.client_secret.expose()).into_owned();
     // RFC 6749, section 2.3.1: both are encoded as in forms first.
     let encoded = |text: &str| -> String { text.bytes().map(form_octet).collect() };
-    let request = known.client.post(&known.says.token_endpoint);
+    let request = known.published.client.post(&known.says.token_endpoint);
     let request = request.basic_auth(encoded(&provider.client_id), Some(encoded(&secret))).form(&form);
     let tokens: Tokens = https::json(request).await.map_err(|e| away(&e))?;
-    let vouched = match provider.vouched(&tokens.id_token, &known.keys, &gone.nonce, now) {
+    let vouched = match provider.vouched(&tokens.id_token, &known.published.keys, &gone.nonce, now) {
         Err(ProviderError::UnknownKey) => {
             let known = state.provider(true).await?;
-            provider.vouched(&tokens.id_token, &known.keys, &gone.nonce, now)
+            provider.vouched(&tokens.id_token, &known.published.keys, &gone.nonce, now)
         }
         vouched => vouched,
     };
@@ -210,7 +202,7 @@ async fn come_back(
         (vouched.claims.contains_key(&provider.claim), &known.says.userinfo_endpoint, &tokens.access_token)
     {
         let said: Map<String, Value> =
-            https::json(known.client.get(endpoint).bearer_auth(token)).await.map_err(|e| away(&e))?;
+            https::json(known.published.client.get(endpoint).bearer_auth(token)).await.map_err(|e| away(&e))?;
         // OpenID Connect Core 1.0, section 5.3.2: it must be of the same subject.
         if said.get("sub").and_then(Value::as_str) == Some(vouched.subject.as_str()) {
             for (claim, value) in said {

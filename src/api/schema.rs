@@ -4,7 +4,7 @@ use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
     AuditEventId, ChangeId, ChangeOrderId, DecisionId, DeliveryId, EndpointId, IdentityId, NasId, NodeId, OperatorId,
-    ProposalId, SessionId, SignInId, SignalId, TokenId, WaveId, WebhookId,
+    ProposalId, SessionId, SignInId, SignalId, StreamId, TokenId, WaveId, WebhookId,
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
@@ -66,6 +66,7 @@ ids!(
     SessionId,
     SignInId,
     SignalId,
+    StreamId,
     NodeId,
     TokenId,
     WaveId,

@@ -228,7 +228,7 @@ fn name_of(name: &str) -> Result<String, Problem> {
 }
 
 /// What is told leaves this host by TLS alone.
-fn url_of(text: &str) -> Result<String, Problem> {
+pub(super) fn url_of(text: &str) -> Result<String, Problem> {
     let wrong = |why: &str| Problem::parameter("url", format!("{why}, such as https://siem.example/cordon"));
     if text.len() > MAX_URL {
         return Err(wrong("a URL of at most 2,000 octets is wanted"));

@@ -19,6 +19,7 @@ pub mod revision;
 pub mod risk;
 pub mod secrets;
 pub mod settings;
+pub mod shared_signals;
 pub mod stored;
 pub mod telemetry;
 pub mod token;
@@ -90,6 +91,9 @@ pub struct Config {
     /// What signals weigh, and how those of other systems are read.
     #[serde(default)]
     pub risk: risk::RiskSection,
+    /// Who tells what they know by Shared Signals.
+    #[serde(default)]
+    pub ssf: shared_signals::SharedSignalsSection,
     /// What a rule can grant.
     #[serde(default)]
     pub profile: Vec<ProfileSection>,

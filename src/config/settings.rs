@@ -4,6 +4,7 @@
 //! start. Sections are taken apart by their fields, so that none is forgotten.
 
 use super::risk::RiskSection;
+use super::shared_signals::SharedSignalsSection;
 use super::{
     AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
     OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RetentionSection, ServerSection,
@@ -90,6 +91,9 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     all.restart("posture", "listen", listen);
     all.reload("posture", "enroll_secret_file", enroll_secret_file);
     of_risk(&mut all, &config.risk);
+    let SharedSignalsSection { transmitter } = &config.ssf;
+    let names: Vec<_> = transmitter.iter().map(|one| one.name.get_ref().as_str()).collect();
+    all.reload("ssf", "transmitter", &names);
     let TelemetrySection { otlp, ratio } = &config.telemetry;
     all.restart("telemetry", "otlp", otlp);
     all.restart("telemetry", "ratio", ratio);

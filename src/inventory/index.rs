@@ -183,6 +183,11 @@ impl IdentityIndex {
         self.get(Key::of_credential(&Credential::Mac(mac)))
     }
 
+    /// Who is recognised by this.
+    pub fn by_credential(&self, credential: &Credential) -> Option<&Arc<Identity>> {
+        self.get(Key::of_credential(credential))
+    }
+
     /// The identity of this kind and name, whatever its case.
     pub fn by_name(&self, kind: IdentityKind, name: &str) -> Option<&Arc<Identity>> {
         self.get(Key::of_name(kind, name))

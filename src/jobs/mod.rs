@@ -7,6 +7,7 @@ pub mod changes;
 pub mod own_ca;
 pub mod posture;
 pub mod reevaluate;
+pub mod shared_signals;
 pub mod signals;
 pub mod traces;
 pub mod webhooks;

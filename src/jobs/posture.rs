@@ -3,6 +3,7 @@
 //! Many are written in one transaction: what arrives while one is on its way goes with the next.
 
 use super::reevaluate::{Reevaluate, Scope, Those};
+use super::shared_signals::standing::Standings;
 use crate::access::Engine;
 use crate::ids::IdentityId;
 use crate::inventory::identity::Identity;
@@ -57,6 +58,8 @@ struct Shared {
     store: Store,
     engine: Arc<Engine>,
     clock: Arc<Clock>,
+    /// Who tells others whose compliance has changed.
+    standings: Standings,
     /// Whose sessions may come to something else.
     changed: Mutex<BTreeMap<IdentityId, String>>,
     wake: Notify,
@@ -86,12 +89,13 @@ impl Intake {
         engine: Arc<Engine>,
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
+        standings: Standings,
     ) -> Result<Intake, StoreError> {
         let now = clock.now();
         store.posture(|id, kept| engine.posture().recall(id, kept, now)).await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (changed, wake) = (Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { store, engine, clock, changed, wake });
+        let shared = Arc::new(Shared { store, engine, clock, standings, changed, wake });
         let intake = Intake { shared: shared.clone(), waiting: sender };
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared, reevaluate));
@@ -158,6 +162,7 @@ impl Shared {
             tracing::debug!(identity = &*identity.name, status = judged.now.status.code(), "its posture has changed");
             let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
             changed.insert(identity.id, identity.name.to_string());
+            self.standings.note(identity.id);
             self.wake.notify_one();
         }
     }

@@ -5,6 +5,7 @@
 //! transaction: what arrives while one is on its way goes with the next.
 
 use super::reevaluate::{Reevaluate, Scope, Those};
+use super::shared_signals::standing::Standings;
 use crate::access::Engine;
 use crate::audit::decision::IdentityRef;
 use crate::audit::event::By;
@@ -93,6 +94,8 @@ struct Shared {
     engine: Arc<Engine>,
     clock: Arc<Clock>,
     feed: Feed,
+    /// Who tells others whose risk has changed.
+    standings: Standings,
     /// Whose sessions may come to something else.
     changed: Mutex<Those>,
     wake: Notify,
@@ -117,6 +120,7 @@ impl Signals {
         engine: Arc<Engine>,
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
+        standings: Standings,
     ) -> Result<Signals, StoreError> {
         let tapped = writer.tap();
         let (settings, now) = (engine.snapshot().risk.clone(), clock.now());
@@ -128,7 +132,7 @@ impl Signals {
         }
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (feed, changed, wake) = (writer.feed().clone(), Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { store, engine, clock, feed, changed, wake });
+        let shared = Arc::new(Shared { store, engine, clock, feed, standings, changed, wake });
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared.clone(), reevaluate));
         tokio::spawn(watch(shared.clone()));
@@ -269,6 +273,7 @@ impl Shared {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         match subject {
             Subject::Identity(id) => {
+                self.standings.note(id);
                 let Some(identity) = self.engine.snapshot().identities.by_id(id).cloned() else { return };
                 tracing::debug!(identity = &*identity.name, level, score = moved.now.score, "its risk has changed");
                 changed.identities.insert(id, identity.name.to_string());

@@ -45,6 +45,8 @@ permissions! {
     PostureWrite = "posture:write",
     /// Telling what speaks against identities: for an IDS, a SIEM, gateways and other connectors.
     SignalsWrite = "signals:write",
+    /// Streams of Shared Signals of one's own: for other systems that are told what happens here.
+    SharedSignals = "ssf:manage",
     /// Having a session authenticate again.
     SessionsHelp = "sessions:help",
     /// Any change to any number of sessions.

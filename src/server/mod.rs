@@ -26,6 +26,9 @@ use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
 use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
+use crate::jobs::shared_signals::push::Teller;
+use crate::jobs::shared_signals::receive::Receiver;
+use crate::jobs::shared_signals::standing::Standings;
 use crate::jobs::signals::Signals;
 use crate::jobs::traces::Exporter;
 use crate::jobs::webhooks::Courier;
@@ -285,15 +288,23 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
     tokio::spawn(Dispatcher::new(shared, client, connections.clone(), wake.clone()).run());
     tokio::spawn(reevaluator.run());
-    let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
+    let standings = Standings::default();
+    let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone(), standings.clone());
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
-    let signals = Signals::start(store.clone(), &writer, engine.clone(), clock.clone(), reevaluate.clone());
+    let signals =
+        Signals::start(store.clone(), &writer, engine.clone(), clock.clone(), reevaluate.clone(), standings.clone());
     let signals = signals.await.map_err(|e| unusable(e.to_string()))?;
     let door = Arc::new(Door::new(origin(&config, http), data_dir.clone()));
     first_operator(&store, &door, &clock).await.map_err(|e| unusable(e.to_string()))?;
     let courier = Courier::new(store.clone(), live.clone(), clock.clone(), metrics.clone());
     let courier = Arc::new(courier.map_err(unusual)?);
     tokio::spawn(courier.clone().run());
+    let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
+    let receiver = Arc::new(Receiver::new(shared.clone(), signals.clone(), wake.clone()));
+    tokio::spawn(jobs::shared_signals::poll::run(receiver.clone()));
+    tokio::spawn(jobs::shared_signals::standing::run(standings, store.clone(), engine.clone(), clock.clone()));
+    let teller = Arc::new(Teller::new(shared, live.clone(), door.origin().to_owned()).map_err(unusual)?);
+    tokio::spawn(teller.clone().run());
     let sources = Sources {
         door,
         courier,
@@ -308,6 +319,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         wake,
         posture,
         signals,
+        receiver,
+        teller,
     };
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =

@@ -7,6 +7,7 @@ use crate::audit::event::{By, Event};
 use crate::coa::life::{Ending, Life, Order, WAITING, Waiting};
 use crate::coa::wave::{ASKING, Aborted, Counts, HELD, Wave};
 use crate::ids::{ChangeOrderId, DecisionId, SessionId, WaveId};
+use crate::shared_signals::happening::{Happening, What};
 use crate::time::Timestamp;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,8 @@ const KINDS: &[Kind] = {
 /// that what was stopped stays so.
 const UPDATE: &str =
     "UPDATE change_order SET state = ?, pending = ?, due_us = ?, body = ? WHERE id = ? AND pending = 1";
+/// How the triggers of changes begin that a transmitter of Shared Signals has asked for.
+pub const BY_TRANSMITTER: &str = "operator ssf:";
 /// Changes of one transaction: a wave is written in pieces, between which others
 /// write.
 const PIECE: usize = 500;
@@ -178,6 +181,8 @@ impl Store {
         for piece in all.chunks(PIECE) {
             let mut tx = self.db.begin().await?;
             let saved = write(&mut tx, piece).await?;
+            let mut ended: Vec<Happening> =
+                piece.iter().filter(|life| saved.contains(&life.order().id)).filter_map(ended).collect();
             for life in piece.iter().filter(|life| !saved.contains(&life.order().id)) {
                 let sql = Sql::new("SELECT body FROM change_order WHERE id = ?").bind(life.order().id.as_bytes());
                 let Some(row) = tx.fetch_one(sql).await? else { continue };
@@ -187,9 +192,11 @@ impl Store {
                     && over.is_answered()
                 {
                     stopped = life.clone();
+                    ended.extend(self::ended(life));
                 }
                 rewrite(&mut tx, &stopped).await?;
             }
+            self.tell(&mut tx, &ended).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -523,6 +530,23 @@ impl Store {
 async fn save_wave(tx: &mut Tx, wave: &Wave) -> Result<(), StoreError> {
     let sql = Sql::new("UPDATE change_wave SET body = ? WHERE id = ?");
     tx.execute(sql.bind(body("change_wave", wave)?).bind(wave.id.as_bytes())).await.map(drop)
+}
+
+/// That a session was ended, if this ended one, and nobody else had told so.
+fn ended(life: &Life) -> Option<Happening> {
+    let Life::Over(over) = life else { return None };
+    let Order { session, who, identity, cause, .. } = &over.order;
+    // Who told it knows it, and two systems would tell each other for ever.
+    let told = cause.trigger.starts_with(BY_TRANSMITTER);
+    (over.ended_session() && !told).then(|| Happening {
+        at: over.at,
+        what: What::SessionRevoked,
+        identity: *identity,
+        name: who.clone(),
+        session: Some(*session),
+        why: cause.detail.clone(),
+        by_admin: !cause.automatic,
+    })
 }
 
 /// A wave, as the audit log tells of it.

@@ -2,6 +2,7 @@
 
 use super::db::{Row, Sql};
 use super::read::{Page, page};
+use super::shared_signals::of_certificate;
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
 use crate::ids::IdentityId;
@@ -72,6 +73,7 @@ impl Store {
         let after = json!({ "subject": issued.subject, "identity": issued.identity, "not_after": issued.not_after });
         let event = Event::new(by, "certificate.issue", KIND, &issued.serial, issued.issued);
         audit::append(&mut tx, vec![event.states(Value::Null, after)]).await?;
+        self.tell(&mut tx, &[of_certificate(issued, false, "", issued.issued)]).await?;
         tx.commit().await
     }
 
@@ -87,6 +89,7 @@ impl Store {
                 let before = json!({ "subject": issued.subject, "identity": issued.identity });
                 let event = Event::new(by, "certificate.revoke", KIND, &issued.serial, now);
                 audit::append(&mut tx, vec![event.states(before, Value::Null).because(why)]).await?;
+                self.tell(&mut tx, &[of_certificate(issued, true, why, now)]).await?;
             }
         }
         tx.commit().await

@@ -30,6 +30,7 @@ pub mod read;
 mod records;
 pub mod retention;
 mod sessions;
+pub mod shared_signals;
 pub mod sign_ins;
 pub mod signals;
 pub mod tokens;

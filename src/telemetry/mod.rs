@@ -8,12 +8,14 @@ mod api;
 mod changes;
 mod discard;
 pub mod otlp;
+mod shared_signals;
 pub mod trace;
 mod webhooks;
 
 pub use api::ApiMetrics;
 pub use changes::ChangeMetrics;
 pub use discard::{Discard, DiscardRow};
+pub use shared_signals::SharedSignalsMetrics;
 pub use webhooks::WebhookMetrics;
 
 use discard::Discards;
@@ -127,6 +129,8 @@ pub struct Metrics {
     connections_ended: Family<EndingLabel, Counter>,
     /// Of changes to sessions.
     pub changes: ChangeMetrics,
+    /// Of Shared Signals.
+    pub shared_signals: SharedSignalsMetrics,
     /// Of webhooks.
     pub webhooks: WebhookMetrics,
     /// Of the API.
@@ -162,6 +166,7 @@ impl Metrics {
             connections: Family::default(),
             connections_ended: Family::default(),
             changes: ChangeMetrics::default(),
+            shared_signals: SharedSignalsMetrics::default(),
             webhooks: WebhookMetrics::default(),
             api: ApiMetrics::default(),
             traces: TraceMetrics::default(),
@@ -198,6 +203,7 @@ impl Metrics {
         r.register("radsec_connections", "TLS connections of NASes that are open", self.connections.clone());
         r.register("radsec_connections_ended", "TLS connections that have ended", self.connections_ended.clone());
         self.changes.register(r);
+        self.shared_signals.register(r);
         self.webhooks.register(r);
         self.api.register(r);
         r.register("trace_spans", "Spans of traces, by what became of them", self.traces.0.clone());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the lowest layer to the highest.
 const LAYERS: [&[&str]; 6] = [
     &["time", "ids", "random", "secret", "telemetry"],
-    &["radius", "eap"],
+    &["radius", "eap", "jose"],
     &[
         "inventory",
         "policy",
@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 6] = [
         "posture",
         "webhooks",
         "signals",
+        "shared_signals",
     ],
     &["store", "transport"],
     &["access", "config", "api", "jobs", "agent"],

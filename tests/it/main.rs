@@ -46,6 +46,7 @@ mod reload;
 mod repository;
 mod resources;
 mod risk;
+mod shared_signals;
 mod simulation;
 mod store;
 mod telemetry;

@@ -10,6 +10,7 @@ pub mod operators;
 mod profile;
 mod radsec;
 mod risk;
+mod shared_signals;
 
 pub use endpoints::Endpoints;
 
@@ -245,6 +246,7 @@ pub fn build(
     let changes = builder.changes(config);
     let risk = builder.risk(config);
     let hooks = builder.hooks(config);
+    let transmitters = builder.transmitters(config);
     let syslog = builder.syslog(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
@@ -294,6 +296,7 @@ pub fn build(
                 compliance,
                 risk,
                 hooks,
+                transmitters,
             };
             Ok(Built {
                 snapshot,

@@ -13,13 +13,20 @@ pub struct Receiver {
     /// Where its files are.
     pub dir: TempDir,
     script: &'static str,
+    /// What comes before the directory on its command line.
+    args: &'static [&'static str],
     process: Option<Background>,
 }
 
 impl Receiver {
     /// Starts `script` of `tests/peers`.
     pub fn start(script: &'static str, mode: &str) -> Receiver {
-        let mut receiver = Receiver { dir: tempfile::tempdir().unwrap(), script, process: None };
+        Receiver::start_with(script, &[], mode)
+    }
+
+    /// The same with what comes before the directory on its command line.
+    pub fn start_with(script: &'static str, args: &'static [&'static str], mode: &str) -> Receiver {
+        let mut receiver = Receiver { dir: tempfile::tempdir().unwrap(), script, args, process: None };
         receiver.mode(mode);
         receiver.run();
         receiver
@@ -29,7 +36,7 @@ impl Receiver {
     pub fn run(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(self.script);
         let mut command = Command::new(venv("python"));
-        self.process = Some(Background::start(command.arg(script).arg(self.dir.path())));
+        self.process = Some(Background::start(command.arg(script).args(self.args).arg(self.dir.path())));
         wait_for("the receiver", Duration::from_secs(20), || {
             let port: u16 = read(&self.dir.path().join("port")).parse().ok()?;
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()

@@ -1,0 +1,60 @@
+-- Shared Signals: what was taken in, who is told, and what they have not been told yet.
+
+-- A token is taken in once: rows stay longer than a token may be old.
+CREATE TABLE ssf_received (
+    transmitter TEXT    NOT NULL,
+    -- SHA-256 of the jti
+    digest      BLOB    NOT NULL,
+    at_us       INTEGER NOT NULL,
+    PRIMARY KEY (transmitter, digest)
+) STRICT;
+CREATE INDEX ssf_received_by_time ON ssf_received (at_us);
+
+CREATE TABLE ssf_stream (
+    id              BLOB    NOT NULL PRIMARY KEY,
+    owner           TEXT    NOT NULL,
+    owner_name      TEXT    NOT NULL,
+    status          TEXT    NOT NULL,
+    -- what its receiver says of it, as JSON
+    body            TEXT    NOT NULL,
+    -- sealed: what the receiver wants to be shown when it is told
+    authorization_  BLOB,
+    created_us      INTEGER NOT NULL,
+    verified_us     INTEGER,
+    delivered       INTEGER NOT NULL,
+    -- for want of room in its queue
+    dropped         INTEGER NOT NULL,
+    -- given up
+    dead            INTEGER NOT NULL,
+    last_success_us INTEGER,
+    last_failure_us INTEGER,
+    last_error      TEXT
+) STRICT;
+
+CREATE TABLE ssf_event (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    stream_id  BLOB    NOT NULL,
+    -- what happened, as JSON
+    body       TEXT    NOT NULL,
+    created_us INTEGER NOT NULL,
+    due_us     INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ssf_event_by_stream ON ssf_event (stream_id, id);
+
+CREATE TABLE ssf_key (
+    kid        TEXT    NOT NULL PRIMARY KEY,
+    -- sealed
+    private    BLOB    NOT NULL,
+    created_us INTEGER NOT NULL,
+    -- it signs nothing since, and is still published
+    retired_us INTEGER
+) STRICT;
+
+-- What was told last of somebody's risk and compliance: only what differs is told again.
+CREATE TABLE ssf_told (
+    identity_id BLOB NOT NULL,
+    what        TEXT NOT NULL,
+    value       TEXT NOT NULL,
+    PRIMARY KEY (identity_id, what)
+) STRICT;

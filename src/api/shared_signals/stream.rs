@@ -1,0 +1,336 @@
+//! Streams: made, read, changed and taken away by their receivers (SSF 1.0, section 8.1.1).
+
+use super::describe::AT;
+use crate::api::ApiState;
+use crate::api::caller::Caller;
+use crate::api::extract::{Body, Query};
+use crate::api::problem::Problem;
+use crate::api::webhooks::url_of;
+use crate::ids::StreamId;
+use crate::jobs::shared_signals::push::{audience, authorization_of};
+use crate::secret::Secret;
+use crate::shared_signals::stream::{About, MIN_VERIFICATION, POLL, PUSH, Status, Stream, TOLD};
+use crate::signals::signal::{MAX_TEXT, plain};
+use crate::store::shared_signals::StreamRow;
+use crate::time::Timestamp;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// URIs of events that a receiver may ask for, known or not.
+const MAX_EVENTS: usize = 100;
+/// The longest header that a receiver wants to be shown, in octets.
+const MAX_HEADER: usize = 4_096;
+
+/// How events are brought.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = StreamDelivery)]
+pub(in crate::api) struct Delivery {
+    /// `urn:ietf:rfc:8935` to push, `urn:ietf:rfc:8936` to poll.
+    method: String,
+    /// Where they are pushed, or polled for.
+    endpoint_url: Option<String>,
+    /// What is shown as `Authorization` where they are pushed; it is told to nobody.
+    #[serde(default, skip_serializing)]
+    authorization_header: Option<String>,
+}
+
+/// What a receiver says of its stream.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StreamBody)]
+pub(in crate::api) struct StreamBody {
+    /// Which, where it is there already.
+    stream_id: Option<String>,
+    /// The URIs of the events that it wants.
+    events_requested: Option<Vec<String>>,
+    /// How; by polling, if it is not said.
+    delivery: Option<Delivery>,
+    /// What it is for.
+    description: Option<String>,
+}
+
+/// A stream, as its receiver sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StreamConfiguration)]
+pub(in crate::api) struct StreamView {
+    stream_id: StreamId,
+    iss: String,
+    aud: String,
+    events_supported: Vec<String>,
+    events_requested: Vec<String>,
+    events_delivered: Vec<String>,
+    delivery: Delivery,
+    /// In seconds.
+    min_verification_interval: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+/// A stream, as operators see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub(in crate::api) struct StreamState {
+    id: StreamId,
+    /// Who made it.
+    owner: String,
+    status: Status,
+    #[schema(required)]
+    description: Option<String>,
+    /// Where events are pushed; nowhere, if they are polled for.
+    #[schema(required)]
+    push: Option<String>,
+    events: Vec<String>,
+    /// Subjects of which nothing is told.
+    removed_subjects: usize,
+    created: Timestamp,
+    /// When its receiver last tried it out.
+    #[schema(required)]
+    verified: Option<Timestamp>,
+    /// Events that wait.
+    waiting: u64,
+    delivered: u64,
+    /// Events that its queue had no room for.
+    dropped: u64,
+    /// Events that were given up.
+    dead: u64,
+    #[schema(required)]
+    last_success: Option<Timestamp>,
+    #[schema(required)]
+    last_failure: Option<Timestamp>,
+    #[schema(required)]
+    last_error: Option<String>,
+}
+
+/// Which stream.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Which {
+    /// The id of the stream.
+    stream_id: Option<String>,
+}
+
+pub(super) fn view(state: &ApiState, stream: &Stream) -> StreamView {
+    let (issuer, about) = (&state.teller.issuer, &stream.about);
+    let delivery = match &about.push {
+        Some(url) => Delivery { method: PUSH.into(), endpoint_url: Some(url.clone()), authorization_header: None },
+        None => Delivery {
+            method: POLL.into(),
+            endpoint_url: Some(format!("{issuer}{AT}/streams/{}/poll", stream.id)),
+            authorization_header: None,
+        },
+    };
+    StreamView {
+        stream_id: stream.id,
+        iss: issuer.clone(),
+        aud: audience(issuer, stream.id),
+        events_supported: TOLD.iter().map(|event| event.uri()).collect(),
+        events_requested: about.requested.clone(),
+        events_delivered: about.delivered(),
+        delivery,
+        min_verification_interval: MIN_VERIFICATION.as_secs(),
+        description: about.description.clone(),
+    }
+}
+
+fn missing() -> Problem {
+    Problem::not_found("you have no stream of that id; GET /api/v1/ssf/stream lists yours")
+}
+
+/// A stream of the one who asks.
+pub(super) async fn own(state: &ApiState, caller: &Caller, id: &str) -> Result<StreamRow, Problem> {
+    let id: StreamId = id.parse().map_err(|_| missing())?;
+    let found = state.store.stream(id).await?;
+    found.filter(|row| row.stream.owner == caller.who()).ok_or_else(missing)
+}
+
+fn named(id: Option<&str>) -> Result<&str, Problem> {
+    id.ok_or_else(|| Problem::parameter("stream_id", "say which stream: GET /api/v1/ssf/stream lists yours"))
+}
+
+/// What a delivery comes to: where events are pushed, and what is shown there.
+fn delivered(delivery: Option<&Delivery>) -> Result<(Option<String>, Option<Secret>), Problem> {
+    let Some(delivery) = delivery else { return Ok((None, None)) };
+    match delivery.method.as_str() {
+        POLL => Ok((None, None)),
+        PUSH => {
+            let url = delivery.endpoint_url.as_deref();
+            let url = url.ok_or_else(|| Problem::parameter("delivery", "to push wants an endpoint_url"))?;
+            let shown = delivery.authorization_header.as_deref();
+            if shown.is_some_and(|shown| shown.len() > MAX_HEADER || HeaderValue::from_str(shown).is_err()) {
+                return Err(Problem::parameter("delivery", "authorization_header is no value of a header"));
+            }
+            Ok((Some(url_of(url)?), shown.map(Secret::new)))
+        }
+        other => Err(Problem::parameter("delivery", format!("{other:?} is neither {PUSH} nor {POLL}"))),
+    }
+}
+
+fn requested(events: Vec<String>) -> Result<Vec<String>, Problem> {
+    if events.len() > MAX_EVENTS || events.iter().any(|uri| uri.len() > MAX_TEXT) {
+        return Err(Problem::parameter("events_requested", format!("at most {MAX_EVENTS} URIs are asked for")));
+    }
+    Ok(events)
+}
+
+fn sealed(state: &ApiState, id: StreamId, shown: Option<&Secret>) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(shown) = shown else { return Ok(None) };
+    let seal = state.inventory.seal().map_err(|e| Problem::internal(&e))?;
+    seal.seal(&authorization_of(id), shown).map(Some).map_err(|e| Problem::internal(&e))
+}
+
+/// Makes a stream
+///
+/// It tells of everybody, until subjects are taken out of it. Without `delivery` its events are polled for.
+#[utoipa::path(
+    post, path = "/api/v1/ssf/stream", operation_id = "create_stream", tag = "shared signals",
+    request_body = StreamBody,
+    responses((status = 201, description = "It", body = StreamView)),
+    security(("bearer" = ["ssf:manage"]))
+)]
+pub(in crate::api) async fn create(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body<StreamBody>,
+) -> Result<(StatusCode, Json<StreamView>), Problem> {
+    let (push, shown) = delivered(body.delivery.as_ref())?;
+    let now = state.clock.now();
+    let stream = Stream {
+        id: StreamId::new(now),
+        owner: caller.who(),
+        owner_name: caller.name.clone(),
+        about: About {
+            requested: requested(body.events_requested.unwrap_or_default())?,
+            push,
+            description: body.description.as_deref().map(plain),
+            removed: Vec::new(),
+            reason: None,
+        },
+        status: Status::Enabled,
+        created: now,
+    };
+    let authorization = sealed(&state, stream.id, shown.as_ref())?;
+    if !state.store.add_stream(&stream, authorization.as_deref(), &caller.by()).await? {
+        let detail = "there are as many streams as there may be: delete those that nobody uses";
+        return Err(Problem::conflict("too_many_streams", detail));
+    }
+    Ok((StatusCode::CREATED, Json(view(&state, &stream))))
+}
+
+/// One's stream, or all that one has
+#[utoipa::path(
+    get, path = "/api/v1/ssf/stream", operation_id = "read_stream", tag = "shared signals", params(Which),
+    responses((status = 200, description = "The stream of that id; without an id, a list of all", body = serde_json::Value)),
+    security(("bearer" = ["ssf:manage"]))
+)]
+pub(in crate::api) async fn read(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(which): Query<Which>,
+) -> Result<Response, Problem> {
+    if let Some(id) = which.stream_id {
+        return Ok(Json(view(&state, &own(&state, &caller, &id).await?.stream)).into_response());
+    }
+    let all = state.store.streams().await?;
+    let who = caller.who();
+    let own = all.iter().filter(|row| row.stream.owner == who).map(|row| view(&state, &row.stream));
+    Ok(Json(own.collect::<Vec<_>>()).into_response())
+}
+
+async fn change(state: &ApiState, caller: &Caller, body: StreamBody, whole: bool) -> Result<Json<StreamView>, Problem> {
+    let old = own(state, caller, named(body.stream_id.as_deref())?).await?.stream;
+    let mut new = old.clone();
+    let mut authorization = None;
+    if body.delivery.is_some() || whole {
+        let (push, shown) = delivered(body.delivery.as_ref())?;
+        new.about.push = push;
+        authorization = Some(sealed(state, old.id, shown.as_ref())?);
+    }
+    match body.events_requested {
+        Some(events) => new.about.requested = requested(events)?,
+        None if whole => new.about.requested.clear(),
+        None => {}
+    }
+    if body.description.is_some() || whole {
+        new.about.description = body.description.as_deref().map(plain);
+    }
+    let authorization = authorization.as_ref().map(Option::as_deref);
+    state.store.change_stream(&old, &new, authorization, &caller.by(), state.clock.now()).await?;
+    Ok(Json(view(state, &new)))
+}
+
+/// Changes what is said of a stream
+#[utoipa::path(
+    patch, path = "/api/v1/ssf/stream", operation_id = "update_stream", tag = "shared signals",
+    request_body = StreamBody,
+    responses((status = 200, description = "It", body = StreamView)),
+    security(("bearer" = ["ssf:manage"]))
+)]
+pub(in crate::api) async fn update(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body<StreamBody>,
+) -> Result<Json<StreamView>, Problem> {
+    change(&state, &caller, body, false).await
+}
+
+/// Says anew what a stream is
+#[utoipa::path(
+    put, path = "/api/v1/ssf/stream", operation_id = "replace_stream", tag = "shared signals",
+    request_body = StreamBody,
+    responses((status = 200, description = "It", body = StreamView)),
+    security(("bearer" = ["ssf:manage"]))
+)]
+pub(in crate::api) async fn replace(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body<StreamBody>,
+) -> Result<Json<StreamView>, Problem> {
+    change(&state, &caller, body, true).await
+}
+
+/// Takes a stream away, with all that it was not told yet
+#[utoipa::path(
+    delete, path = "/api/v1/ssf/stream", operation_id = "delete_stream", tag = "shared signals", params(Which),
+    responses((status = 204, description = "It is gone")),
+    security(("bearer" = ["ssf:manage"]))
+)]
+pub(in crate::api) async fn delete(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(which): Query<Which>,
+) -> Result<StatusCode, Problem> {
+    let row = own(&state, &caller, named(which.stream_id.as_deref())?).await?;
+    state.store.delete_stream(&row.stream, &caller.by(), state.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// All streams, and how their receivers are doing
+#[utoipa::path(
+    get, path = "/api/v1/ssf/streams", operation_id = "list_streams", tag = "shared signals",
+    responses((status = 200, description = "All of them", body = Vec<StreamState>)),
+    security(("bearer" = ["settings:read"]))
+)]
+pub(in crate::api) async fn all(State(state): State<ApiState>) -> Result<Json<Vec<StreamState>>, Problem> {
+    let one = |row: StreamRow| StreamState {
+        id: row.stream.id,
+        owner: row.stream.owner_name,
+        status: row.stream.status,
+        description: row.stream.about.description.clone(),
+        events: row.stream.about.delivered(),
+        push: row.stream.about.push,
+        removed_subjects: row.stream.about.removed.len(),
+        created: row.stream.created,
+        verified: row.verified,
+        waiting: row.waiting,
+        delivered: row.delivered,
+        dropped: row.dropped,
+        dead: row.dead,
+        last_success: row.last_success,
+        last_failure: row.last_failure,
+        last_error: row.last_error,
+    };
+    Ok(Json(state.store.streams().await?.into_iter().map(one).collect()))
+}

@@ -1,0 +1,412 @@
+//! Events that others tell: believed or refused, and what follows from them.
+//!
+//! A token is noted as taken in after what it asks for was done: a crash before that has it come again, and the same
+//! signal and the same change twice do no harm. What is noted changes nothing any more.
+
+use super::names::{owned, who};
+use crate::access::{Engine, Snapshot};
+use crate::audit::event::{By, Event};
+use crate::enforcement::coa::Wish;
+use crate::inventory::identity::{Identity, IdentityKind};
+use crate::jobs::asked::{Asked, ask_many, meant};
+use crate::jobs::changes::Wake;
+use crate::jobs::signals::{NotTaken, Signals};
+use crate::shared_signals::event::EventType;
+use crate::shared_signals::meaning::{Meaning, meaning};
+use crate::shared_signals::set::{Refused, RefusedCode, Set};
+use crate::shared_signals::subject::{Identifier, Subject};
+use crate::shared_signals::transmitter::{Ends, Keys, Transmitter};
+use crate::shared_signals::{NotOpened, open};
+use crate::signals::signal::{Told, plain};
+use crate::store::read::SessionFilter;
+use crate::store::shared_signals::Noted;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+use crate::time::Timestamp;
+use crate::transport::clock::Clock;
+use crate::transport::https::{self, FetchError};
+use crate::transport::jwks::Published;
+use aws_lc_rs::digest::{SHA256, digest};
+use jsonwebtoken::jwk::JwkSet;
+use rustls::pki_types::CertificateDer;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Mutex as Turn;
+
+/// As of when a signal is that tells of something older: within what is taken in, however long storing it takes.
+const OLDEST: Duration = Duration::from_secs(23 * 3600);
+
+/// Why an event is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Untaken {
+    /// It does not hold: the same again will be refused again.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It cannot be judged or stored at the moment.
+    #[error("it cannot be taken at the moment: {0}")]
+    Later(String),
+}
+
+/// What came of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Something follows from it.
+    Acted,
+    /// Nothing does.
+    Acknowledged,
+    /// It was taken in before.
+    Repeated,
+}
+
+/// How a transmitter is doing, since the server started.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Doing {
+    /// Events that were taken in, whether or not something followed.
+    pub taken: u64,
+    /// Events that were refused.
+    pub refused: u64,
+    /// When the last one was taken in.
+    pub last: Option<Timestamp>,
+    /// When it last tried the stream out, and what it sent along.
+    pub verified: Option<(Timestamp, String)>,
+    /// When something last failed.
+    pub failed: Option<Timestamp>,
+    /// What.
+    pub error: Option<String>,
+}
+
+/// What a transmitter says of itself (SSF 1.0, section 7).
+#[derive(Deserialize)]
+struct Discovered {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// The keys of a transmitter as it is configured.
+type Cached = Arc<Turn<Option<(Arc<Transmitter>, Published)>>>;
+
+/// Takes events in.
+#[derive(Debug)]
+pub struct Receiver {
+    store: Store,
+    engine: Arc<Engine>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+    signals: Signals,
+    wake: Wake,
+    keys: Mutex<HashMap<String, Cached>>,
+    doing: Mutex<BTreeMap<String, Doing>>,
+    /// Events are taken in one after the other, so that none is twice.
+    turn: Turn<()>,
+}
+
+impl Receiver {
+    /// One that adds to `signals`, and has sessions changed by whom `wake` wakes.
+    pub fn new(shared: (Store, Arc<Engine>, Arc<Clock>, Arc<Metrics>), signals: Signals, wake: Wake) -> Receiver {
+        let (store, engine, clock, metrics) = shared;
+        Receiver {
+            store,
+            engine,
+            clock,
+            metrics,
+            signals,
+            wake,
+            keys: Mutex::default(),
+            doing: Mutex::default(),
+            turn: Turn::default(),
+        }
+    }
+
+    /// The transmitters as they are configured now.
+    pub fn transmitters(&self) -> Arc<[Arc<Transmitter>]> {
+        self.engine.snapshot().transmitters.clone()
+    }
+
+    /// How the one of this name is doing.
+    pub fn doing(&self, name: &str) -> Doing {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    }
+
+    fn note(&self, name: &str, note: impl FnOnce(&mut Doing)) {
+        note(self.doing.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+    }
+
+    /// Notes that a transmitter is of no use at the moment.
+    pub fn failed(&self, name: &str, error: String) {
+        let now = self.clock.now();
+        self.note(name, |doing| (doing.failed, doing.error) = (Some(now), Some(error)));
+    }
+
+    /// Takes an event in. When it returns, what follows is durable, and a repetition changes nothing.
+    ///
+    /// # Errors
+    /// See [`Untaken`]; then nothing has changed that a repetition would not change in the same way.
+    pub async fn take(&self, transmitter: &Arc<Transmitter>, token: &str) -> Result<Outcome, Untaken> {
+        let name = transmitter.name.as_str();
+        let taken = self.judge(transmitter, token).await;
+        let now = self.clock.now();
+        match &taken {
+            Ok(outcome) => {
+                self.note(name, |doing| (doing.taken, doing.last) = (doing.taken + 1, Some(now)));
+                self.metrics.shared_signals.received(match outcome {
+                    Outcome::Acted => "acted",
+                    Outcome::Acknowledged => "acknowledged",
+                    Outcome::Repeated => "repeated",
+                });
+            }
+            Err(error) => {
+                let refused = matches!(error, Untaken::Refused(_));
+                self.note(name, |doing| doing.refused += u64::from(refused));
+                self.failed(name, error.to_string());
+                let code = match error {
+                    Untaken::Refused(refused) => refused.code.code(),
+                    Untaken::Later(_) => "unavailable",
+                };
+                self.metrics.shared_signals.received(code);
+                tracing::info!(transmitter = name, code, %error, "an event is not taken");
+            }
+        }
+        taken
+    }
+
+    async fn judge(&self, transmitter: &Arc<Transmitter>, token: &str) -> Result<Outcome, Untaken> {
+        let set = self.opened(transmitter, token).await?;
+        let jti = digest_of(&set.jti);
+        let _turn = self.turn.lock().await;
+        match self.store.ssf_known(&transmitter.name, &jti).await? {
+            Noted::New => {}
+            Noted::Known => return Ok(Outcome::Repeated),
+            Noted::Full => return Err(Untaken::Later("more events came within a day than are remembered".into())),
+        }
+        let now = self.clock.now();
+        if set.event == Some(EventType::Verification) {
+            let state = plain(set.text("state").unwrap_or_default());
+            self.note(&transmitter.name, |doing| doing.verified = Some((now, state)));
+        }
+        let means = set.event.filter(|event| transmitter.may_tell(*event)).and_then(|_| meaning(&set));
+        let (event, outcome) = match means {
+            Some(means) => (Some(self.act(transmitter, &set, &means, now).await?), Outcome::Acted),
+            None => {
+                tracing::debug!(transmitter = transmitter.name, uri = set.uri, "an event is acknowledged, and no more");
+                (None, Outcome::Acknowledged)
+            }
+        };
+        self.store.ssf_received(&transmitter.name, &jti, event, now).await?;
+        Ok(outcome)
+    }
+
+    /// The token, if it holds. A key that is not known may be new.
+    async fn opened(&self, transmitter: &Arc<Transmitter>, token: &str) -> Result<Set, Untaken> {
+        let now = self.clock.now();
+        let Transmitter { issuer, audience, .. } = &**transmitter;
+        for again in [false, true] {
+            let keys = self.keys(transmitter, again, now).await.map_err(|e| Untaken::Later(e.to_string()))?;
+            match open(token, &keys, issuer, audience, now) {
+                Ok(set) => return Ok(set),
+                Err(NotOpened::Refused(refused)) => return Err(refused.into()),
+                Err(NotOpened::UnknownKey) => {}
+            }
+        }
+        Err(Refused::new(RefusedCode::InvalidKey, NotOpened::UnknownKey.to_string()).into())
+    }
+
+    /// The keys of a transmitter; asked for anew where one is not known.
+    async fn keys(&self, transmitter: &Arc<Transmitter>, again: bool, now: Timestamp) -> Result<JwkSet, FetchError> {
+        let uri = match &transmitter.keys {
+            Keys::Fixed(keys) => return Ok(keys.clone()),
+            Keys::At(uri) => Some(uri.clone()),
+            Keys::Discovered => None,
+        };
+        let cached = {
+            let mut all = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let configured = self.transmitters();
+            all.retain(|name, _| configured.iter().any(|one| one.name == *name));
+            all.entry(transmitter.name.clone()).or_default().clone()
+        };
+        let mut cached = cached.lock().await;
+        if let Some((_, published)) = cached.as_mut().filter(|(of, known)| of == transmitter && !known.is_old(now)) {
+            if again {
+                published.again(now).await?;
+            }
+            return Ok(published.keys.clone());
+        }
+        let client = client_of(transmitter)?;
+        let uri = match uri {
+            Some(uri) => uri,
+            None => {
+                let says: Discovered = https::json(client.get(described_at(&transmitter.issuer))).await?;
+                if says.issuer != transmitter.issuer {
+                    let message =
+                        format!("it calls itself {:?}, and its issuer is {:?}", says.issuer, transmitter.issuer);
+                    return Err(FetchError::Unreadable(message));
+                }
+                says.jwks_uri
+            }
+        };
+        let published = Published::fetch(client, uri, now).await?;
+        let keys = published.keys.clone();
+        *cached = Some((transmitter.clone(), published));
+        Ok(keys)
+    }
+
+    /// What follows from an event. Gives what is told of it in the audit log.
+    async fn act(
+        &self,
+        transmitter: &Transmitter,
+        set: &Set,
+        means: &Meaning,
+        now: Timestamp,
+    ) -> Result<Event, Untaken> {
+        let snapshot = self.engine.snapshot();
+        let about = whom(transmitter, set, means, &snapshot);
+        let subject = set.subject.as_ref().map(Subject::describe).unwrap_or_default();
+        let code = set.event.map_or(set.uri.as_str(), |event| event.code());
+        let detail = match set.reason() {
+            Some(reason) => format!("{code}: {reason}"),
+            None => code.to_owned(),
+        };
+        let severity = means.severity.min(transmitter.severity_at_most);
+        let mut told = Told::new(&transmitter.name, means.kind, severity, &detail);
+        // As of then, as far back as signals go.
+        told.at = Some(set.happened().min(now).max(now - OLDEST));
+        told.topic = means.topic.to_owned();
+        told.evidence("event", code);
+        told.evidence("subject", &subject);
+        for key in [
+            "current_level",
+            "current_status",
+            "change_type",
+            "credential_type",
+            "x509_serial",
+            "change_direction",
+            "initiating_entity",
+            "risk_reason",
+        ] {
+            told.evidence(key, set.text(key).unwrap_or_default());
+        }
+        if let Some(Subject::Simple(Identifier::Ips(ips))) = &set.subject {
+            told.ips.clone_from(ips);
+        }
+        // First, for the signal has sessions looked at, too, and gentler changes would take the place of this one.
+        let by = By { actor: format!("ssf:{}", transmitter.name), ..By::server() };
+        let mut ended = 0;
+        if means.ends && transmitter.ends != Ends::No {
+            for identity in &about {
+                ended += self.end(transmitter, identity, &by, &detail, &snapshot, now).await?;
+            }
+        }
+        let mut signals = Vec::new();
+        // What is about nobody who is known is kept, for people to see; it adds to nobody's risk.
+        let each: Vec<Option<&Arc<Identity>>> =
+            if about.is_empty() { vec![None] } else { about.iter().map(Some).collect() };
+        for (number, identity) in each.into_iter().enumerate() {
+            let of = if number == 0 { set.jti.clone() } else { format!("{} {number}", set.jti) };
+            let of_one = Told { source_id: Some(plain(&of)), identity: identity.map(|known| known.id), ..told.clone() };
+            signals.push(self.signals.take(of_one).await?.signal.id);
+        }
+        let names: Vec<&str> = about.iter().map(|identity| &*identity.name).collect();
+        let after = json!({
+            "event": code, "jti": set.jti, "identities": names, "signals": signals, "severity": severity,
+            "sessions_ended": ended,
+        });
+        let event = Event::new(&by, "ssf.event", "subject", &subject, now).states(Value::Null, after);
+        Ok(event.because(set.reason().unwrap_or_default()))
+    }
+
+    /// Ends the sessions of somebody; how many.
+    async fn end(
+        &self,
+        transmitter: &Transmitter,
+        identity: &Identity,
+        by: &By,
+        why: &str,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let filter = SessionFilter { identity: Some(identity.name.to_string()), ..SessionFilter::default() };
+        let meant = meant(&self.store, snapshot, &filter, None, now).await?;
+        if meant.sessions.is_empty() {
+            return Ok(0);
+        }
+        let wish = match transmitter.ends {
+            Ends::Reauthenticate => Wish::Reauthenticate,
+            Ends::Disconnect | Ends::No => Wish::Disconnect,
+        };
+        let asked = Asked { wish, fallback: true, by: by.clone(), why: why.to_owned() };
+        ask_many(&self.store, snapshot, &meant.sessions, &asked, true, now).await?;
+        self.wake.wake();
+        Ok(meant.sessions.len())
+    }
+}
+
+/// Whom an event is about, of those who are known.
+fn whom(transmitter: &Transmitter, set: &Set, means: &Meaning, snapshot: &Snapshot) -> Vec<Arc<Identity>> {
+    use IdentityKind::{Agent, Device, Machine, Model, Service, User};
+    let Some(subject) = &set.subject else { return Vec::new() };
+    let identities = &snapshot.identities;
+    let found = means.about.into_iter().find_map(|role| {
+        let kinds: &[IdentityKind] = match role {
+            "device" => &[Device, Machine, Agent, Service, Model, User],
+            _ => &[User, Agent, Service, Model, Machine, Device],
+        };
+        let names = transmitter.names(subject.member(role)?);
+        names.into_iter().find_map(|name| who(identities, name, kinds))
+    });
+    let Some(identity) = found else { return Vec::new() };
+    let mut all = vec![identity];
+    if transmitter.owned && all[0].kind == User {
+        all.extend(owned(identities, &all[0].clone()));
+    }
+    all
+}
+
+/// A client for what a transmitter is asked.
+///
+/// # Errors
+/// When a certificate of its CAs cannot be read.
+pub fn client_of(transmitter: &Transmitter) -> Result<reqwest::Client, FetchError> {
+    let cas: Vec<CertificateDer<'_>> = transmitter.cas.iter().map(|der| der.as_slice().into()).collect();
+    https::client(&cas)
+}
+
+/// Where an issuer says what it is (SSF 1.0, section 7.2): the well-known part comes before its path.
+fn described_at(issuer: &str) -> String {
+    let issuer = issuer.trim_end_matches('/');
+    let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
+    let path = issuer.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| after_scheme + at);
+    let (host, path) = issuer.split_at(path);
+    format!("{host}/.well-known/ssf-configuration{path}")
+}
+
+fn digest_of(jti: &str) -> [u8; 32] {
+    let mut octets = [0; 32];
+    octets.iter_mut().zip(digest(&SHA256, jti.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    octets
+}
+
+impl From<StoreError> for Untaken {
+    fn from(error: StoreError) -> Self {
+        Untaken::Later(error.to_string())
+    }
+}
+
+impl From<NotTaken> for Untaken {
+    fn from(error: NotTaken) -> Self {
+        Untaken::Later(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_with_a_path_describes_itself_before_it() {
+        assert_eq!(described_at("https://a.example"), "https://a.example/.well-known/ssf-configuration");
+        assert_eq!(described_at("https://a.example/"), "https://a.example/.well-known/ssf-configuration");
+        assert_eq!(described_at("https://a.example/t/1"), "https://a.example/.well-known/ssf-configuration/t/1");
+    }
+}

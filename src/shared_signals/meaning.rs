@@ -1,0 +1,163 @@
+//! What an event means here: a signal, its severity, and whether sessions end.
+
+use super::event::EventType;
+use super::set::Set;
+use crate::signals::kind::SignalKind;
+use crate::signals::signal::Severity;
+
+/// What an event means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Meaning {
+    /// The signal that it becomes.
+    pub kind: SignalKind,
+    /// How bad it is. `Info` takes back what was told before.
+    pub severity: Severity,
+    /// What tells it from others of the same kind: the same again takes its place.
+    pub topic: &'static str,
+    /// Whether sessions end at once.
+    pub ends: bool,
+    /// What of a complex subject it is about, the first that is known.
+    pub about: [&'static str; 2],
+}
+
+/// An account as a whole, rather than one session.
+const ACCOUNT: &str = "account";
+const DEVICE_FIRST: [&str; 2] = ["device", "user"];
+const USER_FIRST: [&str; 2] = ["user", "device"];
+
+/// What an event means; nothing, where it is acknowledged and no more.
+pub fn meaning(set: &Set) -> Option<Meaning> {
+    let says = |key: &str, word: &str| set.text(key).is_some_and(|said| said.eq_ignore_ascii_case(word));
+    let of = |kind, severity, about| Some(Meaning { kind, severity, topic: "", ends: false, about });
+    let account = |severity, ends| {
+        Some(Meaning { kind: SignalKind::SessionRevoked, severity, topic: ACCOUNT, ends, about: USER_FIRST })
+    };
+    match set.event? {
+        EventType::SessionRevoked | EventType::SessionsRevoked => Some(Meaning {
+            kind: SignalKind::SessionRevoked,
+            severity: Severity::High,
+            topic: "",
+            ends: true,
+            about: DEVICE_FIRST,
+        }),
+        EventType::AccountDisabled | EventType::AccountPurged => account(Severity::Critical, true),
+        EventType::AccountEnabled => account(Severity::Info, false),
+        EventType::CredentialChange => {
+            let gone = says("change_type", "revoke") || says("change_type", "delete");
+            let severity = if gone { Severity::High } else { Severity::Info };
+            of(SignalKind::CredentialChange, severity, USER_FIRST)
+        }
+        EventType::CredentialCompromise => of(SignalKind::CredentialCompromise, Severity::High, USER_FIRST),
+        EventType::CredentialChangeRequired => of(SignalKind::CredentialCompromise, Severity::Medium, USER_FIRST),
+        EventType::AssuranceLevelChange => {
+            // What does not say in which direction is weighed as the worse.
+            let severity = if says("change_direction", "increase") { Severity::Info } else { Severity::High };
+            of(SignalKind::AssuranceLevelChange, severity, USER_FIRST)
+        }
+        EventType::DeviceComplianceChange if says("current_status", "compliant") => {
+            of(SignalKind::DeviceNotCompliant, Severity::Info, DEVICE_FIRST)
+        }
+        EventType::DeviceComplianceChange if says("current_status", "not-compliant") => {
+            of(SignalKind::DeviceNotCompliant, Severity::High, DEVICE_FIRST)
+        }
+        EventType::RiskLevelChange => {
+            let levels = [("HIGH", Severity::High), ("MEDIUM", Severity::Medium), ("LOW", Severity::Info)];
+            let (_, severity) = levels.into_iter().find(|(level, _)| says("current_level", level))?;
+            let about = if says("principal", "DEVICE") { DEVICE_FIRST } else { USER_FIRST };
+            // Of a tenant or a group it is not known whom it concerns.
+            let known = ["USER", "DEVICE", "SESSION"].into_iter().any(|principal| says("principal", principal));
+            if known || set.text("principal").is_none() {
+                of(SignalKind::RiskLevelChange, severity, about)
+            } else {
+                None
+            }
+        }
+        EventType::DeviceComplianceChange
+        | EventType::TokenClaimsChange
+        | EventType::SessionEstablished
+        | EventType::SessionPresented
+        | EventType::IdentifierChanged
+        | EventType::IdentifierRecycled
+        | EventType::OptIn
+        | EventType::OptOutInitiated
+        | EventType::OptOutCancelled
+        | EventType::OptOutEffective
+        | EventType::RecoveryActivated
+        | EventType::RecoveryInformationChanged
+        | EventType::Verification
+        | EventType::StreamUpdated => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use serde_json::{Value, json};
+
+    fn of(event: EventType, details: Value) -> Option<(SignalKind, Severity, bool)> {
+        let set = Set {
+            jti: "1".into(),
+            issued: Timestamp::from_unix_secs(1_790_000_000),
+            subject: None,
+            uri: event.uri(),
+            event: Some(event),
+            details: details.as_object().unwrap().clone(),
+        };
+        meaning(&set).map(|meaning| (meaning.kind, meaning.severity, meaning.ends))
+    }
+
+    #[test]
+    fn each_event_means_what_the_page_says() {
+        use SignalKind as K;
+        for (event, details, wanted) in [
+            (EventType::SessionRevoked, json!({}), Some((K::SessionRevoked, Severity::High, true))),
+            (EventType::SessionsRevoked, json!({}), Some((K::SessionRevoked, Severity::High, true))),
+            (EventType::AccountDisabled, json!({}), Some((K::SessionRevoked, Severity::Critical, true))),
+            (EventType::AccountEnabled, json!({}), Some((K::SessionRevoked, Severity::Info, false))),
+            (
+                EventType::CredentialChange,
+                json!({ "change_type": "revoke" }),
+                Some((K::CredentialChange, Severity::High, false)),
+            ),
+            (
+                EventType::CredentialChange,
+                json!({ "change_type": "create" }),
+                Some((K::CredentialChange, Severity::Info, false)),
+            ),
+            (
+                EventType::DeviceComplianceChange,
+                json!({ "current_status": "not-compliant" }),
+                Some((K::DeviceNotCompliant, Severity::High, false)),
+            ),
+            (
+                EventType::DeviceComplianceChange,
+                json!({ "current_status": "compliant" }),
+                Some((K::DeviceNotCompliant, Severity::Info, false)),
+            ),
+            (EventType::DeviceComplianceChange, json!({ "current_status": 5 }), None),
+            (
+                EventType::RiskLevelChange,
+                json!({ "principal": "USER", "current_level": "HIGH" }),
+                Some((K::RiskLevelChange, Severity::High, false)),
+            ),
+            (
+                EventType::RiskLevelChange,
+                json!({ "current_level": "low" }),
+                Some((K::RiskLevelChange, Severity::Info, false)),
+            ),
+            (EventType::RiskLevelChange, json!({ "principal": "TENANT", "current_level": "HIGH" }), None),
+            (EventType::RiskLevelChange, json!({ "current_level": "EXTREME" }), None),
+            (
+                EventType::AssuranceLevelChange,
+                json!({ "change_direction": "decrease" }),
+                Some((K::AssuranceLevelChange, Severity::High, false)),
+            ),
+            (EventType::CredentialCompromise, json!({}), Some((K::CredentialCompromise, Severity::High, false))),
+            (EventType::Verification, json!({ "state": "x" }), None),
+            (EventType::SessionPresented, json!({}), None),
+        ] {
+            assert_eq!(of(event, details.clone()), wanted, "{event:?} {details}");
+        }
+    }
+}

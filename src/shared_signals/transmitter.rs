@@ -1,0 +1,119 @@
+//! A system that tells what it knows, as it is configured: how it is recognised, and how far it is believed.
+
+use super::event::EventType;
+use super::subject::Identifier;
+use crate::secret::Secret;
+use crate::signals::signal::Severity;
+use jsonwebtoken::jwk::JwkSet;
+
+/// Transmitters at most: each that is polled has a task.
+pub const MAX_TRANSMITTERS: usize = 50;
+
+/// Where its keys are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Keys {
+    /// These and no others.
+    Fixed(JwkSet),
+    /// At this URL.
+    At(String),
+    /// Where its own description says (SSF 1.0, section 7.2).
+    Discovered,
+}
+
+/// What becomes of sessions whose end it tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ends {
+    /// Nothing at once; rules may ask for the risk.
+    No,
+    /// They log in again, and come to what rules say by then.
+    Reauthenticate,
+    /// They are cut off.
+    Disconnect,
+}
+
+impl Ends {
+    /// All of them.
+    pub const ALL: [Ends; 3] = [Ends::No, Ends::Reauthenticate, Ends::Disconnect];
+
+    /// The word of the configuration.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Ends::No => "no",
+            Ends::Reauthenticate => "reauthenticate",
+            Ends::Disconnect => "disconnect",
+        }
+    }
+}
+
+/// Where it is asked for events (RFC 8936).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Poll {
+    /// The URL.
+    pub endpoint: String,
+    /// What is shown there.
+    pub token: Secret,
+}
+
+/// A system that tells what it knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmitter {
+    /// What it is called here: the end of its URL, and the source of its signals.
+    pub name: String,
+    /// Who signs.
+    pub issuer: String,
+    /// What this server is called by it.
+    pub audience: Vec<String>,
+    /// Its keys.
+    pub keys: Keys,
+    /// Certificates of CAs, DER, that are believed besides the system's.
+    pub cas: Vec<Vec<u8>>,
+    /// What it shows when it pushes; without one it may not.
+    pub push_token: Option<Secret>,
+    /// Where it is asked.
+    pub poll: Option<Poll>,
+    /// Whose names for subjects are believed.
+    pub subject_issuers: Vec<String>,
+    /// What of all that it tells is acted on; everything, if it is not said.
+    pub events: Option<Vec<EventType>>,
+    /// What its signals weigh at most.
+    pub severity_at_most: Severity,
+    /// What becomes of sessions.
+    pub ends: Ends,
+    /// Whether what it tells of a user is true of what they own, too.
+    pub owned: bool,
+}
+
+impl Transmitter {
+    /// Whether it is believed when it tells this.
+    pub fn may_tell(&self, event: EventType) -> bool {
+        self.events.as_ref().is_none_or(|events| events.contains(&event))
+    }
+
+    /// The names that an identifier comes to; none if it is of no use, or another issuer's.
+    pub fn names<'a>(&self, identifier: &'a Identifier) -> Vec<Name<'a>> {
+        match identifier {
+            Identifier::Email(text) => vec![Name::Address(text)],
+            Identifier::IssuerSubject { issuer, subject } if self.subject_issuers.contains(issuer) => {
+                vec![Name::Text(subject)]
+            }
+            Identifier::Opaque(text) => vec![Name::Text(text)],
+            Identifier::Uri(uri) => match uri.strip_prefix("acct:").or_else(|| uri.strip_prefix("mailto:")) {
+                Some(address) => vec![Name::Address(address)],
+                None => vec![Name::Uri(uri)],
+            },
+            Identifier::Aliases(all) => all.iter().flat_map(|one| self.names(one)).collect(),
+            Identifier::IssuerSubject { .. } | Identifier::Ips(_) | Identifier::Other(_) => Vec::new(),
+        }
+    }
+}
+
+/// A name by which the inventory may know somebody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name<'a> {
+    /// An address: email or User Principal Name.
+    Address(&'a str),
+    /// A URI of a certificate.
+    Uri(&'a str),
+    /// An id, a name, a DNS name or a MAC address.
+    Text(&'a str),
+}

@@ -1,0 +1,264 @@
+//! Shared Signals: what was taken in, the streams of those who are told, and the keys that sign.
+
+mod queue;
+
+pub use queue::{Queued, Sent, Standing};
+
+pub(super) use queue::of_certificate;
+
+use super::db::{Row, Sql, Tx};
+use super::{Store, StoreError, audit};
+use crate::audit::event::{By, Event};
+use crate::ids::StreamId;
+use crate::shared_signals::stream::{MAX_STREAMS, Status, Stream};
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What the audit log calls a stream.
+const KIND: &str = "ssf_stream";
+/// How long a token is remembered: longer than one may be old, by both clocks' faults.
+const REMEMBERED: Duration = Duration::from_secs(26 * 3600);
+/// Tokens that are remembered, of all transmitters together: some 100 MB. Beyond it none is taken in until some have grown
+/// old, for one that is forgotten could come again.
+const MAX_REMEMBERED: i64 = 1_000_000;
+
+/// A stream, and how it is doing.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StreamRow {
+    /// Itself.
+    pub stream: Stream,
+    /// Events that wait.
+    pub waiting: u64,
+    /// Events that were taken.
+    pub delivered: u64,
+    /// Events that its queue had no room for.
+    pub dropped: u64,
+    /// Events that were given up.
+    pub dead: u64,
+    /// When it was last tried out.
+    pub verified: Option<Timestamp>,
+    /// When it last took something.
+    pub last_success: Option<Timestamp>,
+    /// When it last did not.
+    pub last_failure: Option<Timestamp>,
+    /// Why.
+    pub last_error: Option<String>,
+}
+
+/// What comes of noting a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Noted {
+    /// It is new.
+    New,
+    /// It was taken in before.
+    Known,
+    /// Too many are remembered.
+    Full,
+}
+
+impl Store {
+    /// Whether a token was taken in before, or could be noted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ssf_known(&self, transmitter: &str, digest: &[u8; 32]) -> Result<Noted, StoreError> {
+        let sql = Sql::new("SELECT at_us FROM ssf_received WHERE transmitter = ? AND digest = ?");
+        if self.db.fetch_one(sql.bind(transmitter).bind(digest)).await?.is_some() {
+            return Ok(Noted::Known);
+        }
+        let count = self.db.number(Sql::new("SELECT count(*) AS n FROM ssf_received")).await?;
+        Ok(if count < MAX_REMEMBERED { Noted::New } else { Noted::Full })
+    }
+
+    /// Notes that a token was taken in, and what came of it.
+    ///
+    /// # Errors
+    /// When the database does not; then it may come again.
+    pub async fn ssf_received(
+        &self,
+        transmitter: &str,
+        digest: &[u8; 32],
+        event: Option<Event>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql =
+            Sql::new("INSERT INTO ssf_received (transmitter, digest, at_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+        tx.execute(sql.bind(transmitter).bind(digest).bind(now)).await?;
+        audit::append(&mut tx, event.into_iter().collect()).await?;
+        tx.commit().await
+    }
+
+    /// Forgets tokens that are too old to be taken in again, and keys that nobody needs any more.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn ssf_forget(&self, published: Duration, now: Timestamp) -> Result<(), StoreError> {
+        self.db.execute(Sql::new("DELETE FROM ssf_received WHERE at_us < ?").bind(now - REMEMBERED)).await?;
+        self.db.execute(Sql::new("DELETE FROM ssf_key WHERE retired_us < ?").bind(now - published)).await.map(drop)
+    }
+
+    /// All streams, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn streams(&self) -> Result<Vec<StreamRow>, StoreError> {
+        let sql = "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting \
+                   FROM ssf_stream s ORDER BY s.id";
+        self.db.fetch(Sql::new(sql)).await?.iter().map(stream_of_row).collect()
+    }
+
+    /// One stream.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn stream(&self, id: StreamId) -> Result<Option<StreamRow>, StoreError> {
+        Ok(self.streams().await?.into_iter().find(|row| row.stream.id == id))
+    }
+
+    /// Stores a new stream. Whether there was room.
+    ///
+    /// # Errors
+    /// When the database does not; then it is not stored.
+    pub async fn add_stream(&self, stream: &Stream, authorization: Option<&[u8]>, by: &By) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if tx.number(Sql::new("SELECT count(*) AS n FROM ssf_stream")).await? >= MAX_STREAMS as i64 {
+            return Ok(false);
+        }
+        let event = Event::new(by, "ssf.stream.create", KIND, &stream.id.to_string(), stream.created);
+        audit::append(&mut tx, vec![event.states(Value::Null, described(stream))]).await?;
+        let sql = "INSERT INTO ssf_stream (id, owner, owner_name, status, body, authorization_, created_us, delivered, \
+                   dropped, dead) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)";
+        let sql = Sql::new(sql).bind(stream.id.as_bytes()).bind(&stream.owner).bind(&stream.owner_name);
+        let sql = sql.bind(stream.status.code()).bind(body(stream)?).bind(authorization.map(<[u8]>::to_vec));
+        tx.execute(sql.bind(stream.created)).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Puts `new` in the place of `old`, which has the same id; `authorization` where that is another, too. What waits for one
+    /// that is told nothing any more is let go.
+    ///
+    /// # Errors
+    /// When the database does not; then it stays as it was.
+    pub async fn change_stream(
+        &self,
+        old: &Stream,
+        new: &Stream,
+        authorization: Option<Option<&[u8]>>,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let event = Event::new(by, "ssf.stream.update", KIND, &new.id.to_string(), now);
+        audit::append(&mut tx, vec![event.states(described(old), described(new))]).await?;
+        let mut sql = Sql::new("UPDATE ssf_stream SET status = ?, body = ?").bind(new.status.code()).bind(body(new)?);
+        if let Some(authorization) = authorization {
+            sql = sql.then(", authorization_ = ?").bind(authorization.map(<[u8]>::to_vec));
+        }
+        tx.execute(sql.then(" WHERE id = ?").bind(new.id.as_bytes())).await?;
+        if new.status == Status::Disabled {
+            tx.execute(Sql::new("DELETE FROM ssf_event WHERE stream_id = ?").bind(new.id.as_bytes())).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Takes a stream away, with all that it was not told yet.
+    ///
+    /// # Errors
+    /// When the database does not; then it stays as it was.
+    pub async fn delete_stream(&self, stream: &Stream, by: &By, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let event = Event::new(by, "ssf.stream.delete", KIND, &stream.id.to_string(), now);
+        audit::append(&mut tx, vec![event.states(described(stream), Value::Null)]).await?;
+        for sql in ["DELETE FROM ssf_stream WHERE id = ?", "DELETE FROM ssf_event WHERE stream_id = ?"] {
+            tx.execute(Sql::new(sql).bind(stream.id.as_bytes())).await?;
+        }
+        if tx.number(Sql::new("SELECT count(*) AS n FROM ssf_stream")).await? == 0 {
+            // Nobody is told, so that nothing is known of what was told last.
+            tx.execute(Sql::new("DELETE FROM ssf_told")).await?;
+        }
+        tx.commit().await
+    }
+
+    /// What the receiver of a stream wants to be shown, sealed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn stream_authorization(&self, id: StreamId) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = Sql::new("SELECT authorization_ FROM ssf_stream WHERE id = ?").bind(id.as_bytes());
+        let row = self.db.fetch_one(sql).await?;
+        Ok(row.as_ref().map(|row| row.maybe_blob("authorization_")).transpose()?.flatten().map(<[u8]>::to_vec))
+    }
+
+    /// The keys, sealed, by their names; the one that signs first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ssf_keys(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let sql =
+            "SELECT kid, private FROM ssf_key ORDER BY CASE WHEN retired_us IS NULL THEN 0 ELSE 1 END, created_us DESC";
+        let rows = self.db.fetch(Sql::new(sql)).await?;
+        rows.iter().map(|row| Ok((row.text("kid")?.to_owned(), row.blob("private")?.to_vec()))).collect()
+    }
+
+    /// Has this key sign from now on; those that did are published for a while.
+    ///
+    /// # Errors
+    /// When the database does not; then the one before signs.
+    pub async fn add_ssf_key(&self, kid: &str, sealed: &[u8], by: &By, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        audit::append(&mut tx, vec![Event::new(by, "ssf.key.rotate", "ssf_key", kid, now)]).await?;
+        tx.execute(Sql::new("UPDATE ssf_key SET retired_us = ? WHERE retired_us IS NULL").bind(now)).await?;
+        let sql = Sql::new("INSERT INTO ssf_key (kid, private, created_us) VALUES (?, ?, ?)");
+        tx.execute(sql.bind(kid).bind(sealed).bind(now)).await?;
+        tx.commit().await
+    }
+}
+
+/// As the audit log tells it.
+fn described(stream: &Stream) -> Value {
+    let about = &stream.about;
+    json!({
+        "owner": stream.owner_name, "status": stream.status.code(), "reason": about.reason, "push": about.push,
+        "events": about.delivered(), "description": about.description, "removed_subjects": about.removed.len(),
+    })
+}
+
+fn body(stream: &Stream) -> Result<String, StoreError> {
+    serde_json::to_string(&stream.about)
+        .map_err(|e| StoreError::Unreadable { table: "ssf_stream", what: e.to_string() })
+}
+
+fn stream_of_row(row: &Row) -> Result<StreamRow, StoreError> {
+    let unreadable = |what: String| StoreError::Unreadable { table: "ssf_stream", what };
+    let maybe = |column| Ok::<_, StoreError>(row.maybe_int(column)?.map(Timestamp::from_micros));
+    let status = row.text("status")?;
+    let stream = Stream {
+        id: StreamId::from_bytes(row.id("ssf_stream", "id")?),
+        owner: row.text("owner")?.to_owned(),
+        owner_name: row.text("owner_name")?.to_owned(),
+        about: serde_json::from_str(row.text("body")?).map_err(|e| unreadable(e.to_string()))?,
+        status: Status::from_code(status).ok_or_else(|| unreadable(format!("{status:?} is no status")))?,
+        created: row.time("created_us")?,
+    };
+    Ok(StreamRow {
+        stream,
+        waiting: row.counter("waiting")?,
+        delivered: row.counter("delivered")?,
+        dropped: row.counter("dropped")?,
+        dead: row.counter("dead")?,
+        verified: maybe("verified_us")?,
+        last_success: maybe("last_success_us")?,
+        last_failure: maybe("last_failure_us")?,
+        last_error: row.maybe_text("last_error")?.map(str::to_owned),
+    })
+}
+
+/// The streams that are told something, within a transaction that may tell it.
+async fn told_streams(tx: &mut Tx) -> Result<Vec<StreamRow>, StoreError> {
+    let sql = "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting \
+               FROM ssf_stream s WHERE s.status <> 'disabled' ORDER BY s.id";
+    tx.fetch(Sql::new(sql)).await?.iter().map(stream_of_row).collect()
+}
