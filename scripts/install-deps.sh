@@ -3,10 +3,10 @@
 # needs to be built and run; `test` adds the peers that the tests talk to.
 set -eu
 
-build="cargo:cargo cc:gcc cmake:cmake make:make"
+build="cargo:cargo cc:gcc cmake:cmake make:make node:nodejs npm:npm"
 peers="eapol_test:eapoltest wpa_supplicant:wpasupplicant hostapd:hostapd freeradius:freeradius
 radclient:freeradius-utils radsecproxy:radsecproxy tshark:tshark ip:iproute2 bridge:iproute2 ping:iputils-ping curl:curl
-dpkg-shlibdeps:dpkg-dev runuser:util-linux node:nodejs npm:npm chromium:chromium oathtool:oathtool
+dpkg-shlibdeps:dpkg-dev runuser:util-linux chromium:chromium oathtool:oathtool
 rsyslogd:rsyslog age:age fail2ban-server:fail2ban systemd-analyze:systemd python3:python3 openssl:openssl nft:nftables git:git pkill:procps setpriv:util-linux"
 
 wanted="$build"

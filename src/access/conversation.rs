@@ -11,6 +11,7 @@
 use super::Snapshot;
 use super::record::Draft;
 use super::request::RequestInfo;
+use crate::audit::course::Course;
 use crate::eap::server::Server;
 use crate::eap::tls::Established;
 use crate::ids::NasId;
@@ -49,6 +50,8 @@ pub struct Conversation {
     pub outer_identity: String,
     /// When it began.
     pub started: Timestamp,
+    /// What came and what was answered so far.
+    pub course: Course,
     /// The decision, once it has been taken in its favour and while the last
     /// flight is on its way.
     pub granted: Option<Box<Granted>>,
@@ -185,6 +188,16 @@ impl Conversations {
                 None => Found::Busy,
             },
             _ => Found::Unknown,
+        }
+    }
+
+    /// The NAS has sent the latest request of this conversation again, and gets the same answer.
+    pub fn repeated(&self, key: &StateKey, owner: Owner) {
+        if let Some(slot) = self.table().slots.get_mut(key)
+            && slot.owner == owner
+            && let Some(conversation) = &mut slot.conversation
+        {
+            conversation.course.repeated();
         }
     }
 

@@ -80,7 +80,7 @@ fn of_alert(code: u8) -> Reason {
 
 /// The record of an attempt that fell silent.
 pub(super) fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Timestamp) -> Record {
-    let Conversation { eap, info, outer_identity, started, .. } = conversation;
+    let Conversation { eap, info, outer_identity, started, course, .. } = conversation;
     let (reason, detail) = if eap.is_mid_flight() {
         (Reason::FragmentsLost, "the supplicant fell silent between fragments of a TLS flight")
     } else if eap.is_half_open() {
@@ -91,5 +91,6 @@ pub(super) fn timed_out(snapshot: &Snapshot, conversation: Conversation, now: Ti
     let mut draft = record::Draft::new(&info, "eap-tls", started);
     draft.outer_identity = Some(outer_identity);
     draft.rounds = eap.rounds();
+    draft.course = course;
     record::incomplete(draft, snapshot, reason, detail.into(), now)
 }

@@ -5,6 +5,7 @@ use super::failure as reasons;
 use super::record::{self, Draft};
 use super::request::{RequestInfo, printable};
 use super::{Attempt, Outcome, identify, reply};
+use crate::audit::course::Course;
 use crate::audit::reason::Reason;
 use crate::eap::packet::{EapCode, EapPacket, EapType, failure};
 use crate::eap::server::{Failure, MAX_IDENTITY_LEN, Server, Transition};
@@ -41,12 +42,12 @@ impl Attempt<'_> {
         }
         let packet = EapPacket::parse(eap).map_err(|_| Discard::InvalidEap)?;
         match self.request.packet().find(attr::STATE) {
-            Some(state) if packet.kind != Some(EapType::IDENTITY) => self.advance(&packet, state),
-            _ => self.open(&packet),
+            Some(state) if packet.kind != Some(EapType::IDENTITY) => self.advance(eap, &packet, state),
+            _ => self.open(eap, &packet),
         }
     }
 
-    fn open(&self, packet: &EapPacket<'_>) -> Outcome {
+    fn open(&self, octets: &[u8], packet: &EapPacket<'_>) -> Outcome {
         if packet.code != EapCode::Response || packet.kind != Some(EapType::IDENTITY) {
             return Err(Discard::ConversationUnknown);
         }
@@ -64,12 +65,16 @@ impl Attempt<'_> {
             NasMode::Observe => self.snapshot.tls.lenient(Arc::new(AnyChain::new(self.snapshot.trust.hints()))),
         };
         let (eap, request) = Server::open(packet, tls);
+        let mut course = Course::default();
+        course.received(octets, self.now, self.now);
+        course.sent(&request);
         let conversation = Box::new(Conversation {
             owner: self.owner,
             eap,
             info,
             outer_identity: printable(packet.data),
             started: self.now,
+            course,
             granted: None,
         });
         let state = random().ok_or(Discard::BackendUnavailable)?;
@@ -81,10 +86,10 @@ impl Attempt<'_> {
         self.challenge(&request, &state)
     }
 
-    fn advance(&self, packet: &EapPacket<'_>, state: &[u8]) -> Outcome {
+    fn advance(&self, octets: &[u8], packet: &EapPacket<'_>, state: &[u8]) -> Outcome {
         let state: StateKey = state.try_into().map_err(|_| Discard::ConversationUnknown)?;
         let conversations = &self.engine.conversations;
-        let Conversation { owner, eap, mut info, outer_identity, started, granted } =
+        let Conversation { owner, eap, mut info, outer_identity, started, mut course, granted } =
             match conversations.take(&state, self.owner) {
                 Found::Taken(conversation) => *conversation,
                 Found::Busy => return Err(Discard::InProgress),
@@ -93,20 +98,23 @@ impl Attempt<'_> {
         // The NAS as it is today: site, groups, and whether it is only observed.
         info.nas = self.nas.clone();
         let max_len = self.max_eap_len(&info);
-        let keep = |eap, info, outer_identity, granted| {
-            let conversation = Box::new(Conversation { owner, eap, info, outer_identity, started, granted });
+        let keep = |eap, info, outer_identity, course, granted| {
+            let conversation = Box::new(Conversation { owner, eap, info, outer_identity, started, course, granted });
             conversations.put_back(&state, conversation, self.now);
         };
         match eap.receive(packet, max_len, self.now) {
             Transition::Ignore(eap, _) => {
-                keep(eap, info, outer_identity, granted);
+                keep(eap, info, outer_identity, course, granted);
                 Err(Discard::InvalidEap)
             }
             Transition::Continue(eap, request) => {
-                keep(eap, info, outer_identity, granted);
+                course.received(octets, started, self.now);
+                course.sent(&request);
+                keep(eap, info, outer_identity, course, granted);
                 self.challenge(&request, &state)
             }
             Transition::Decide(undecided) => {
+                course.received(octets, started, self.now);
                 let established = undecided.established().clone();
                 let mut draft = self.judge(&info, &outer_identity, started, &established);
                 draft.rounds = undecided.rounds();
@@ -114,16 +122,19 @@ impl Attempt<'_> {
                 match transition {
                     Transition::Continue(eap, request) => {
                         let granted = Granted { draft, established, snapshot: self.snapshot.clone() };
-                        keep(eap, info, outer_identity, Some(Box::new(granted)));
+                        course.sent(&request);
+                        keep(eap, info, outer_identity, course, Some(Box::new(granted)));
                         self.challenge(&request, &state)
                     }
                     Transition::Success { packet, keys, rounds } => {
                         conversations.remove(&state);
                         draft.rounds = rounds;
+                        draft.ended(course, &packet);
                         self.accept(draft, &packet, &keys)
                     }
                     Transition::Failure { packet, .. } => {
                         conversations.remove(&state);
+                        draft.ended(course, &packet);
                         self.reject(draft, &packet)
                     }
                     Transition::Decide(_) | Transition::Ignore(..) => {
@@ -141,10 +152,14 @@ impl Attempt<'_> {
                     draft = self.judge(&info, &outer_identity, started, &established);
                 }
                 draft.rounds = rounds;
+                course.received(octets, started, self.now);
                 if lets_in(&draft) {
+                    draft.ended(course, &packet);
                     self.accept(draft, &packet, &keys)
                 } else {
-                    self.reject(draft, &failure(packet.get(1).copied().unwrap_or_default()))
+                    let packet = failure(packet.get(1).copied().unwrap_or_default());
+                    draft.ended(course, &packet);
+                    self.reject(draft, &packet)
                 }
             }
             Transition::Failure { packet, cause, rounds } => {
@@ -152,6 +167,8 @@ impl Attempt<'_> {
                 let mut draft = granted.map_or_else(|| Draft::new(&info, "eap-tls", started), |g| g.draft);
                 draft.outer_identity = Some(outer_identity);
                 draft.rounds = rounds;
+                course.received(octets, started, self.now);
+                draft.ended(course, &packet);
                 let (reason, detail) = reasons::of_eap(&cause, &self.snapshot.trust, self.now);
                 draft.presented(&cause);
                 if let Failure::Method(MethodFailure::Tls(TlsFailure::Certificate { chain, .. })) = &cause

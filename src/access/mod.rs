@@ -399,6 +399,9 @@ impl Engine {
             Seen::New | Seen::Full => {}
             Seen::Answered(reply) => {
                 self.metrics.duplicate();
+                if let Some(state) = request.packet().find(attr::STATE).and_then(|state| state.try_into().ok()) {
+                    self.conversations.repeated(&state, attempt.owner);
+                }
                 return Ok(Answer::Now(reply));
             }
             Seen::InProgress => return Err(Discard::InProgress),

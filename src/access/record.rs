@@ -6,6 +6,7 @@
 use super::Snapshot;
 use super::identify::Identified;
 use super::request::RequestInfo;
+use crate::audit::course::Course;
 use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef, class_of};
 use crate::audit::reason::Reason;
 use crate::eap::server::Failure;
@@ -51,6 +52,8 @@ pub struct Draft {
     pub outer_identity: Option<String>,
     /// Round trips so far.
     pub rounds: u32,
+    /// What came and what was answered.
+    pub course: Course,
     certificate: Option<Arc<CertificateFacts>>,
     certificate_ca: Option<String>,
     identity: Option<IdentityRef>,
@@ -126,6 +129,12 @@ enum DraftOutcome {
 }
 
 impl Draft {
+    /// How the conversation went, and the packet that ends it.
+    pub fn ended(&mut self, mut course: Course, eap: &[u8]) {
+        course.sent(eap);
+        self.course = course;
+    }
+
     /// An attempt by `method` that began at `started`.
     pub fn new(info: &RequestInfo, method: &'static str, started: Timestamp) -> Self {
         let mut draft = Self {
@@ -134,6 +143,7 @@ impl Draft {
             started,
             outer_identity: info.user_name.clone(),
             rounds: 0,
+            course: Course::default(),
             certificate: None,
             certificate_ca: None,
             identity: None,
@@ -417,8 +427,20 @@ impl Draft {
                 self.fact(*name, Value::Null, source::NONE);
             }
         }
-        let Draft { info, method, started, outer_identity, rounds, identity, named, facts, warnings, policies, .. } =
-            self;
+        let Draft {
+            info,
+            method,
+            started,
+            outer_identity,
+            rounds,
+            course,
+            identity,
+            named,
+            facts,
+            warnings,
+            policies,
+            ..
+        } = self;
         Record::Decision(Box::new(Decision {
             id,
             at: now,
@@ -442,6 +464,7 @@ impl Draft {
             reply: self.reply,
             warnings,
             rounds,
+            course,
             class: (outcome == DecisionOutcome::Accept || !enforced).then(|| class_of(id)),
             enforced,
             duration_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),

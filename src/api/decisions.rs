@@ -6,6 +6,7 @@ use super::extract::Query;
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use super::{ApiState, changes};
+use crate::audit::course::Round;
 use crate::audit::decision::{Decision, DecisionOutcome, Fact, IdentityRef};
 use crate::audit::reason::Reason;
 use crate::ids::DecisionId;
@@ -168,6 +169,8 @@ pub(super) struct DecisionView {
     rounds: u32,
     /// Microseconds from the first request to the last.
     duration_us: u64,
+    /// What came and what was answered, round by round; empty where there was one round.
+    course: Vec<Round>,
     /// The Class attribute that was sent; the NAS returns it with accounting.
     #[schema(required)]
     class: Option<String>,
@@ -232,6 +235,7 @@ fn shown(decision: &Decision) -> DecisionView {
         warnings: d.warnings,
         rounds: d.rounds,
         duration_us: d.duration_us,
+        course: d.course.rounds,
         class: d.class,
         enforced: d.enforced,
         changes: None,

@@ -8,9 +8,12 @@ mod accounting;
 mod activation;
 pub mod agents;
 mod audit;
+mod audit_verify;
 mod ca;
+mod calendar;
 mod caller;
 mod changes;
+mod console;
 mod decisions;
 mod docs;
 pub mod door;
@@ -23,9 +26,11 @@ mod inventory;
 mod limits;
 mod me;
 mod nas;
+mod nas_setup;
 mod openapi;
 mod operators;
 mod osquery;
+mod overview;
 mod page;
 mod pages;
 mod policy;
@@ -63,6 +68,7 @@ use crate::store::writer::Writer;
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::Tracer;
 use crate::transport::clock::Clock;
+use crate::transport::coa::CoaClient;
 use crate::transport::radsec::Connections;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -76,6 +82,7 @@ use limits::Limits;
 use problem::{MAX_BODY, Problem};
 use std::collections::HashSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -109,6 +116,10 @@ pub struct ApiState {
     tracer: Tracer,
     watchers: Arc<Semaphore>,
     ca: ca::Turn,
+    overview: overview::Last,
+    audit_look: audit_verify::Look,
+    coa_tests: nas_setup::CoaTests,
+    listening: Arc<Listening>,
     door: door::SharedDoor,
     turns: turns::Turns,
     sizes: usage::Sizes,
@@ -159,6 +170,19 @@ pub struct Sources {
     pub courier: Arc<Courier>,
     /// Takes spans in.
     pub tracer: Tracer,
+    /// Asks NASes over UDP.
+    pub coa: CoaClient,
+    /// Where NASes find this server.
+    pub listening: Listening,
+}
+
+/// Where NASes find this server, over UDP.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// For authentication.
+    pub auth: Vec<SocketAddr>,
+    /// For accounting.
+    pub acct: Vec<SocketAddr>,
 }
 
 impl ApiState {
@@ -180,6 +204,8 @@ impl ApiState {
             courier,
             tracer,
             door,
+            coa,
+            listening,
         } = sources;
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
         Self {
@@ -200,6 +226,10 @@ impl ApiState {
             tracer,
             watchers,
             ca: Arc::default(),
+            overview: overview::Last::default(),
+            audit_look: audit_verify::Look::default(),
+            coa_tests: nas_setup::CoaTests::new(coa),
+            listening: Arc::new(listening),
             door,
             turns: turns::Turns::default(),
             sizes: usage::Sizes::default(),
@@ -239,7 +269,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/docs", get(async move || html(page)))
         .route("/api/docs.css", get(async || ([(header::CONTENT_TYPE, "text/css")], docs::STYLE)))
         .merge(pages::pages())
-        .fallback(|| async { Problem::not_found("no such resource; GET /api/v1/openapi.json lists those that exist") })
+        .merge(console::routes())
+        .fallback(console::fallback)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
@@ -287,6 +318,8 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(changes::wave))
         .routes(routes!(changes::abort))
         .routes(routes!(changes::release))
+        .routes(routes!(overview::get))
+        .routes(routes!(calendar::get))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::storage))
         .routes(routes!(endpoints::list))
@@ -302,6 +335,7 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(audit::list))
         .routes(routes!(audit::checkpoint))
         .routes(routes!(audit::consistency))
+        .routes(routes!(audit_verify::get, audit_verify::begin))
         .routes(routes!(audit::one))
         .routes(routes!(posture::list))
         .routes(routes!(posture::checks))
@@ -388,6 +422,10 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export_all))
         .routes(routes!(nas::list))
+        .routes(routes!(nas_setup::vendors))
+        .routes(routes!(nas_setup::snippet))
+        .routes(routes!(nas_setup::check))
+        .routes(routes!(nas_setup::coa_test))
         .routes(routes!(settings::get))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::one, webhooks::change, webhooks::delete))

@@ -3,7 +3,7 @@
 use super::ApiState;
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect};
+use axum::response::IntoResponse;
 use axum::routing::get;
 
 /// What the pages may load and ask: their own, and nothing else.
@@ -26,7 +26,6 @@ fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
 /// The routes to them.
 pub(super) fn pages() -> Router<ApiState> {
     Router::new()
-        .route("/", get(async || Redirect::to("/sign-in")))
         .route("/sign-in", get(async || file("text/html; charset=utf-8", HTML)))
         .route("/sign-in/style.css", get(async || file("text/css", STYLE)))
         .route("/sign-in/script.js", get(async || file("text/javascript", SCRIPT)))

@@ -1,5 +1,6 @@
 //! The decision record: everything that is known about one attempt.
 
+use super::course::Course;
 use super::reason::Reason;
 use crate::ids::{DecisionId, IdentityId};
 use crate::session::names::{SessionNames, ssid_of};
@@ -121,6 +122,9 @@ pub struct Decision {
     pub rounds: u32,
     /// Microseconds from the first request to the last, waiting for the peer included.
     pub duration_us: u64,
+    /// What came and what was answered, round by round; empty where there is one round.
+    #[serde(default, skip_serializing_if = "Course::is_empty")]
+    pub course: Course,
     /// The Class attribute that was sent (see [`class_of`]); the NAS returns it with accounting.
     pub class: Option<String>,
     /// Whether it was carried out. If not, the NAS is only observed: the endpoint

@@ -5,6 +5,7 @@
 //! checkpoints, and proofs that are verified without the database.
 
 pub mod bundle;
+pub mod course;
 pub mod decision;
 pub mod event;
 pub mod merkle;
@@ -12,6 +13,7 @@ pub mod note;
 pub mod ocsf;
 pub mod reason;
 pub mod syslog;
+pub mod tally;
 pub mod verify;
 
 pub use decision::{Decision, DecisionOutcome, Fact, IdentityRef};

@@ -3,9 +3,10 @@
 
 use super::event::Entry;
 use super::merkle::{Hash, Tree, leaf_hash};
-use super::note::Checkpoint;
+use super::note::{Checkpoint, PublicKey};
 use crate::ids::AuditEventId;
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Faults that are told; more are counted.
@@ -187,6 +188,24 @@ impl Verifier {
         let (tree, report) = (Tree::default(), Report::default());
         let mut verifier = Verifier { tree, prev: Some([0; 32]), next: 0, checkpoints, passed: 0, report };
         verifier.pass();
+        verifier
+    }
+
+    /// Verifies against signed notes, each with what it is called: those that one of these keys has signed, once
+    /// each; the others are doubted.
+    pub fn against(mut notes: Vec<(String, String)>, known: &[PublicKey]) -> Verifier {
+        let mut told = BTreeSet::new();
+        notes.retain(|(_, note)| told.insert(note.clone()));
+        let (mut good, mut doubts) = (Vec::new(), Vec::new());
+        for (which, note) in notes {
+            match Checkpoint::open(&note, known) {
+                Ok(checkpoint) => good.push((checkpoint, which)),
+                Err(e) => doubts
+                    .push((which, format!("{e}\n  -> if another server has signed it, give its public key by --key"))),
+            }
+        }
+        let mut verifier = Verifier::new(good);
+        doubts.into_iter().for_each(|(which, why)| verifier.doubt(which, why));
         verifier
     }
 

@@ -5,7 +5,7 @@ use super::host::{Host, runtime};
 use crate::audit::bundle::Bundle;
 use crate::audit::event::{Entry, Event, Origin};
 use crate::audit::merkle::Prover;
-use crate::audit::note::{Checkpoint, PublicKey};
+use crate::audit::note::PublicKey;
 use crate::audit::ocsf;
 use crate::audit::verify::{Report, Verifier};
 use crate::config::audit::{keep_checkpoint, kept_checkpoint, public_key, signing_key};
@@ -17,7 +17,6 @@ use crate::store::audit::{AuditFilter, Found, StoredCheckpoint};
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use clap::{Args, Subcommand, ValueEnum};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rows that are listed when nothing is said.
@@ -321,23 +320,13 @@ async fn verify(args: &VerifyArgs) -> Result<(), String> {
     }
     let beside = kept_checkpoint(&host.data_dir).map(|note| ("the checkpoint in the data directory".to_owned(), note));
     notes.extend(beside);
-    let report = store.audit_verify(|stored| {
-        notes.extend(stored.into_iter().map(|c| (format!("the checkpoint of {} events", c.size), c.note)));
-        // That in the data directory is among those of the database, if all is well.
-        let mut told = BTreeSet::new();
-        notes.retain(|(_, note)| told.insert(note.clone()));
-        let (mut good, mut doubts) = (Vec::new(), Vec::new());
-        for (which, note) in notes {
-            match Checkpoint::open(&note, &known) {
-                Ok(checkpoint) => good.push((checkpoint, which)),
-                Err(e) => doubts
-                    .push((which, format!("{e}\n  -> if another server has signed it, give its public key by --key"))),
-            }
-        }
-        let mut verifier = Verifier::new(good);
-        doubts.into_iter().for_each(|(which, why)| verifier.doubt(which, why));
-        verifier
-    });
+    let report = store.audit_verify(
+        |stored| {
+            notes.extend(stored.into_iter().map(|c| (format!("the checkpoint of {} events", c.size), c.note)));
+            Verifier::against(notes, &known)
+        },
+        |_| {},
+    );
     told(&report.await.map_err(|e| e.to_string())?)
 }
 

@@ -129,6 +129,11 @@ struct Shared {
 pub struct Inventory(Arc<Shared>);
 
 impl Inventory {
+    /// Where the server keeps its data.
+    pub fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
     /// That of `store`, of which `present` is in force.
     pub fn new(store: Store, data_dir: &Path, present: Present) -> Inventory {
         let (generation, _) = watch::channel(present.stored.generation);

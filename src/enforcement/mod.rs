@@ -9,6 +9,7 @@
 //! | [`nas_profile`] | the files of `nas-profiles/` |
 //! | [`profile`] | what a rule grants, in neutral words |
 //! | [`repeated`] | attributes that a profile would send twice |
+//! | [`setup`] | what is entered on gear, so that it asks here |
 //! | [`spelling`] | a profile in the words of a NAS profile |
 //! | [`vlan`] | which VLAN, by pool and by site |
 //! | [`words`] | all profiles in the words of one kind of gear |
@@ -19,6 +20,7 @@ pub mod download;
 pub mod nas_profile;
 pub mod profile;
 pub mod repeated;
+pub mod setup;
 pub mod spelling;
 pub mod vlan;
 pub mod words;

@@ -3,6 +3,7 @@
 
 use super::acl::Dialect;
 use super::coa::{Coa, CoaFile};
+use super::setup::Setup;
 use crate::radius::dictionary::Dictionary;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -113,6 +114,19 @@ pub enum Confirmed {
     Unconfirmed,
 }
 
+impl Confirmed {
+    /// As files and the API say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Confirmed::Standard => "standard",
+            Confirmed::VendorGuide => "vendor guide",
+            Confirmed::OtherSoftware => "other software",
+            Confirmed::Dictionary => "dictionary",
+            Confirmed::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
 /// How one thing is told.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +160,7 @@ struct File {
     redirect: Option<Spelling>,
     voice: Option<Spelling>,
     coa: Option<CoaFile>,
+    setup: Option<Setup>,
 }
 
 /// One family of gear.
@@ -159,6 +174,8 @@ pub struct NasProfile {
     pub spellings: BTreeMap<Term, Spelling>,
     /// What changes to a session it can be told, and how.
     pub coa: Option<Coa>,
+    /// What somebody enters on it, so that it asks here.
+    pub setup: Option<Setup>,
 }
 
 /// All families.
@@ -227,7 +244,9 @@ impl NasProfiles {
             super::spelling::check(*term, spelling, dictionary)?;
         }
         let coa = Coa::read(file.coa, base.and_then(|b| b.coa.as_ref()), dictionary)?;
-        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings, coa })
+        let setup = file.setup.or_else(|| base.and_then(|b| b.setup.clone()));
+        setup.as_ref().map_or(Ok(()), Setup::check)?;
+        Ok(NasProfile { name: name.to_owned(), title: file.title, spellings, coa, setup })
     }
 
     /// The profile of this name.
@@ -251,6 +270,7 @@ mod tests {
         assert!(all.all().count() > 15);
         for profile in all.all() {
             assert!(profile.spellings.contains_key(&Term::Vlan), "{} has no VLAN", profile.name);
+            assert!(profile.setup.is_some(), "{} has no text to enter", profile.name);
         }
         assert!(all.get(DEFAULT).is_some());
     }

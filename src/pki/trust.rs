@@ -343,6 +343,8 @@ fn anchor_details(certificate: &CertificateDer<'_>, ca: &Arc<Ca>) -> Result<Anch
     })
 }
 
+#[path = "trust_endings.rs"]
+pub mod endings;
 #[path = "trust_warnings.rs"]
 mod warnings;
 

@@ -285,6 +285,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let from: Vec<IpAddr> = config.server.auth.iter().map(SocketAddr::ip).collect();
     let client = CoaClient::start(&from, Timing::RFC_5080, clock.clone(), ignored).await?;
     let (reevaluator, reevaluate) = Reevaluator::new(store.clone(), engine.clone(), clock.clone(), wake.clone());
+    let coa = client.0.clone();
     let shared = (store.clone(), engine.clone(), clock.clone(), metrics.clone());
     tokio::spawn(Dispatcher::new(shared, client, connections.clone(), wake.clone()).run());
     tokio::spawn(reevaluator.run());
@@ -321,6 +322,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         signals,
         receiver,
         teller,
+        coa,
+        listening: api::Listening { auth: auth.clone(), acct: acct.clone() },
     };
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =

@@ -39,6 +39,7 @@ fn accepted(secs: i64, names: SessionNames) -> Decision {
         warnings: Vec::new(),
         rounds: 1,
         duration_us: 0,
+        course: Default::default(),
         class: Some(class_of(id)),
         enforced: true,
     }

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 mod attributes;
+pub mod census;
 pub mod live;
 pub mod meter;
 pub mod names;

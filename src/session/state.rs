@@ -149,6 +149,9 @@ pub struct Granted {
     /// The VLAN, as the NAS was told it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub vlan: Option<String>,
+    /// The kind of its identity.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kind: Option<String>,
 }
 
 /// What a session holds besides what is searched by; stored as JSON.
@@ -284,6 +287,7 @@ impl Session {
             profile: decision.profile.clone(),
             session_timeout: seconds.and_then(|(_, value)| value.parse().ok()),
             vlan: decision.vlan().map(str::to_owned),
+            kind: decision.identity.as_ref().map(|IdentityRef { kind, .. }| kind.clone()),
         };
         let d = &mut self.details;
         d.implied_us = least(d.implied_us, at);
@@ -428,6 +432,11 @@ impl Session {
     /// The identity that was let in.
     pub fn identity(&self) -> Option<&str> {
         told(&self.details.granted).and_then(|g| g.identity.as_deref())
+    }
+
+    /// The kind of its identity.
+    pub fn kind(&self) -> Option<&str> {
+        told(&self.details.granted).and_then(|g| g.kind.as_deref())
     }
 
     /// The profile that it was let in with.

@@ -61,7 +61,8 @@ pub fn meaning(set: &Set) -> Option<Meaning> {
             of(SignalKind::DeviceNotCompliant, Severity::High, DEVICE_FIRST)
         }
         EventType::RiskLevelChange => {
-            let levels = [("HIGH", Severity::High), ("MEDIUM", Severity::Medium), ("LOW", Severity::Info)];
+            // Such that the level here is that there: without `[risk]`, 70 points are just below high when a second is over.
+            let levels = [("HIGH", Severity::Critical), ("MEDIUM", Severity::High), ("LOW", Severity::Info)];
             let (_, severity) = levels.into_iter().find(|(level, _)| says("current_level", level))?;
             let about = if says("principal", "DEVICE") { DEVICE_FIRST } else { USER_FIRST };
             // Of a tenant or a group it is not known whom it concerns.
@@ -139,7 +140,7 @@ mod tests {
             (
                 EventType::RiskLevelChange,
                 json!({ "principal": "USER", "current_level": "HIGH" }),
-                Some((K::RiskLevelChange, Severity::High, false)),
+                Some((K::RiskLevelChange, Severity::Critical, false)),
             ),
             (
                 EventType::RiskLevelChange,

@@ -177,7 +177,7 @@ mod tests {
                               "device": { "format": "opaque", "id": "d" } });
         let complex = Subject::read(&complex).unwrap();
         assert_eq!(complex.member("device"), Some(&Identifier::Opaque("d".into())));
-        assert_eq!((complex.member("tenant"), complex.describe()), (None, "device d, user a@b.example".into()));
+        assert_eq!((complex.member("tenant"), complex.describe()), (None, "user a@b.example, device d".into()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::webhooks::Enqueued;
 use super::writer::{Record, Shared, Tapped};
 use super::{Store, StoreError};
 use crate::inventory::observation::Observation;
+use crate::session::census::Census;
 use crate::session::live::LiveSessions;
 use crate::signals::detect::Seen;
 use crate::telemetry::Metrics;
@@ -45,6 +46,10 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const REMIND: Duration = Duration::from_secs(60);
 /// How often endpoints that were not seen for long are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
+/// How often those on the network are counted, when something has changed.
+const COUNT: Duration = Duration::from_secs(2);
+/// Of its time, the task spends at most one part in so many on counting: half a million sessions take a tenth of a second.
+const COUNT_SHARE: u32 = 50;
 
 /// A record that is durable.
 #[derive(Debug)]
@@ -113,6 +118,10 @@ pub(super) struct Applier {
     endpoints: Endpoints,
     /// When those of long ago were last forgotten.
     pruned: Instant,
+    /// When those on the network are to be counted again; `None` while nothing has changed.
+    count_at: Option<Instant>,
+    /// Until when they are not.
+    counted_until: Instant,
 }
 
 /// What one transaction writes.
@@ -131,6 +140,14 @@ struct Batch {
     bare: bool,
 }
 
+/// Returns then; never if it is not known when.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Applier {
     /// A task that reads on from `reader`, with the sessions that go on.
     pub(super) async fn new(
@@ -147,7 +164,32 @@ impl Applier {
         let began = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).end;
         let endpoints = Endpoints::default();
         let pruned = Instant::now();
-        Ok(Self { store, _claim: claim, journal, reader, place, began, shared, metrics, sessions, endpoints, pruned })
+        let mut applier = Self {
+            store,
+            _claim: claim,
+            journal,
+            reader,
+            place,
+            began,
+            shared,
+            metrics,
+            sessions,
+            endpoints,
+            pruned,
+            count_at: None,
+            counted_until: pruned,
+        };
+        applier.count();
+        Ok(applier)
+    }
+
+    /// Counts those on the network.
+    fn count(&mut self) {
+        let began = Instant::now();
+        let census = Arc::new(Census::of(self.sessions.iter()));
+        *self.shared.census.lock().unwrap_or_else(PoisonError::into_inner) = census;
+        self.count_at = None;
+        self.counted_until = Instant::now() + COUNT.max(began.elapsed() * COUNT_SHARE);
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -156,6 +198,9 @@ impl Applier {
             // Also while records come without a pause.
             while let Ok(command) = commands.try_recv() {
                 swept.push(self.obey(command));
+            }
+            if self.count_at.is_some_and(|at| at <= Instant::now()) {
+                self.count();
             }
             let mut batch = Batch { end: self.place, ..Batch::default() };
             self.gather(&mut batch);
@@ -168,6 +213,7 @@ impl Applier {
                         }
                         continue;
                     }
+                    () = until(self.count_at) => continue,
                     command = commands.recv() => match command {
                         Some(command) => swept.push(self.obey(command)),
                         // The server ends. What is in the journal is stored at the next start.
@@ -179,6 +225,7 @@ impl Applier {
             // What the batches before had changed is stored.
             self.sessions.make_room();
             self.store_batch(batch).await;
+            self.count_at.get_or_insert(self.counted_until);
             self.shared.progress.stored(self.place, fresh);
             for done in swept.drain(..) {
                 // Whoever asked may have gone.

@@ -242,19 +242,20 @@ impl Store {
     }
 
     /// Looks at all rows as of one moment. `verifier` makes what looks at them, from
-    /// the checkpoints that are stored.
+    /// the checkpoints that are stored; `seen` is told now and then how many they were.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn audit_verify(
         &self,
         verifier: impl FnOnce(Vec<StoredCheckpoint>) -> Verifier,
+        mut seen: impl FnMut(u64),
     ) -> Result<Report, StoreError> {
         let mut tx = self.db.begin_read().await?;
         let head = head_of(tx.fetch_one(Sql::new("SELECT size, hash FROM audit_head")).await?.as_ref())?;
         let checkpoints = tx.fetch(Sql::new("SELECT * FROM audit_checkpoint ORDER BY size")).await?;
         let mut verifier = verifier(checkpoints.iter().map(checkpoint_of).collect::<Result<_, _>>()?);
-        let mut from = i64::MIN;
+        let (mut from, mut count) = (i64::MIN, 0);
         loop {
             let sql = Sql::new("SELECT * FROM audit_event WHERE seq >= ? ORDER BY seq LIMIT ?");
             let rows = tx.fetch(sql.bind(from).bind(READ_AT_ONCE)).await?;
@@ -262,6 +263,8 @@ impl Store {
                 verifier.row(&row_of(row)?);
                 from = row.int("seq")?.saturating_add(1);
             }
+            count += rows.len() as u64;
+            seen(count);
             if rows.len() < READ_AT_ONCE as usize {
                 return Ok(verifier.finish(head.size, &head.hash));
             }

@@ -6,6 +6,7 @@
 
 use crate::audit::decision::{Decision, DecisionOutcome};
 use crate::audit::reason::Reason;
+use crate::audit::tally::{Attempt, Tally};
 use crate::ids::{DecisionId, SessionId, SignalId};
 use crate::session::Session;
 use crate::session::state::SessionState;
@@ -14,7 +15,7 @@ use crate::signals::signal::{Severity, Signal};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// Events in memory, of about half a KiB each: a minute of 300 logins a second.
@@ -138,6 +139,7 @@ struct Ring {
 struct Shared {
     run: u64,
     ring: Mutex<Ring>,
+    tally: Mutex<Tally>,
     grown: watch::Sender<u64>,
     closed: AtomicBool,
 }
@@ -150,7 +152,23 @@ impl Feed {
     /// One without events, of the run of the server that has this number.
     pub fn new(run: u64) -> Feed {
         let (grown, _) = watch::channel(0);
-        Feed(Arc::new(Shared { run, ring: Mutex::default(), grown, closed: AtomicBool::new(false) }))
+        let (ring, tally) = (Mutex::default(), Mutex::new(Tally::new(Timestamp::default())));
+        Feed(Arc::new(Shared { run, ring, tally, grown, closed: AtomicBool::new(false) }))
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        // A count is right even if another thread panicked while it held the lock.
+        self.0.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on counting from what was stored before.
+    pub(super) fn recall(&self, tally: Tally) {
+        *self.tally() = tally;
+    }
+
+    /// What was counted of the attempts that were stored.
+    pub fn counted<T>(&self, look: impl FnOnce(&Tally) -> T) -> T {
+        look(&self.tally())
     }
 
     /// Takes in what was stored.
@@ -159,6 +177,10 @@ impl Feed {
         decisions: impl Iterator<Item = &'a Decision>,
         sessions: impl Iterator<Item = &'a Session>,
     ) {
+        let mut tally = self.tally();
+        let decisions = decisions.inspect(|d| {
+            tally.add(&Attempt { at: d.at, outcome: d.outcome, reason: d.reason, method: &d.method });
+        });
         let decisions = decisions.map(|d| FeedItem::Decision {
             id: d.id,
             at: d.at,
@@ -270,6 +292,7 @@ mod tests {
             warnings: Vec::new(),
             rounds: 1,
             duration_us: 0,
+            course: Default::default(),
             class: None,
             enforced: true,
         }

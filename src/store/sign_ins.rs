@@ -59,6 +59,22 @@ impl Store {
         tx.commit().await
     }
 
+    /// Links that end between these times: whom each lets in, where that is not the first operator, and when it ends.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn links(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Option<String>, Timestamp)>, StoreError> {
+        let sql = "SELECT operator.name AS name, operator_link.expires_us AS at FROM operator_link \
+                   LEFT JOIN operator ON operator.id = operator_link.operator \
+                   WHERE operator_link.expires_us >= ? AND operator_link.expires_us <= ? ORDER BY at LIMIT 500";
+        let rows = self.db.fetch(Sql::new(sql).bind(from).bind(until)).await?;
+        rows.iter().map(|row| Ok((row.maybe_text("name")?.map(str::to_owned), row.time("at")?))).collect()
+    }
+
     /// Where a link leads, if it is good.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::{Store, StoreError};
 use crate::audit::decision::Decision;
 use crate::random::random;
 use crate::session::accounting::AccountingRecord;
+use crate::session::census::Census;
 use crate::signals::detect::Seen;
 use crate::signals::signal::Signal;
 use crate::telemetry::Metrics;
@@ -160,6 +161,8 @@ pub(super) struct Shared {
     pub(super) journal_len: AtomicU64,
     /// What was stored lately.
     pub(super) feed: Feed,
+    /// Who is on the network, a few seconds ago.
+    pub(super) census: Mutex<Arc<Census>>,
     /// See [`Writer::tap`].
     pub(super) tap: Mutex<Option<mpsc::Sender<Tapped>>>,
 }
@@ -198,6 +201,11 @@ impl Writer {
     /// What was stored lately, for those who watch.
     pub fn feed(&self) -> &Feed {
         &self.shared.feed
+    }
+
+    /// Who is on the network, as it was a few seconds ago.
+    pub fn census(&self) -> Arc<Census> {
+        self.shared.census.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is stored from now on, for one who looks for what is unusual in it. Who falls behind misses some, so that
@@ -240,8 +248,10 @@ impl Writer {
             arrived: Notify::new(),
             journal_len: AtomicU64::new(journal.size()),
             tap: Mutex::default(),
+            census: Mutex::default(),
             feed: Feed::new(random().map_or(0, u64::from_be_bytes)),
         });
+        shared.feed.recall(store.tally().await?);
         // Whoever reads through this store waits for what this writer writes.
         let _ = store.progress.set(progress);
         let reader = journal.reader(place);

@@ -251,7 +251,7 @@ fn fact(server: &Server, name: &str) -> Value {
 fn a_level_of_risk_moves_the_port_and_what_is_not_believed_does_not() {
     let (dir, idp) = (tempfile::tempdir().unwrap(), Idp::new());
     let nas = CoaNas::start(dir.path(), &[]);
-    let more = "owned = true\nseverity_at_most = \"high\"\nevents = [\"risk-level-change\", \"device-compliance-change\", \
+    let more = "owned = true\nseverity_at_most = \"critical\"\nevents = [\"risk-level-change\", \"device-compliance-change\", \
                 \"verification\"]\nend_sessions = \"reauthenticate\"\n";
     let server = Server::bare_with(&idp.section(more));
     inventory(&server, nas.port);

@@ -403,7 +403,7 @@ async fn gap_9_what_is_old_is_dropped_by_class_and_the_chained_log_tells_of_it()
         let told = bed.store.audit_events(&filter, None, 10).await.unwrap().items;
         let told: Vec<_> = told.iter().map(|found| found.entry.event.object.name.as_str()).collect();
         assert_eq!(told, ["session_20251124", "usage_5min_20251124", "accounting_20251124"]);
-        let report = bed.store.audit_verify(|_| Verifier::new(Vec::new())).await.unwrap();
+        let report = bed.store.audit_verify(|_| Verifier::new(Vec::new()), |_| {}).await.unwrap();
         assert_eq!((report.events, report.count), (3, 0), "{report:?}");
         let left = bed.sessions().await;
         assert_eq!(left.iter().map(|s| s.key.acct_session_id.as_str()).collect::<Vec<_>>(), ["new"]);

@@ -63,8 +63,24 @@ function item(list, text, button, act) {
   $(list).append(li);
 }
 
+// Where somebody was who was sent here to sign in: a place of this server, and of no other.
+// It is kept while they are away at a provider's page.
+function wanted() {
+  const given = new URLSearchParams(location.search).get('then');
+  if (given) sessionStorage.setItem('then', given);
+  const then = sessionStorage.getItem('then') ?? '';
+  const url = new URL(then || '/', location.origin);
+  return then.startsWith('/') && url.origin === location.origin ? url.href : undefined;
+}
+
 async function account(note) {
   const me = await ask('GET', 'me');
+  const there = wanted();
+  if (me.whole && !note && there) {
+    sessionStorage.removeItem('then');
+    location.replace(there);
+    return;
+  }
   ['in', 'link'].forEach((id) => show(id, false));
   show('account');
   $('who').textContent = me.name;
@@ -180,6 +196,7 @@ on('sign-out', 'click', async () => {
 });
 
 async function start() {
+  wanted();
   const problem = new URLSearchParams(location.search).get('problem');
   try {
     if (location.hash.length > 1) {

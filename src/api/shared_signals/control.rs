@@ -49,7 +49,10 @@ pub(in crate::api) struct StatusOf {
 /// Whether a stream tells anything
 #[utoipa::path(
     get, path = "/api/v1/ssf/status", operation_id = "read_stream_status", tag = "shared signals", params(Of),
-    responses((status = 200, description = "It", body = StatusOf)),
+    responses(
+        (status = 200, description = "It", body = StatusOf),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn status(
@@ -65,7 +68,10 @@ pub(in crate::api) async fn status(
 #[utoipa::path(
     post, path = "/api/v1/ssf/status", operation_id = "set_stream_status", tag = "shared signals",
     request_body = StatusOf,
-    responses((status = 200, description = "It", body = StatusOf)),
+    responses(
+        (status = 200, description = "It", body = StatusOf),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn set_status(
@@ -115,7 +121,10 @@ async fn subject(state: &ApiState, caller: &Caller, body: SubjectBody, removes: 
 #[utoipa::path(
     post, path = "/api/v1/ssf/subjects/add", operation_id = "add_stream_subject", tag = "shared signals",
     request_body = SubjectBody,
-    responses((status = 200, description = "It is told of")),
+    responses(
+        (status = 200, description = "It is told of"),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn add_subject(
@@ -130,7 +139,10 @@ pub(in crate::api) async fn add_subject(
 #[utoipa::path(
     post, path = "/api/v1/ssf/subjects/remove", operation_id = "remove_stream_subject", tag = "shared signals",
     request_body = SubjectBody,
-    responses((status = 204, description = "Nothing is told of it")),
+    responses(
+        (status = 204, description = "Nothing is told of it"),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn remove_subject(
@@ -155,7 +167,10 @@ pub(in crate::api) struct VerifyBody {
 #[utoipa::path(
     post, path = "/api/v1/ssf/verify", operation_id = "verify_stream", tag = "shared signals",
     request_body = VerifyBody,
-    responses((status = 204, description = "It is on its way")),
+    responses(
+        (status = 204, description = "It is on its way"),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn verify(

@@ -3,7 +3,7 @@
 use crate::api::ApiState;
 use crate::api::caller::bearer;
 use crate::api::extract::Text;
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, ProblemDetails};
 use crate::jobs::shared_signals::receive::{Doing, Untaken};
 use crate::operators::throttle::Network;
 use crate::shared_signals::event::EventType;
@@ -52,7 +52,10 @@ fn refused(refused: Refused) -> Response {
     request_body(content = String, content_type = "application/secevent+jwt"),
     responses(
         (status = 202, description = "It is taken in"),
-        (status = 400, description = "It does not hold, or no such transmitter shows that token", body = RefusedView),
+        (
+            status = 400, description = "It does not hold, or no such transmitter shows that token",
+            content((RefusedView = "application/json"), (ProblemDetails = "application/problem+json")),
+        ),
         (status = 429, description = "Too many at once; Retry-After says when to try again"),
         (status = 503, description = "It cannot be judged at the moment"),
     ),

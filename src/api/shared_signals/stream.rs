@@ -222,7 +222,10 @@ pub(in crate::api) async fn create(
 /// One's stream, or all that one has
 #[utoipa::path(
     get, path = "/api/v1/ssf/stream", operation_id = "read_stream", tag = "shared signals", params(Which),
-    responses((status = 200, description = "The stream of that id; without an id, a list of all", body = serde_json::Value)),
+    responses(
+        (status = 200, description = "The stream of that id; without an id, a list of all", body = serde_json::Value),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn read(
@@ -265,7 +268,10 @@ async fn change(state: &ApiState, caller: &Caller, body: StreamBody, whole: bool
 #[utoipa::path(
     patch, path = "/api/v1/ssf/stream", operation_id = "update_stream", tag = "shared signals",
     request_body = StreamBody,
-    responses((status = 200, description = "It", body = StreamView)),
+    responses(
+        (status = 200, description = "It", body = StreamView),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn update(
@@ -280,7 +286,10 @@ pub(in crate::api) async fn update(
 #[utoipa::path(
     put, path = "/api/v1/ssf/stream", operation_id = "replace_stream", tag = "shared signals",
     request_body = StreamBody,
-    responses((status = 200, description = "It", body = StreamView)),
+    responses(
+        (status = 200, description = "It", body = StreamView),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn replace(
@@ -294,7 +303,10 @@ pub(in crate::api) async fn replace(
 /// Takes a stream away, with all that it was not told yet
 #[utoipa::path(
     delete, path = "/api/v1/ssf/stream", operation_id = "delete_stream", tag = "shared signals", params(Which),
-    responses((status = 204, description = "It is gone")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "One has no such stream"),
+    ),
     security(("bearer" = ["ssf:manage"]))
 )]
 pub(in crate::api) async fn delete(

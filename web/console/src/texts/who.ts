@@ -1,0 +1,18 @@
+export const who = {
+  title: 'Who was it?',
+  nav: 'Who was it?',
+  hint: 'Who had an address, or was on a port, at a moment that you choose.',
+  ip: 'IP address',
+  mac: 'MAC address',
+  nas: 'Network device',
+  port: 'Port',
+  at: 'At',
+  atHint: (zone: string) => `In ${zone}; empty is now`,
+  ask: 'Find',
+  none: 'Nobody, as far as is known',
+  noneHint: 'No session had it at that moment. Its network device may not have told the address in its accounting, or the time is before what is kept.',
+  begin: 'Say an address, or a network device with a port',
+  beginHint: 'An abuse report names an address and a time: this page says whose it was.',
+  at_: (when: string) => `At ${when}`,
+  needs: 'An IP address, a MAC address, or a network device with a port is needed.',
+};
