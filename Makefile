@@ -43,6 +43,7 @@ bench: console ## CPU per operation, beside FreeRADIUS and the in-memory floor; 
 	sh scripts/bench-accounting.sh
 	sh scripts/bench-scale.sh
 	sh scripts/bench-console.sh
+	sh scripts/bench-posture.sh
 
 deb: console ## A Debian package, in target/deb
 	cargo build --release --locked --bin cordon

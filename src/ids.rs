@@ -160,6 +160,18 @@ id!(
     StreamEventId, "event", "GET /api/v1/ssf/streams"
 );
 id!(
+    /// Somebody who is kept apart for a while.
+    ContainmentId, "containment", "GET /api/v1/containments"
+);
+id!(
+    /// One run of a playbook against somebody.
+    RunId, "run", "GET /api/v1/playbooks/runs"
+);
+id!(
+    /// Something that people look into.
+    CaseId, "case", "GET /api/v1/cases"
+);
+id!(
     /// One event of the audit log.
     AuditEventId, "event", "`cordon audit list`"
 );

@@ -31,6 +31,7 @@ pub mod enforcement;
 pub mod inventory;
 pub mod operators;
 pub mod pki;
+pub mod playbooks;
 pub mod policy;
 pub mod posture;
 pub mod session;

@@ -40,7 +40,10 @@ pub fn decide(decision: &Decision, snapshot: &Snapshot) -> Option<String> {
         facts.nas_groups = nas.groups.clone();
         facts.site = nas.site.clone();
     }
-    Some(short(&snapshot.policy.evaluate(&facts).outcome))
+    Some(match snapshot.policy.evaluate(&facts).outcome {
+        Outcome::Permit { profile } => facts.granted(profile),
+        other => short(&other),
+    })
 }
 
 /// The profile's name, or [`DENIED`].

@@ -228,10 +228,15 @@ impl Attempt<'_> {
             facts.risk = RiskFacts::of(&risk);
             draft.risk(&risk, &facts.risk);
         }
+        if let Some(containment) = self.engine.containments.of(&facts.principal.subjects(facts.mac)) {
+            draft.contained(&containment);
+            facts.contained = Some(containment.profile.clone());
+        }
         let verdict = self.snapshot.policy.evaluate(&facts);
         draft.decided_by(&verdict, &facts, self.snapshot.policy.revision());
         match verdict.outcome {
             PolicyOutcome::Permit { profile } => {
+                let profile = facts.granted(profile);
                 let endpoint = draft.endpoint();
                 match self.words(&profile).map(|words| words.pick(self.nas.site.as_deref(), &endpoint)) {
                     Some(Ok(spelled)) => draft.grant(profile, spelled.clone()),

@@ -32,6 +32,8 @@ use crate::inventory::nas::{MessageAuthenticatorMode, Nas, NasRegistry};
 use crate::inventory::unknown::{UnknownNas, UnknownSources};
 use crate::inventory::watch::NasWatch;
 use crate::pki::trust::TrustStore;
+use crate::playbooks::containment::ContainmentTable;
+use crate::playbooks::playbook::Playbooks;
 use crate::policy::engine::Policy;
 use crate::posture::table::{Policies, PostureTable};
 use crate::radius::attribute as attr;
@@ -97,6 +99,8 @@ pub struct Snapshot {
     pub changes: Settings,
     /// What everybody should be like.
     pub compliance: Policies,
+    /// What is done against somebody by itself.
+    pub playbooks: Playbooks,
     /// How risk is reckoned.
     pub risk: Arc<risk::Settings>,
     /// How what other systems send is read, by the names of their hooks.
@@ -198,6 +202,7 @@ pub struct Engine {
     watch: NasWatch,
     posture: PostureTable,
     risks: RiskTable,
+    containments: ContainmentTable,
 }
 
 impl Engine {
@@ -224,6 +229,7 @@ impl Engine {
             watch: NasWatch::new(Baseline::default()),
             posture: PostureTable::default(),
             risks: RiskTable::default(),
+            containments: ContainmentTable::default(),
         }
     }
 
@@ -278,6 +284,16 @@ impl Engine {
     /// What speaks against everybody.
     pub fn risks(&self) -> &RiskTable {
         &self.risks
+    }
+
+    /// Who is in quarantine.
+    pub fn containments(&self) -> &ContainmentTable {
+        &self.containments
+    }
+
+    /// What is known of everybody besides the inventory.
+    pub fn known(&self) -> reevaluate::Known<'_> {
+        reevaluate::Known { posture: &self.posture, risks: &self.risks, containments: &self.containments }
     }
 
     /// Conversations in progress.

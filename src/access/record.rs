@@ -20,6 +20,7 @@ use crate::inventory::nas::NasMode;
 use crate::inventory::observation::CLUE_FACT;
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::trust::VerifiedChain;
+use crate::playbooks::containment::Containment;
 use crate::policy::engine::Verdict;
 use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::posture::compliance::Verdict as Compliance;
@@ -39,6 +40,7 @@ mod source {
     pub const CLOCK: &str = "clock";
     pub const REPORTS: &str = "posture reports";
     pub const SIGNALS: &str = "signals";
+    pub const CONTAINMENTS: &str = "containments";
     pub const NONE: &str = "not known";
 }
 
@@ -67,6 +69,9 @@ pub struct Draft {
     pub(super) reply: Vec<(String, String)>,
     outcome: DraftOutcome,
 }
+
+/// The fact that tells of a quarantine.
+pub(super) const CONTAINMENT_FACT: &str = "containment";
 
 /// Facts that every record holds: what is not known is said to be unknown.
 const ALWAYS_SAID: &[&str] = &[
@@ -217,6 +222,19 @@ impl Draft {
         }
     }
 
+    /// That it is in quarantine: why, since when, and who has put it there.
+    pub fn contained(&mut self, containment: &Containment) {
+        let Containment { profile, cause, by, run, .. } = containment;
+        let mut value = json!({ "id": containment.id, "profile": profile, "cause": cause, "by": by, "run": run });
+        shorten(&mut value);
+        self.facts.push(Fact {
+            name: CONTAINMENT_FACT.into(),
+            value,
+            source: source::CONTAINMENTS.into(),
+            at: containment.since,
+        });
+    }
+
     /// The handshake's facts.
     pub fn tls(&mut self, established: &Established) {
         self.tls = Some((established.version.into(), established.resumed));
@@ -321,6 +339,7 @@ impl Draft {
             resumed: self.tls.as_ref().is_some_and(|(_, resumed)| *resumed),
             posture: PostureFacts::default(),
             risk: RiskFacts::default(),
+            contained: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::enforcement::spelling::Spelled;
 use crate::inventory::nas::{Nas, NasMode};
 use crate::pki::certificate::CertificateFacts;
 use crate::pki::standing::IssuerFacts;
+use crate::playbooks::containment::ContainmentTable;
 use crate::policy::engine::Outcome;
 use crate::policy::facts::{AuthMethod, Facts, PostureFacts, Principal, RiskFacts};
 use crate::posture::table::PostureTable;
@@ -69,14 +70,19 @@ impl Look {
     }
 }
 
+/// What is known of everybody, in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// How they are doing.
+    pub posture: &'a PostureTable,
+    /// What speaks against them.
+    pub risks: &'a RiskTable,
+    /// Who of them is in quarantine.
+    pub containments: &'a ContainmentTable,
+}
+
 /// Looks at the session that `decision` let in.
-pub fn look(
-    decision: &Decision,
-    snapshot: &Snapshot,
-    posture: &PostureTable,
-    risks: &RiskTable,
-    now: Timestamp,
-) -> Look {
+pub fn look(decision: &Decision, snapshot: &Snapshot, known: &Known<'_>, now: Timestamp) -> Look {
     if decision.outcome != DecisionOutcome::Accept && decision.enforced {
         return Look::alone("it was not let in by this decision");
     }
@@ -118,20 +124,24 @@ pub fn look(
         return denied(reason, detail);
     }
     if let Principal::Identity(identity) = &identified.principal {
-        let verdict = posture.verdict(identity, &snapshot.compliance, now);
+        let verdict = known.posture.verdict(identity, &snapshot.compliance, now);
         facts.posture = PostureFacts::of(&verdict, now);
     }
     let risk = match risk_subject(&identified.principal, facts.mac) {
-        Some(subject) => risks.risk(subject, &snapshot.risk, now),
+        Some(subject) => known.risks.risk(subject, &snapshot.risk, now),
         None => Risk::default(),
     };
     facts.risk = RiskFacts::of(&risk);
     facts.principal = identified.principal;
+    facts.contained = known.containments.of(&facts.principal.subjects(facts.mac)).map(|c| c.profile.clone());
     today(&mut facts, nas, snapshot, now);
     let verdict = snapshot.policy.evaluate(&facts);
-    let rules = verdict.policies.join(", ");
+    let mut rules = verdict.policies.join(", ");
+    if facts.contained.is_some() {
+        rules.push_str(", in quarantine");
+    }
     let profile = match verdict.outcome {
-        Outcome::Permit { profile } => profile,
+        Outcome::Permit { profile } => facts.granted(profile),
         Outcome::Deny => return denied(Reason::PolicyDenied, format!("forbidden by {rules}")),
         Outcome::NoRule => return denied(Reason::NoMatchingRule, "no rule permits it here any more".into()),
         Outcome::Error => return denied(Reason::PolicyError, verdict.errors.join("; ")),

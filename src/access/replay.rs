@@ -1,6 +1,7 @@
 //! The facts of a recorded decision, put together again, so that another policy
 //! can be asked what it would have said.
 
+use super::record::CONTAINMENT_FACT;
 use crate::audit::decision::Decision;
 use crate::inventory::identity::{Attributes, Identity};
 use crate::inventory::mac::MacAddress;
@@ -87,6 +88,7 @@ pub fn facts_of(decision: &Decision) -> Option<Facts> {
         resumed: recorded.0.get("tls.resumed").and_then(|v| v.as_bool()).unwrap_or(false),
         posture: posture(&recorded),
         risk: risk(&recorded),
+        contained: contained(&recorded),
     })
 }
 
@@ -103,6 +105,10 @@ fn posture(recorded: &Recorded<'_>) -> PostureFacts {
 fn risk(recorded: &Recorded<'_>) -> RiskFacts {
     let Some(level) = recorded.text("risk") else { return RiskFacts::default() };
     RiskFacts { level, score: recorded.number("risk.score").unwrap_or(0), kinds: recorded.texts("risk.kinds") }
+}
+
+fn contained(recorded: &Recorded<'_>) -> Option<String> {
+    recorded.0.get(CONTAINMENT_FACT)?.get("profile")?.as_str().map(str::to_owned)
 }
 
 fn certificate(recorded: &Recorded<'_>) -> Option<CertificateFacts> {

@@ -31,7 +31,9 @@ const PAGE: &str = "index.html";
 const NONCE: &str = "__CSP_NONCE__";
 /// Octets of a nonce: twice what CSP3 (section 7.1) asks for at least.
 const NONCE_LEN: usize = 32;
-/// Names hold a digest of what is in the file: what has a name never changes.
+/// The licences of what the console is made of.
+const LICENCES: &str = "assets/licences.txt";
+/// All other names hold a digest of what is in the file: what has a name never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// What the server says where it was built without the console.
 const NOT_BUILT: &str = include_str!("../../web/not-built.html");
@@ -74,7 +76,7 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
         (header::CONTENT_TYPE, kind(file.name)),
         (header::CONTENT_ENCODING, coding),
         (header::VARY, "Accept-Encoding"),
-        (header::CACHE_CONTROL, FOREVER),
+        (header::CACHE_CONTROL, if file.name == LICENCES { "no-cache" } else { FOREVER }),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (headers, octets).into_response()

@@ -26,22 +26,29 @@ pub(super) async fn once(State(state): State<ApiState>, request: Request, next: 
     let Some(key) = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned() else {
         return next.run(request).await;
     };
-    match answer(&state, key, request, next).await {
+    // What is for everybody makes nothing of its own, and nobody fills the table of those who may.
+    let Some(caller) = request.extensions().get::<Caller>() else { return next.run(request).await };
+    let who = match caller.means {
+        Means::RootToken => "root".to_owned(),
+        Means::Token(id) => id.to_string(),
+        Means::SignIn(id) => id.to_string(),
+    };
+    match answer(&state, key, who, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn answer(state: &ApiState, key: HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+async fn answer(
+    state: &ApiState,
+    key: HeaderValue,
+    who: String,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if key.is_empty() || key.len() > MAX_KEY {
         return Err(Problem::parameter(KEY, format!("a key has 1 to {MAX_KEY} octets")));
     }
-    let caller = request.extensions().get::<Caller>();
-    let who = caller.map_or(String::new(), |caller| match caller.means {
-        Means::RootToken => "root".to_owned(),
-        Means::Token(id) => id.to_string(),
-        Means::SignIn(id) => id.to_string(),
-    });
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| Problem::too_large())?;
     let what = [who.as_bytes(), b"\n", parts.uri.to_string().as_bytes(), b"\n", key.as_bytes()].concat();

@@ -12,8 +12,10 @@ mod audit_verify;
 mod ca;
 mod calendar;
 mod caller;
+mod cases;
 mod changes;
 mod console;
+mod containments;
 mod decisions;
 mod docs;
 pub mod door;
@@ -33,6 +35,7 @@ mod osquery;
 mod overview;
 mod page;
 mod pages;
+mod playbooks;
 mod policy;
 mod posture;
 mod problem;
@@ -56,6 +59,8 @@ use crate::access::Engine;
 use crate::config::live::Inventory;
 use crate::ids::IdentityId;
 use crate::jobs::changes::Wake;
+use crate::jobs::containments::Containments;
+use crate::jobs::playbooks::Playbooks;
 use crate::jobs::posture::Intake;
 use crate::jobs::shared_signals::push::Teller;
 use crate::jobs::shared_signals::receive::Receiver;
@@ -111,6 +116,8 @@ pub struct ApiState {
     signals: Signals,
     receiver: Arc<Receiver>,
     teller: Arc<Teller>,
+    containments: Containments,
+    playbooks: Playbooks,
     inventory: Inventory,
     courier: Arc<Courier>,
     tracer: Tracer,
@@ -162,6 +169,10 @@ pub struct Sources {
     pub receiver: Arc<Receiver>,
     /// Tells events of Shared Signals.
     pub teller: Arc<Teller>,
+    /// Puts somebody in quarantine.
+    pub containments: Containments,
+    /// What is done by itself.
+    pub playbooks: Playbooks,
     /// The inventory and the policy.
     pub inventory: Inventory,
     /// What operators come in by.
@@ -200,6 +211,8 @@ impl ApiState {
             signals,
             receiver,
             teller,
+            containments,
+            playbooks,
             inventory,
             courier,
             tracer,
@@ -207,6 +220,7 @@ impl ApiState {
             coa,
             listening,
         } = sources;
+        let ca = playbooks.revocations();
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
         Self {
             store,
@@ -221,15 +235,17 @@ impl ApiState {
             signals,
             receiver,
             teller,
+            containments,
+            playbooks,
             inventory,
             courier,
             tracer,
             watchers,
-            ca: Arc::default(),
             overview: overview::Last::default(),
             audit_look: audit_verify::Look::default(),
             coa_tests: nas_setup::CoaTests::new(coa),
             listening: Arc::new(listening),
+            ca,
             door,
             turns: turns::Turns::default(),
             sizes: usage::Sizes::default(),
@@ -330,6 +346,10 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::one))
         .routes(routes!(signals::dismiss))
         .routes(routes!(signals::acknowledge))
+        .routes(routes!(containments::list, containments::set))
+        .routes(routes!(containments::release))
+        .routes(routes!(containments::quarantine))
+        .routes(routes!(containments::release_identity))
         .routes(routes!(risk::all))
         .routes(routes!(risk::one))
         .routes(routes!(audit::list))
@@ -369,6 +389,27 @@ fn operations() -> OpenApiRouter<ApiState> {
             objects::compliance::put,
             objects::compliance::patch,
             objects::compliance::delete
+        ))
+        .routes(routes!(playbooks::runs))
+        .routes(routes!(playbooks::run))
+        .routes(routes!(playbooks::release))
+        .routes(routes!(playbooks::retry))
+        .routes(routes!(playbooks::shipped))
+        .routes(routes!(playbooks::state))
+        .routes(routes!(playbooks::stop))
+        .routes(routes!(playbooks::resume))
+        .routes(routes!(playbooks::drill))
+        .routes(routes!(cases::list, cases::open))
+        .routes(routes!(cases::one))
+        .routes(routes!(cases::comment))
+        .routes(routes!(cases::close))
+        .routes(routes!(cases::evidence))
+        .routes(routes!(objects::playbooks::list))
+        .routes(routes!(
+            objects::playbooks::get,
+            objects::playbooks::put,
+            objects::playbooks::patch,
+            objects::playbooks::delete
         ))
         .routes(routes!(identities::list, identities::create))
         .routes(routes!(identities::bulk))
@@ -433,6 +474,17 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::redeliver))
+        .merge(streams())
+        .routes(routes!(system::unknown_nas))
+        .routes(routes!(system::discards))
+        .routes(routes!(system::metrics))
+        .routes(routes!(system::healthz))
+        .routes(routes!(system::readyz))
+}
+
+/// Shared Signals, whose bodies are short.
+fn streams() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
         .routes(routes!(shared_signals::receive::receive))
         .routes(routes!(shared_signals::receive::transmitters))
         .routes(routes!(shared_signals::describe::configuration))
@@ -451,9 +503,6 @@ fn operations() -> OpenApiRouter<ApiState> {
         .routes(routes!(shared_signals::control::verify))
         .routes(routes!(shared_signals::control::poll))
         .routes(routes!(shared_signals::stream::all))
-        .routes(routes!(system::unknown_nas))
-        .routes(routes!(system::discards))
-        .routes(routes!(system::metrics))
-        .routes(routes!(system::healthz))
-        .routes(routes!(system::readyz))
+        .routes(routes!(shared_signals::stream::remove))
+        .layer(DefaultBodyLimit::max(shared_signals::MAX_BODY))
 }

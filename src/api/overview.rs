@@ -41,9 +41,12 @@ const SHOWN: usize = 10;
 /// NASes that need somebody, at most.
 const SHOWN_NAS: usize = 50;
 
+/// An answer, and when it was made.
+type Answered = (Timestamp, Arc<Overview>);
+
 /// The last answer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Last(Arc<tokio::sync::Mutex<Option<(Timestamp, Arc<Overview>)>>>);
+pub(super) struct Last(Arc<tokio::sync::Mutex<Option<Answered>>>);
 
 /// The whole at a glance.
 #[derive(Debug, Serialize, ToSchema)]

@@ -128,7 +128,10 @@ impl Problem {
 
     /// The body is longer than [`MAX_BODY`].
     pub(super) fn too_large() -> Self {
-        let detail = format!("the body is longer than {} MiB; send it in parts", MAX_BODY / (1024 * 1024));
+        let detail = format!(
+            "the body is longer than is read here, which is {} MiB at most; send it in parts",
+            MAX_BODY / (1024 * 1024)
+        );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 

@@ -3,8 +3,8 @@
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
 use crate::ids::{
-    AuditEventId, ChangeId, ChangeOrderId, DecisionId, DeliveryId, EndpointId, IdentityId, NasId, NodeId, OperatorId,
-    ProposalId, SessionId, SignInId, SignalId, StreamId, TokenId, WaveId, WebhookId,
+    AuditEventId, CaseId, ChangeId, ChangeOrderId, ContainmentId, DecisionId, DeliveryId, EndpointId, IdentityId,
+    NasId, NodeId, OperatorId, ProposalId, RunId, SessionId, SignInId, SignalId, StreamId, TokenId, WaveId, WebhookId,
 };
 use crate::operators::role::Role;
 use crate::posture::compliance::{Severity, Status};
@@ -54,6 +54,9 @@ macro_rules! ids {
 
 ids!(
     AuditEventId,
+    CaseId,
+    ContainmentId,
+    RunId,
     ChangeId,
     ChangeOrderId,
     DecisionId,

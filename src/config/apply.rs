@@ -198,6 +198,7 @@ struct Tables {
     binding: Vec<Table>,
     profile: Vec<Table>,
     compliance: Vec<Table>,
+    playbook: Vec<Table>,
 }
 
 type Wanted = BTreeMap<(ObjectKind, String), Table>;
@@ -246,7 +247,8 @@ impl Planner {
         let mut wanted = Wanted::new();
         for (source, _) in documents {
             // It was read as a document, so that it is a table too.
-            let Ok(Tables { site, group, nas, binding, profile, compliance }) = toml::from_str(&source.text) else {
+            let Ok(Tables { site, group, nas, binding, profile, compliance, playbook }) = toml::from_str(&source.text)
+            else {
                 continue;
             };
             for (kind, list) in [
@@ -256,6 +258,7 @@ impl Planner {
                 (ObjectKind::Binding, binding),
                 (ObjectKind::Profile, profile),
                 (ObjectKind::Compliance, compliance),
+                (ObjectKind::Playbook, playbook),
             ] {
                 for mut table in list {
                     table.remove("secret");

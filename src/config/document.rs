@@ -7,6 +7,7 @@
 
 use super::compliance::ComplianceSection;
 use super::form;
+use super::playbook::PlaybookSection;
 use super::{Config, ConfigError, IdentitySection, NasSection, ProfileSection, Source};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -27,19 +28,22 @@ pub enum ObjectKind {
     Profile,
     /// `[[compliance]]`
     Compliance,
+    /// `[[playbook]]`
+    Playbook,
     /// `[[identity]]`
     Identity,
 }
 
 impl ObjectKind {
     /// All of them, in the order in which a document shows them.
-    pub const ALL: [ObjectKind; 7] = [
+    pub const ALL: [ObjectKind; 8] = [
         ObjectKind::Site,
         ObjectKind::Group,
         ObjectKind::Nas,
         ObjectKind::Binding,
         ObjectKind::Profile,
         ObjectKind::Compliance,
+        ObjectKind::Playbook,
         ObjectKind::Identity,
     ];
 
@@ -52,6 +56,7 @@ impl ObjectKind {
             ObjectKind::Binding => "binding",
             ObjectKind::Profile => "profile",
             ObjectKind::Compliance => "compliance",
+            ObjectKind::Playbook => "playbook",
             ObjectKind::Identity => "identity",
         }
     }
@@ -73,6 +78,8 @@ pub struct Document {
     pub profile: Vec<ProfileSection>,
     /// What identities should be like.
     pub compliance: Vec<ComplianceSection>,
+    /// What is done against somebody by itself.
+    pub playbook: Vec<PlaybookSection>,
     /// Who is known.
     pub identity: Vec<IdentitySection>,
     /// The rules.
@@ -146,6 +153,8 @@ pub struct Sections<'a> {
     pub profile: &'a [ProfileSection],
     /// What identities should be like.
     pub compliance: &'a [ComplianceSection],
+    /// What is done against somebody by itself.
+    pub playbook: &'a [PlaybookSection],
     /// Who is known.
     pub identity: &'a [IdentitySection],
 }
@@ -153,16 +162,16 @@ pub struct Sections<'a> {
 impl Config {
     /// What the configuration file says of the inventory.
     pub fn sections(&self) -> Sections<'_> {
-        let Config { site, group, nas, binding, profile, compliance, identity, .. } = self;
-        Sections { site, group, nas, binding, profile, compliance, identity }
+        let Config { site, group, nas, binding, profile, compliance, playbook, identity, .. } = self;
+        Sections { site, group, nas, binding, profile, compliance, playbook, identity }
     }
 }
 
 impl Document {
     /// What the document says of the inventory.
     pub fn sections(&self) -> Sections<'_> {
-        let Document { site, group, nas, binding, profile, compliance, identity, .. } = self;
-        Sections { site, group, nas, binding, profile, compliance, identity }
+        let Document { site, group, nas, binding, profile, compliance, playbook, identity, .. } = self;
+        Sections { site, group, nas, binding, profile, compliance, playbook, identity }
     }
 
     /// Reads the form of a document.
@@ -172,7 +181,7 @@ impl Document {
     pub fn parse(source: &Source) -> Result<Document, ConfigError> {
         toml::from_str(&source.text).map_err(|e| {
             let remedy = if e.message().contains("unknown field") {
-                "a document has [[site]], [[group]], [[nas]], [[binding]], [[profile]], [[compliance]], [[identity]] and \
+                "a document has [[site]], [[group]], [[nas]], [[binding]], [[profile]], [[compliance]], [[playbook]], [[identity]] and \
                  [policy]; the server's own settings stay in cordon.toml; see docs/configuration.md for every key"
             } else {
                 "see docs/configuration.md for every key"

@@ -7,10 +7,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Sections of which there may be several.
-const LISTS: [&str; 8] = ["ca", "profile", "compliance", "nas", "site", "group", "binding", "identity"];
+const LISTS: [&str; 9] = ["ca", "profile", "compliance", "playbook", "nas", "site", "group", "binding", "identity"];
 /// Sections of which there is one.
-const SINGLE: [&str; 10] =
-    ["server", "database", "retention", "http", "tls", "posture", "radsec", "policy", "changes", "pki"];
+const SINGLE: [&str; 11] =
+    ["smtp", "server", "database", "retention", "http", "tls", "posture", "radsec", "policy", "changes", "pki"];
 /// Keys that hold addresses with a port, and the usual port.
 const LISTENERS: [(&str, u16); 3] = [("auth", 1812), ("acct", 1813), ("listen", 8080)];
 /// The usual port of RADIUS over TLS, whose key is `listen` too.

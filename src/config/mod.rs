@@ -15,11 +15,13 @@ pub mod files;
 mod form;
 pub mod import;
 pub mod live;
+pub mod playbook;
 pub mod revision;
 pub mod risk;
 pub mod secrets;
 pub mod settings;
 pub mod shared_signals;
+pub mod smtp;
 pub mod stored;
 pub mod telemetry;
 pub mod token;
@@ -32,8 +34,10 @@ use crate::radius::radsec::Radius11;
 use crate::store::writer::JOURNAL_MAX;
 use compliance::ComplianceSection;
 use document::{BindingSection, GroupSection, SiteSection};
+use playbook::PlaybookSection;
 use secrets::NasSecrets;
 use serde::Deserialize;
+use smtp::SmtpSection;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -63,6 +67,8 @@ pub struct Config {
     /// What is told of the server's own work.
     #[serde(default)]
     pub telemetry: TelemetrySection,
+    /// By which mail server people are told.
+    pub smtp: Option<SmtpSection>,
     /// The server's certificate and the TLS versions.
     pub tls: TlsSection,
     /// Who administers the server.
@@ -100,6 +106,9 @@ pub struct Config {
     /// What identities should be like.
     #[serde(default)]
     pub compliance: Vec<ComplianceSection>,
+    /// What is done against somebody by itself.
+    #[serde(default)]
+    pub playbook: Vec<PlaybookSection>,
     /// The switches and controllers that may ask.
     #[serde(default)]
     pub nas: Vec<NasSection>,

@@ -5,6 +5,7 @@
 
 use super::risk::RiskSection;
 use super::shared_signals::SharedSignalsSection;
+use super::smtp::SmtpSection;
 use super::{
     AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
     OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RetentionSection, ServerSection,
@@ -94,10 +95,20 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     let SharedSignalsSection { transmitter } = &config.ssf;
     let names: Vec<_> = transmitter.iter().map(|one| one.name.get_ref().as_str()).collect();
     all.reload("ssf", "transmitter", &names);
+    of_smtp(&mut all, config.smtp.as_ref());
     let TelemetrySection { otlp, ratio } = &config.telemetry;
     all.restart("telemetry", "otlp", otlp);
     all.restart("telemetry", "ratio", ratio);
     all.all
+}
+
+fn of_smtp(all: &mut List<'_>, section: Option<&SmtpSection>) {
+    all.restart("smtp", "server", &section.map(|smtp| &smtp.server));
+    all.restart("smtp", "security", &section.map(|smtp| smtp.security));
+    all.restart("smtp", "from", &section.map(|smtp| &smtp.from));
+    all.restart("smtp", "username", &section.and_then(|smtp| smtp.username.as_ref()));
+    all.restart("smtp", "password_file", &section.and_then(|smtp| smtp.password_file.as_ref()));
+    all.restart("smtp", "ca", &section.and_then(|smtp| smtp.ca.as_ref()));
 }
 
 fn of_server(all: &mut List<'_>, section: &ServerSection) {

@@ -4,7 +4,9 @@
 pub mod asked;
 pub mod audit;
 pub mod changes;
+pub mod containments;
 pub mod own_ca;
+pub mod playbooks;
 pub mod posture;
 pub mod reevaluate;
 pub mod shared_signals;

@@ -2,6 +2,7 @@
 //!
 //! Many are written in one transaction: what arrives while one is on its way goes with the next.
 
+use super::playbooks::Noticed;
 use super::reevaluate::{Reevaluate, Scope, Those};
 use super::shared_signals::standing::Standings;
 use crate::access::Engine;
@@ -10,6 +11,7 @@ use crate::inventory::identity::Identity;
 use crate::posture::compliance::Verdict;
 use crate::posture::report::{Refused, Report};
 use crate::posture::table::Judged;
+use crate::signals::signal::Subject;
 use crate::store::posture::PostureRow;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
@@ -60,6 +62,7 @@ struct Shared {
     clock: Arc<Clock>,
     /// Who tells others whose compliance has changed.
     standings: Standings,
+    noticed: Noticed,
     /// Whose sessions may come to something else.
     changed: Mutex<BTreeMap<IdentityId, String>>,
     wake: Notify,
@@ -90,12 +93,13 @@ impl Intake {
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
         standings: Standings,
+        noticed: Noticed,
     ) -> Result<Intake, StoreError> {
         let now = clock.now();
         store.posture(|id, kept| engine.posture().recall(id, kept, now)).await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (changed, wake) = (Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { store, engine, clock, standings, changed, wake });
+        let shared = Arc::new(Shared { store, engine, clock, noticed, standings, changed, wake });
         let intake = Intake { shared: shared.clone(), waiting: sender };
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared, reevaluate));
@@ -159,6 +163,7 @@ impl Intake {
 impl Shared {
     fn note(&self, identity: &Identity, judged: &Judged) {
         if judged.differs() {
+            self.noticed.note(Subject::Identity(identity.id));
             tracing::debug!(identity = &*identity.name, status = judged.now.status.code(), "its posture has changed");
             let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
             changed.insert(identity.id, identity.name.to_string());

@@ -145,7 +145,7 @@ impl Seen {
                 *self.alone.entry("no decision of ours is known for it").or_default() += 1;
                 continue;
             };
-            let seen = look(&decision, snapshot, engine.posture(), engine.risks(), now);
+            let seen = look(&decision, snapshot, &engine.known(), now);
             self.until.extend(seen.until.map(|at| (at, session.id)));
             match seen.standing {
                 Standing::Same => drop(self.same.insert(session.id)),

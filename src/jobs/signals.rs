@@ -4,6 +4,7 @@
 //! All sources go this one way: other systems, what is seen of endpoints, and detectors. Many are written in one
 //! transaction: what arrives while one is on its way goes with the next.
 
+use super::playbooks::Noticed;
 use super::reevaluate::{Reevaluate, Scope, Those};
 use super::shared_signals::standing::Standings;
 use crate::access::Engine;
@@ -96,6 +97,7 @@ struct Shared {
     feed: Feed,
     /// Who tells others whose risk has changed.
     standings: Standings,
+    noticed: Noticed,
     /// Whose sessions may come to something else.
     changed: Mutex<Those>,
     wake: Notify,
@@ -121,6 +123,7 @@ impl Signals {
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
         standings: Standings,
+        noticed: Noticed,
     ) -> Result<Signals, StoreError> {
         let tapped = writer.tap();
         let (settings, now) = (engine.snapshot().risk.clone(), clock.now());
@@ -132,7 +135,7 @@ impl Signals {
         }
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (feed, changed, wake) = (writer.feed().clone(), Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { store, engine, clock, feed, standings, changed, wake });
+        let shared = Arc::new(Shared { store, engine, clock, feed, noticed, standings, changed, wake });
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared.clone(), reevaluate));
         tokio::spawn(watch(shared.clone()));
@@ -211,7 +214,7 @@ impl Shared {
             if let Some(session) = self.store.session(id).await? {
                 self.holder(&mut about, &session).await?;
             }
-        } else if let Some(mac) = told.mac {
+        } else if let Some(mac) = told.mac.filter(|_| !told.claimed) {
             about.identity = snapshot.identities.by_mac(mac).map(|identity| identity.id);
             if about.identity.is_none()
                 && let Some(session) = self.holds(&Held::Mac(mac.to_string()), at).await?
@@ -268,6 +271,9 @@ impl Shared {
 
     /// Notes whose sessions are to be looked at.
     fn note(&self, subject: Subject, moved: Option<&Moved>) {
+        if moved.is_some() {
+            self.noticed.note(subject);
+        }
         let Some(moved) = moved.filter(|moved| moved.differs()) else { return };
         let level = moved.now.level.code();
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -47,7 +47,7 @@ permissions! {
     SignalsWrite = "signals:write",
     /// Streams of Shared Signals of one's own: for other systems that are told what happens here.
     SharedSignals = "ssf:manage",
-    /// Having a session authenticate again.
+    /// Having a session authenticate again; putting somebody in quarantine, and ending what an operator began.
     SessionsHelp = "sessions:help",
     /// Any change to any number of sessions.
     SessionsChange = "sessions:change",
@@ -153,7 +153,7 @@ impl fmt::Debug for Permissions {
 pub enum Role {
     /// Sees the network, changes nothing.
     Viewer,
-    /// Also has sessions authenticate again.
+    /// Also has sessions authenticate again, and puts people in quarantine.
     HelpDesk,
     /// Runs the network: gear, identities, certificates, sessions.
     Operator,

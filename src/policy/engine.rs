@@ -446,6 +446,7 @@ fn context(facts: &Facts) -> Result<Context, String> {
         ("posture".into(), string(&facts.posture.status)),
         ("compliance".into(), record(compliance_facts(facts))?),
         ("risk".into(), record(risk_facts(facts))?),
+        ("contained".into(), RestrictedExpression::new_bool(facts.contained.is_some())),
         (
             "time".into(),
             record(vec![

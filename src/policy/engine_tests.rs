@@ -62,6 +62,7 @@ fn facts(principal: Principal, method: AuthMethod) -> Facts {
         resumed: false,
         posture: PostureFacts::default(),
         risk: RiskFacts::default(),
+        contained: None,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::inventory::mac::MacAddress;
 use crate::pki::certificate::CertificateFacts;
 use crate::posture::compliance::{Status, Verdict};
 use crate::signals::risk::{Level, Risk};
+use crate::signals::signal::Subject;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,6 +58,15 @@ pub struct Facts {
     pub posture: PostureFacts,
     /// What speaks against it.
     pub risk: RiskFacts,
+    /// The profile that it gets in place of any that rules permit: it is in quarantine.
+    pub contained: Option<String>,
+}
+
+impl Facts {
+    /// The profile that is granted where rules permit `profile`: that of a quarantine takes its place.
+    pub fn granted(&self, profile: String) -> String {
+        self.contained.clone().unwrap_or(profile)
+    }
 }
 
 /// What speaks against somebody, as far as rules ask.
@@ -130,6 +140,17 @@ pub enum Principal {
     UnknownCertificate,
     /// A MAC address that no identity has.
     UnknownMac,
+}
+
+impl Principal {
+    /// What a quarantine of it may be kept under: the identity, and the MAC address, whoever shows it.
+    pub fn subjects(&self, mac: Option<MacAddress>) -> [Option<Subject>; 2] {
+        let identity = match self {
+            Principal::Identity(identity) => Some(Subject::Identity(identity.id)),
+            Principal::UnknownCertificate | Principal::UnknownMac => None,
+        };
+        [identity, mac.map(Subject::Mac)]
+    }
 }
 
 /// How it logged in.

@@ -14,7 +14,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Facts that say where and when, and nothing about who.
-const PLACE: [&str; 8] = ["nas", "time", "method", "outer_identity", "randomized_mac", "posture", "compliance", "risk"];
+const PLACE: [&str; 9] =
+    ["nas", "time", "method", "outer_identity", "randomized_mac", "posture", "compliance", "risk", "contained"];
 
 /// A finding about one rule.
 #[derive(Clone, PartialEq, Eq, Debug)]

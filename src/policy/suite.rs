@@ -103,6 +103,9 @@ pub struct Given {
     /// Kinds of signals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub risk_kinds: Vec<String>,
+    /// Whether it is in quarantine, for rules that ask; the profile is what the rules say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub contained: bool,
 }
 
 /// How one test went.
@@ -154,6 +157,7 @@ impl Given {
             risk: Some(facts.risk.level.clone()).filter(|level| level != Level::Low.code()),
             risk_score: Some(facts.risk.score).filter(|score| *score != 0),
             risk_kinds: facts.risk.kinds.clone(),
+            contained: facts.contained.is_some(),
         }
     }
 
@@ -227,6 +231,7 @@ impl Given {
             resumed: false,
             posture: self.posture()?,
             risk: self.risk()?,
+            contained: self.contained.then(String::new),
         })
     }
 

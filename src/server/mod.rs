@@ -17,6 +17,7 @@ use crate::config::audit::{keep_checkpoint, kept_checkpoint, signing_key};
 use crate::config::build::{Built, Faults, build};
 use crate::config::database;
 use crate::config::live::{Inventory, Present};
+use crate::config::smtp::mail;
 use crate::config::stored::{Stored, seal};
 use crate::config::telemetry::otlp;
 use crate::config::token::api_token;
@@ -24,6 +25,8 @@ use crate::config::{Config, Source};
 use crate::jobs;
 use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
+use crate::jobs::containments::Containments;
+use crate::jobs::playbooks::{self, Barring, Noticed, Outbox, Playbooks};
 use crate::jobs::posture::Intake;
 use crate::jobs::reevaluate::Reevaluator;
 use crate::jobs::shared_signals::push::Teller;
@@ -154,6 +157,7 @@ pub fn load(file: &Path, stored: &Stored, previous: Option<&Built>) -> Result<(C
     let (config, source) = Config::load(file)?;
     database::location(&config, &source)?;
     otlp(&config, &source)?;
+    mail(&config, &source)?;
     let now = Clock::start().now();
     let mut built = build(&config, &source, stored, previous, now)?;
     built.warnings.extend(built.snapshot.trust.warnings(now));
@@ -219,6 +223,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         Duration::from_millis(config.server.reject_delay_ms),
     ));
     engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
+    Containments::recall(&store, &engine).await.map_err(|e| unusable(e.to_string()))?;
     let (listeners, auth, acct) = bind(&config)?;
     let (tls_listeners, radsec) = bind_radsec(&config)?;
     let (endpoint_listeners, at) = endpoints::Listeners::bind(&config.posture.listen)
@@ -290,11 +295,38 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     tokio::spawn(Dispatcher::new(shared, client, connections.clone(), wake.clone()).run());
     tokio::spawn(reevaluator.run());
     let standings = Standings::default();
-    let posture = Intake::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone(), standings.clone());
+    let containments = Containments::start(store.clone(), engine.clone(), clock.clone(), reevaluate.clone());
+    let noticed = Noticed::default();
+    let posture = Intake::start(
+        store.clone(),
+        engine.clone(),
+        clock.clone(),
+        reevaluate.clone(),
+        standings.clone(),
+        noticed.clone(),
+    );
     let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
-    let signals =
-        Signals::start(store.clone(), &writer, engine.clone(), clock.clone(), reevaluate.clone(), standings.clone());
+    let signals = Signals::start(
+        store.clone(),
+        &writer,
+        engine.clone(),
+        clock.clone(),
+        reevaluate.clone(),
+        standings.clone(),
+        noticed.clone(),
+    );
     let signals = signals.await.map_err(|e| unusable(e.to_string()))?;
+    let barring = Barring { inventory: live.clone(), store: store.clone(), clock: clock.clone(), turn: Arc::default() };
+    let parts = playbooks::Parts {
+        store: store.clone(),
+        engine: engine.clone(),
+        clock: clock.clone(),
+        containments: containments.clone(),
+        barring,
+        wake: wake.clone(),
+        outbox: Outbox::start(mail(&config, &source).map_err(|e| StartError::Config(e.into()))?),
+    };
+    let playbooks = Playbooks::start(parts, noticed).await.map_err(|e| unusable(e.to_string()))?;
     let door = Arc::new(Door::new(origin(&config, http), data_dir.clone()));
     first_operator(&store, &door, &clock).await.map_err(|e| unusable(e.to_string()))?;
     let courier = Courier::new(store.clone(), live.clone(), clock.clone(), metrics.clone());
@@ -324,6 +356,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         teller,
         coa,
         listening: api::Listening { auth: auth.clone(), acct: acct.clone() },
+        containments,
+        playbooks,
     };
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
     let in_use =

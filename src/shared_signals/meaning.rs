@@ -3,7 +3,7 @@
 use super::event::EventType;
 use super::set::Set;
 use crate::signals::kind::SignalKind;
-use crate::signals::signal::Severity;
+use crate::signals::signal::{Severity, plain};
 
 /// What an event means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,7 +13,7 @@ pub struct Meaning {
     /// How bad it is. `Info` takes back what was told before.
     pub severity: Severity,
     /// What tells it from others of the same kind: the same again takes its place.
-    pub topic: &'static str,
+    pub topic: String,
     /// Whether sessions end at once.
     pub ends: bool,
     /// What of a complex subject it is about, the first that is known.
@@ -22,43 +22,57 @@ pub struct Meaning {
 
 /// An account as a whole, rather than one session.
 const ACCOUNT: &str = "account";
+/// That a credential is to be changed, whichever it is: what is told of one credential takes nothing of it back.
+const CHANGE_REQUIRED: &str = "change-required";
 const DEVICE_FIRST: [&str; 2] = ["device", "user"];
 const USER_FIRST: [&str; 2] = ["user", "device"];
 
 /// What an event means; nothing, where it is acknowledged and no more.
 pub fn meaning(set: &Set) -> Option<Meaning> {
     let says = |key: &str, word: &str| set.text(key).is_some_and(|said| said.eq_ignore_ascii_case(word));
-    let of = |kind, severity, about| Some(Meaning { kind, severity, topic: "", ends: false, about });
+    // What is good news of one credential, namespace or principal takes back nothing of another.
+    let named = |key: &str| plain(&set.text(key).unwrap_or_default().to_ascii_lowercase());
+    let of = |kind, severity, topic, about| Some(Meaning { kind, severity, topic, ends: false, about });
     let account = |severity, ends| {
-        Some(Meaning { kind: SignalKind::SessionRevoked, severity, topic: ACCOUNT, ends, about: USER_FIRST })
+        Some(Meaning { kind: SignalKind::SessionRevoked, severity, topic: ACCOUNT.to_owned(), ends, about: USER_FIRST })
     };
     match set.event? {
         EventType::SessionRevoked | EventType::SessionsRevoked => Some(Meaning {
             kind: SignalKind::SessionRevoked,
             severity: Severity::High,
-            topic: "",
+            topic: String::new(),
             ends: true,
             about: DEVICE_FIRST,
         }),
         EventType::AccountDisabled | EventType::AccountPurged => account(Severity::Critical, true),
         EventType::AccountEnabled => account(Severity::Info, false),
         EventType::CredentialChange => {
-            let gone = says("change_type", "revoke") || says("change_type", "delete");
-            let severity = if gone { Severity::High } else { Severity::Info };
-            of(SignalKind::CredentialChange, severity, USER_FIRST)
+            let topic = named("credential_type");
+            let says = |word| says("change_type", word);
+            if says("revoke") || says("delete") {
+                of(SignalKind::CredentialChange, Severity::High, topic, USER_FIRST)
+            } else if (says("create") || says("update")) && !topic.is_empty() {
+                of(SignalKind::CredentialChange, Severity::Info, topic, USER_FIRST)
+            } else {
+                None
+            }
         }
-        EventType::CredentialCompromise => of(SignalKind::CredentialCompromise, Severity::High, USER_FIRST),
-        EventType::CredentialChangeRequired => of(SignalKind::CredentialCompromise, Severity::Medium, USER_FIRST),
+        EventType::CredentialCompromise => {
+            of(SignalKind::CredentialCompromise, Severity::High, named("credential_type"), USER_FIRST)
+        }
+        EventType::CredentialChangeRequired => {
+            of(SignalKind::CredentialCompromise, Severity::Medium, CHANGE_REQUIRED.to_owned(), USER_FIRST)
+        }
         EventType::AssuranceLevelChange => {
             // What does not say in which direction is weighed as the worse.
             let severity = if says("change_direction", "increase") { Severity::Info } else { Severity::High };
-            of(SignalKind::AssuranceLevelChange, severity, USER_FIRST)
+            of(SignalKind::AssuranceLevelChange, severity, named("namespace"), USER_FIRST)
         }
         EventType::DeviceComplianceChange if says("current_status", "compliant") => {
-            of(SignalKind::DeviceNotCompliant, Severity::Info, DEVICE_FIRST)
+            of(SignalKind::DeviceNotCompliant, Severity::Info, String::new(), DEVICE_FIRST)
         }
         EventType::DeviceComplianceChange if says("current_status", "not-compliant") => {
-            of(SignalKind::DeviceNotCompliant, Severity::High, DEVICE_FIRST)
+            of(SignalKind::DeviceNotCompliant, Severity::High, String::new(), DEVICE_FIRST)
         }
         EventType::RiskLevelChange => {
             // Such that the level here is that there: without `[risk]`, 70 points are just below high when a second is over.
@@ -68,7 +82,7 @@ pub fn meaning(set: &Set) -> Option<Meaning> {
             // Of a tenant or a group it is not known whom it concerns.
             let known = ["USER", "DEVICE", "SESSION"].into_iter().any(|principal| says("principal", principal));
             if known || set.text("principal").is_none() {
-                of(SignalKind::RiskLevelChange, severity, about)
+                of(SignalKind::RiskLevelChange, severity, named("principal"), about)
             } else {
                 None
             }
@@ -97,6 +111,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn of(event: EventType, details: Value) -> Option<(SignalKind, Severity, bool)> {
+        full(event, details).map(|meaning| (meaning.kind, meaning.severity, meaning.ends))
+    }
+
+    fn full(event: EventType, details: Value) -> Option<Meaning> {
         let set = Set {
             jti: "1".into(),
             issued: Timestamp::from_unix_secs(1_790_000_000),
@@ -105,7 +123,25 @@ mod tests {
             event: Some(event),
             details: details.as_object().unwrap().clone(),
         };
-        meaning(&set).map(|meaning| (meaning.kind, meaning.severity, meaning.ends))
+        meaning(&set)
+    }
+
+    #[test]
+    fn good_news_of_one_thing_takes_back_nothing_of_another() {
+        let topic = |event, details| full(event, details).unwrap().topic;
+        let change = |kind: &str, change: &str| json!({ "credential_type": kind, "change_type": change });
+        let revoked = topic(EventType::CredentialChange, change("x509", "revoke"));
+        assert_eq!(revoked, topic(EventType::CredentialChange, change("X509", "create")));
+        assert_ne!(revoked, topic(EventType::CredentialChange, change("fido2-platform", "create")));
+        let risk = |principal: &str, level: &str| json!({ "principal": principal, "current_level": level });
+        let high = topic(EventType::RiskLevelChange, risk("DEVICE", "HIGH"));
+        assert_ne!(high, topic(EventType::RiskLevelChange, risk("USER", "LOW")));
+        let compromised = topic(EventType::CredentialCompromise, json!({ "credential_type": "password" }));
+        assert_ne!(compromised, topic(EventType::CredentialChangeRequired, json!({})));
+        for details in [json!({ "credential_type": "x509" }), change("x509", "odd"), json!({ "change_type": "create" })]
+        {
+            assert_eq!(full(EventType::CredentialChange, details.clone()), None, "{details}");
+        }
     }
 
     #[test]
@@ -123,7 +159,7 @@ mod tests {
             ),
             (
                 EventType::CredentialChange,
-                json!({ "change_type": "create" }),
+                json!({ "credential_type": "x509", "change_type": "create" }),
                 Some((K::CredentialChange, Severity::Info, false)),
             ),
             (

@@ -1,16 +1,24 @@
 //! A stream: who is told, what of it, and how (SSF 1.0, section 8.1).
 
 use super::event::EventType;
-use crate::ids::StreamId;
+use crate::ids::{OperatorId, StreamId, TokenId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Streams at most.
 pub const MAX_STREAMS: usize = 50;
+/// Streams of one owner, at most: no token takes the place of all others.
+pub const MAX_OWN_STREAMS: usize = 5;
 /// Subjects that one stream leaves out, at most.
 pub const MAX_REMOVED: usize = 1_000;
+/// The longest subject that is left out, in octets as JSON: several names of a few hundred each.
+pub const MAX_SUBJECT: usize = 2 * 1024;
+/// All subjects together that one stream leaves out, in octets as JSON: they are read with each event that is pushed.
+pub const MAX_ALL_REMOVED: usize = 128 * 1024;
 /// How often a receiver may try a stream out.
 pub const MIN_VERIFICATION: Duration = Duration::from_secs(10);
 /// How long an event is tried to be pushed, counted from when it happened.
@@ -59,13 +67,53 @@ impl Status {
     }
 }
 
+/// Whose a stream is: who has made it. Each token has its own streams, whoever made the token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Who holds the token of the server's own file.
+    Root,
+    /// An operator who was signed in.
+    Operator(OperatorId),
+    /// A token of the API.
+    Token(TokenId),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Owner::Root => f.write_str("root"),
+            Owner::Operator(id) => write!(f, "operator {id}"),
+            Owner::Token(id) => write!(f, "token {id}"),
+        }
+    }
+}
+
+/// A text that names no owner.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is nobody who owns a stream")]
+pub struct NoOwner(String);
+
+impl FromStr for Owner {
+    type Err = NoOwner;
+
+    fn from_str(text: &str) -> Result<Owner, NoOwner> {
+        let no = || NoOwner(text.to_owned());
+        match text.split_once(' ') {
+            None if text == "root" => Ok(Owner::Root),
+            Some(("operator", id)) => id.parse().map(Owner::Operator).map_err(|_| no()),
+            Some(("token", id)) => id.parse().map(Owner::Token).map_err(|_| no()),
+            _ => Err(no()),
+        }
+    }
+}
+
 /// Who is told, what, and how.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stream {
     /// Its id.
     pub id: StreamId,
-    /// Whose it is: who has made it.
-    pub owner: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// What the owner is called.
     pub owner_name: String,
     /// What the owner says of it.
@@ -104,6 +152,11 @@ impl About {
         event.is_of_stream() || (TOLD.contains(&event) && self.requested.contains(&event.uri()))
     }
 
+    /// How many octets the subjects are that are left out, as JSON.
+    pub fn removed_len(&self) -> usize {
+        self.removed.iter().map(|subject| subject.to_string().len()).sum()
+    }
+
     /// Whether nothing is told of this subject: it, or a part of it, was taken out.
     pub fn leaves_out(&self, subject: &Value) -> bool {
         let members = subject.as_object().into_iter().flat_map(|map| map.values());
@@ -120,6 +173,17 @@ impl About {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_owner_is_read_as_it_is_written() {
+        let at = Timestamp::from_unix_secs(1_790_000_000);
+        for owner in [Owner::Root, Owner::Operator(OperatorId::new(at)), Owner::Token(TokenId::new(at))] {
+            assert_eq!(owner.to_string().parse(), Ok(owner));
+        }
+        for bad in ["", "operator", "token x", "somebody 1"] {
+            assert!(bad.parse::<Owner>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_stream_tells_what_was_asked_for_of_whom_it_may() {

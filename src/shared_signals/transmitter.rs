@@ -83,6 +83,15 @@ pub struct Transmitter {
     pub owned: bool,
 }
 
+/// Whether what is asked at this URL comes by TLS, or from this host.
+pub fn is_safe(url: &str) -> bool {
+    let plain = url.strip_prefix("http://").unwrap_or_default();
+    let here = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|own| plain.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    url.starts_with("https://") || here
+}
+
 impl Transmitter {
     /// Whether it is believed when it tells this.
     pub fn may_tell(&self, event: EventType) -> bool {
@@ -116,4 +125,21 @@ pub enum Name<'a> {
     Uri(&'a str),
     /// An id, a name, a DNS name or a MAC address.
     Text(&'a str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_than_this_host_are_asked_by_tls_alone() {
+        for good in ["https://a.example/x", "http://127.0.0.1:80/x", "http://localhost", "http://[::1]/"] {
+            assert!(is_safe(good), "{good}");
+        }
+        for bad in
+            ["http://a.example/", "http://localhost.evil.example/", "http://127.0.0.1@evil.example/", "ftp://a", ""]
+        {
+            assert!(!is_safe(bad), "{bad}");
+        }
+    }
 }

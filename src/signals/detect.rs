@@ -160,7 +160,7 @@ pub struct Baseline {
 pub struct Detectors {
     baselines: HashMap<IdentityId, Baseline>,
     changed: BTreeSet<IdentityId>,
-    /// Failed logins by whom: the identity, or else the MAC address.
+    /// Failed logins by the MAC address that was shown.
     failed: HashMap<String, VecDeque<Timestamp>>,
     /// Where a credential was let in last.
     places: HashMap<String, (String, String, Timestamp)>,
@@ -193,7 +193,7 @@ impl Detectors {
         }
         for told in &mut found {
             told.at = Some(login.at);
-            told.identity = login.identity.as_ref().map(|identity| identity.id);
+            told.identity = login.identity.as_ref().filter(|_| !told.claimed).map(|identity| identity.id);
             told.mac = login.mac;
             told.evidence("decision", &login.decision.to_string());
         }
@@ -272,10 +272,8 @@ impl Detectors {
         if !is_of_credential(login.reason) {
             return None;
         }
-        let whose = match (&login.identity, login.mac) {
-            (Some(identity), _) => identity.id.to_string(),
-            (None, mac) => mac?.to_string(),
-        };
+        // Whoever fails proves nothing of whom they name: an outsider would have somebody else contained.
+        let whose = login.mac?.to_string();
         let old = |at: &Timestamp| login.at.since(*at) > FAILED_WITHIN;
         make_room(&mut self.failed, |times| times.back().is_none_or(old));
         let times = self.failed.entry(whose).or_default();
@@ -291,7 +289,8 @@ impl Detectors {
             login.nas,
             login.reason.code()
         );
-        Some(Told::new(OURSELVES, SignalKind::FailedLogins, Severity::High, &detail))
+        let told = Told::new(OURSELVES, SignalKind::FailedLogins, Severity::High, &detail);
+        Some(Told { claimed: true, ..told })
     }
 }
 
@@ -376,7 +375,7 @@ mod tests {
     #[test]
     fn failures_of_credentials_are_counted_and_refusals_by_rules_are_not() {
         let mut detectors = Detectors::default();
-        let failed = |secs, reason| Login { outcome: DecisionOutcome::Reject, reason, identity: None, ..login(secs) };
+        let failed = |secs, reason| Login { outcome: DecisionOutcome::Reject, reason, ..login(secs) };
         for n in 0..20 {
             assert_eq!(detectors.login(&failed(n, Reason::PolicyDenied), TRAVEL), []);
             assert_eq!(detectors.login(&failed(n, Reason::CertificateExpired), TRAVEL), []);

@@ -187,6 +187,8 @@ pub struct Told {
     pub identity: Option<IdentityId>,
     /// The MAC address.
     pub mac: Option<MacAddress>,
+    /// Whether the MAC address is only claimed, so that it leads to nobody: anybody may show it.
+    pub claimed: bool,
     /// IP addresses, one of which leads to whom it is about: the first that somebody has.
     pub ips: Vec<IpAddr>,
     /// The session.
@@ -212,6 +214,7 @@ impl Told {
             source_id: None,
             identity: None,
             mac: None,
+            claimed: false,
             ips: Vec::new(),
             session: None,
             topic: String::new(),

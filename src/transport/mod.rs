@@ -5,6 +5,7 @@ pub mod clock;
 pub mod coa;
 pub mod https;
 pub mod jwks;
+pub mod mail;
 pub mod radsec;
 pub mod syslog;
 pub mod udp;

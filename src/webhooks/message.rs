@@ -2,6 +2,7 @@
 
 use crate::audit::decision::Decision;
 use crate::audit::event::Entry;
+use crate::playbooks::run::{Run, text_of};
 use crate::session::Session;
 use crate::session::state::SessionState;
 use crate::signals::signal::Signal;
@@ -56,6 +57,16 @@ impl Message {
             "detail": signal.detail, "cause": signal.kind.cause(), "remedy": signal.kind.remedy(),
         });
         Message { kind: format!("signal.{code}"), at: signal.at, data }
+    }
+
+    /// A run of a playbook came to another state; or, as `notify`, one of its steps tells of it.
+    pub fn of_run(run: &Run, code: &str, now: Timestamp) -> Message {
+        let data = json!({
+            "id": run.id, "playbook": run.playbook, "state": run.state.code(), "purpose": run.purpose,
+            "subject": text_of(run.subject), "who": run.who, "cause": run.cause.what, "signals": run.cause.signals,
+            "began": run.began,
+        });
+        Message { kind: format!("playbook.{code}"), at: now, data }
     }
 
     /// Somebody changed something.

@@ -2,6 +2,7 @@
 
 use crate::audit::decision::DecisionOutcome;
 use crate::audit::reason::Reason;
+use crate::playbooks::run::State;
 use crate::session::state::SessionState;
 use crate::signals::kind::SignalKind;
 use std::fmt;
@@ -76,11 +77,15 @@ impl FromStr for Topic {
                 matches!(rest, [] | [_]) && rest.iter().all(|code| SignalKind::from_code(code).is_some()),
                 "signals are signal.KIND, such as signal.mac_in_two_places; docs/api.md lists them",
             ),
+            ["playbook", rest @ ..] => (
+                matches!(rest, [] | [_]) && rest.iter().all(|code| *code == "notify" || State::CODES.contains(code)),
+                "playbooks are playbook.held, contained, failed, released, rehearsed and notify",
+            ),
             ["audit", rest @ ..] => (
                 rest.len() <= 2 && rest.iter().all(word),
                 "events of the audit log are audit.ACTION, such as audit.identity.update",
             ),
-            _ => (false, "there are decision, session, signal and audit, and what begins so"),
+            _ => (false, "there are decision, session, signal, playbook and audit, and what begins so"),
         };
         if good && text.len() <= MAX_LEN {
             Ok(Topic(text.to_owned()))

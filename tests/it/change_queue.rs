@@ -5,7 +5,7 @@ use crate::support::pki::pki;
 use crate::support::postgres::postgres;
 use crate::support::server::SECRET;
 use cordon::access::changes::{is_due, tell};
-use cordon::access::reevaluate::{Difference, Standing, look};
+use cordon::access::reevaluate::{Difference, Known, Look, Standing, look};
 use cordon::access::{Answer as Reply, Arrival, Engine, Service, Snapshot};
 use cordon::audit::decision::Decision;
 use cordon::audit::event::By;
@@ -22,6 +22,7 @@ use cordon::enforcement::coa::{Change, Wish};
 use cordon::enforcement::vlan::Vlan;
 use cordon::ids::{ChangeOrderId, SessionId, WaveId};
 use cordon::inventory::mac::MacAddress;
+use cordon::playbooks::containment::ContainmentTable;
 use cordon::posture::table::PostureTable;
 use cordon::secret::Secret;
 use cordon::session::state::{Session, SessionKey};
@@ -276,8 +277,15 @@ fn login(snapshot: Snapshot) -> Decision {
     }
 }
 
+/// A look at a session of whom nothing else is known.
+fn looked(decision: &Decision, snapshot: &Snapshot) -> Look {
+    let (posture, risks) = (PostureTable::default(), RiskTable::default());
+    let known = Known { posture: &posture, risks: &risks, containments: &ContainmentTable::default() };
+    look(decision, snapshot, &known, now())
+}
+
 fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
-    match look(decision, snapshot, &PostureTable::default(), &RiskTable::default(), now()).standing {
+    match looked(decision, snapshot).standing {
         Standing::Differs(difference) => *difference,
         other => panic!("{other:?}"),
     }
@@ -286,9 +294,7 @@ fn differs(decision: &Decision, snapshot: &Snapshot) -> Difference {
 #[test]
 fn what_a_session_would_come_to_now_is_told_from_its_record() {
     let decision = login(snapshot(POLICY, &[CAMERA, IOT, NAS]));
-    let look = |policy: &str, sections: &[&str]| {
-        look(&decision, &snapshot(policy, sections), &PostureTable::default(), &RiskTable::default(), now())
-    };
+    let look = |policy: &str, sections: &[&str]| looked(&decision, &snapshot(policy, sections));
     assert_eq!(look(POLICY, &[CAMERA, IOT, NAS]).standing, Standing::Same);
     // Another session time is for the next login; a profile that is told alike is alike.
     assert_eq!(look(POLICY, &[CAMERA, &IOT.replace("3600", "600"), NAS]).standing, Standing::Same);

@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 6] = [
         "webhooks",
         "signals",
         "shared_signals",
+        "playbooks",
     ],
     &["store", "transport"],
     &["access", "config", "api", "jobs", "agent"],

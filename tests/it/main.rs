@@ -36,6 +36,8 @@ mod openapi;
 mod operation;
 mod operators;
 mod permissions;
+mod playbook_load;
+mod playbooks;
 mod policy;
 mod postgres;
 mod posture;

@@ -188,5 +188,5 @@ fn what_was_asked_before_it_stops_is_answered_and_who_watches_is_let_go() {
     assert!(output.status.success(), "{}", output.status);
     assert_eq!(output.stdout.iter().filter(|octet| **octet == b'\n').count(), 20_000);
     assert!(watcher.wait_with_output().unwrap().status.success(), "its stream has come to its end");
-    assert!(server.end(Duration::from_secs(3)).success());
+    assert!(server.end(Duration::from_secs(10)).success());
 }

@@ -462,4 +462,6 @@ kind = "user"
     }
     let failed = told("failed_logins");
     assert_eq!((&failed["source"], &failed["mac"]), (&json!("cordon"), &json!("02-00-5E-00-00-77")), "{failed:#}");
+    // Anybody may show that address: it speaks against the address, and not against the camera.
+    assert_eq!(failed["identity"], Value::Null, "{failed:#}");
 }

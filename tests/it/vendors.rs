@@ -350,6 +350,16 @@ const OWN_FILE: &str = r#"
     send = ["Acme-Command = bounce"]
     confirmed = "vendor guide"
 
+    [setup]
+    confirmed = "unconfirmed"
+    text = '''
+    radius-server {server} key {secret} auth {auth_port} acct {acct_port} coa {coa_port}
+    '''
+
+`[setup]` is what somebody enters on the gear, so that it asks here; `GET /api/v1/nas/{name}/snippet` and the console show it with the
+server's address and ports, and `<secret>` where the secret goes. Those of the packaged profiles are written from general knowledge of
+each kind of gear and were not tried on it (`unconfirmed`): compare them with the guide of your release.
+
 | section | placeholders |
 |---|---|
 | `vlan`, `vlan_name`, `voice` | `{vlan}` |

@@ -16,7 +16,7 @@ function compressed(): Plugin {
       const dir = join(import.meta.dirname, 'dist/assets');
       for (const name of readdirSync(dir)) {
         const octets = readFileSync(join(dir, name));
-        if (!/\.(js|css|svg|json)$/.test(name) || octets.length < WORTH_IT) continue;
+        if (!/\.(js|css|svg|json|txt)$/.test(name) || octets.length < WORTH_IT) continue;
         const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
         writeFileSync(join(dir, `${name}.br`), brotliCompressSync(octets, quality));
         writeFileSync(join(dir, `${name}.gz`), gzipSync(octets, { level: 9 }));
@@ -37,6 +37,8 @@ export default defineConfig({
     // A style that is a `data:` URL in a script would be one more thing that the policy has to allow.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    // What is in the binary is told with its licence.
+    license: { fileName: 'assets/licences.txt' },
     chunkSizeWarningLimit: 900,
   },
   preview: { proxy: { '/api': SERVER, '/sign-in': SERVER } },

@@ -152,6 +152,54 @@ pub(in crate::api) struct ComplianceBody {
     checks: Vec<Value>,
 }
 
+/// What is done against somebody by itself (docs/playbooks.md).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Playbook)]
+pub(in crate::api) struct PlaybookBody {
+    /// What it is for, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// `on` (unless said otherwise), `dry_run` or `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    /// What sets it off: `signals` with perhaps `severity`, `risk`, `posture`, or `checks`.
+    when: Value,
+    /// Whom it is for: kinds of identities; all, if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kinds: Option<Vec<String>>,
+    /// Whom it is for: members of these groups; everybody, if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
+    /// Whom it is for: whose attributes have these values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<BTreeMap<String, String>>,
+    /// Whom it is for: who has a session at one of these sites; all, if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sites: Option<Vec<String>>,
+    /// What is done, one after the other: each with `do`, which is `quarantine` (with `profile`), `disconnect`, `suspend`,
+    /// `revoke`, `webhook`, `notify` (perhaps with `to`) or `case` (perhaps with `title`).
+    steps: Vec<Value>,
+    /// `recovered` (unless said otherwise) or `by_hand`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<String>,
+    /// A risk below this level, `medium` or `high`, is recovery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_below: Option<String>,
+    /// It is taken back after so many seconds, whatever the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_after_secs: Option<u64>,
+    /// Runs within the window before an operator is asked; 20 if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_runs: Option<u64>,
+    /// The same in percent of all sessions that go on; 10 if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_percent: Option<u8>,
+    /// The window, in seconds; 600 if it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_secs: Option<u64>,
+}
+
 /// Who is known.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

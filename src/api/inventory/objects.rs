@@ -1,6 +1,6 @@
-//! Sites, groups, NASes, profiles, bindings and compliance policies: few, and known by their names.
+//! Sites, groups, NASes, profiles, bindings, compliance policies and playbooks: few, and known by their names.
 
-use super::bodies::{BindingBody, ComplianceBody, GroupBody, NasBody, ProfileBody, SiteBody};
+use super::bodies::{BindingBody, ComplianceBody, GroupBody, NasBody, PlaybookBody, ProfileBody, SiteBody};
 use super::{Preconditions, Why, Written, change, etag, merge, present, sent, table, tagged};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
@@ -11,6 +11,7 @@ use crate::config::apply::Request;
 use crate::config::document::ObjectKind;
 use crate::config::live::Present;
 use crate::config::stored::document_of;
+use crate::operators::role::Permission;
 use crate::store::inventory::Writes;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -151,6 +152,19 @@ fn written(kind: ObjectKind, writes: &Writes) -> Option<Found> {
     Some(Found { home: Home::Database, table, has_secret: row.secret.is_some() })
 }
 
+/// Whoever puts a playbook in force may do by hand what its steps do.
+fn may_do(caller: &Caller, playbook: &Value) -> Result<(), Problem> {
+    for step in playbook["steps"].as_array().into_iter().flatten() {
+        match step["do"].as_str() {
+            Some("suspend") => caller.may(Permission::InventoryWrite)?,
+            Some("revoke") => caller.may(Permission::CertificatesWrite)?,
+            Some("quarantine" | "disconnect") => caller.may(Permission::SessionsChange)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 type Answer<T> = (StatusCode, [(HeaderName, String); 1], Json<Written<Object<T>>>);
 
 async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
@@ -166,7 +180,11 @@ async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
         writable(found.as_ref(), kind, name)?;
         preconditions.check(found.as_ref().and_then(|found| tag::<T>(kind, name, found)).as_deref())?;
         was_there.store(found.is_some(), Ordering::Relaxed);
-        let mut object = table(body_of(found.as_ref())?)?;
+        let body = body_of(found.as_ref())?;
+        if kind == ObjectKind::Playbook {
+            may_do(caller, &body)?;
+        }
+        let mut object = table(body)?;
         object.insert("name".into(), name.into());
         let text = document_of(kind, &object).map_err(|e| Problem::internal(&e))?;
         Ok(Request { files: vec![sent(text)], comment: why.comment(), remote: true, ..Request::default() })
@@ -344,3 +362,5 @@ objects!(bindings: Binding, BindingBody, "bindings", "/api/v1/bindings", "/api/v
     ["list_bindings", "get_binding", "put_binding", "patch_binding", "delete_binding"]);
 objects!(compliance: Compliance, ComplianceBody, "posture", "/api/v1/compliance", "/api/v1/compliance/{name}", "policy:write",
     ["list_compliance_policies", "get_compliance_policy", "put_compliance_policy", "patch_compliance_policy", "delete_compliance_policy"]);
+objects!(playbooks: Playbook, PlaybookBody, "playbooks", "/api/v1/playbooks", "/api/v1/playbooks/{name}", "policy:write",
+    ["list_playbooks", "get_playbook", "put_playbook", "patch_playbook", "delete_playbook"]);

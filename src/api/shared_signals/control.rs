@@ -9,7 +9,7 @@ use crate::api::problem::Problem;
 use crate::ids::StreamEventId;
 use crate::jobs::shared_signals::push::{MAX_POLLED, Untold};
 use crate::shared_signals::happening::Happening;
-use crate::shared_signals::stream::{MAX_REMOVED, MIN_VERIFICATION, Status};
+use crate::shared_signals::stream::{MAX_ALL_REMOVED, MAX_REMOVED, MAX_SUBJECT, MIN_VERIFICATION, Status};
 use crate::shared_signals::subject::Subject;
 use crate::signals::signal::plain;
 use crate::store::shared_signals::Sent;
@@ -101,12 +101,18 @@ pub(in crate::api) struct SubjectBody {
 
 async fn subject(state: &ApiState, caller: &Caller, body: SubjectBody, removes: bool) -> Result<(), Problem> {
     Subject::read(&body.subject).map_err(|e| Problem::parameter("subject", e.to_string()))?;
+    let len = body.subject.to_string().len();
+    if len > MAX_SUBJECT {
+        return Err(Problem::parameter("subject", format!("a subject has at most {MAX_SUBJECT} octets")));
+    }
     let old = own(state, caller, &body.stream_id).await?.stream;
     let mut new = old.clone();
     new.about.removed.retain(|known| *known != body.subject);
     if removes {
-        if new.about.removed.len() >= MAX_REMOVED {
-            let detail = format!("{MAX_REMOVED} subjects are left out already: leave the others out where they arrive");
+        if new.about.removed.len() >= MAX_REMOVED || new.about.removed_len() + len > MAX_ALL_REMOVED {
+            let detail = format!(
+                "{MAX_REMOVED} subjects or {MAX_ALL_REMOVED} octets are left out already: leave the others out where they arrive"
+            );
             return Err(Problem::conflict("too_many_subjects", detail));
         }
         new.about.removed.push(body.subject);

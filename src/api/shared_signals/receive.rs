@@ -1,8 +1,8 @@
 //! Where transmitters push events (RFC 8935), and how they are doing.
 
+use super::MAX_BODY;
 use crate::api::ApiState;
 use crate::api::caller::bearer;
-use crate::api::extract::Text;
 use crate::api::problem::{Problem, ProblemDetails};
 use crate::jobs::shared_signals::receive::{Doing, Untaken};
 use crate::operators::throttle::Network;
@@ -11,7 +11,8 @@ use crate::shared_signals::set::{Refused, RefusedCode, TYPE};
 use crate::shared_signals::transmitter::Transmitter;
 use crate::time::Timestamp;
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::body::to_bytes;
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -66,7 +67,7 @@ pub(in crate::api) async fn receive(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Text(body): Text,
+    request: Request,
 ) -> Result<Response, Problem> {
     let now = state.clock.now();
     let transmitters = state.receiver.transmitters();
@@ -84,6 +85,9 @@ pub(in crate::api) async fn receive(
         state.metrics.shared_signals.received(RefusedCode::InvalidRequest.code());
         return Ok(refused(Refused::new(RefusedCode::InvalidRequest, why)));
     }
+    // Of who may not push nothing is read.
+    let body = to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Problem::too_large())?;
+    let body = String::from_utf8_lossy(&body);
     match state.receiver.take(&transmitter, body.trim()).await {
         Ok(_) => Ok(StatusCode::ACCEPTED.into_response()),
         Err(Untaken::Refused(why)) => Ok(refused(why)),

@@ -2,19 +2,21 @@
 
 use super::describe::AT;
 use crate::api::ApiState;
-use crate::api::caller::Caller;
+use crate::api::caller::{Caller, Means};
 use crate::api::extract::{Body, Query};
 use crate::api::problem::Problem;
 use crate::api::webhooks::url_of;
 use crate::ids::StreamId;
 use crate::jobs::shared_signals::push::{audience, authorization_of};
 use crate::secret::Secret;
-use crate::shared_signals::stream::{About, MIN_VERIFICATION, POLL, PUSH, Status, Stream, TOLD};
+use crate::shared_signals::stream::{
+    About, MAX_OWN_STREAMS, MIN_VERIFICATION, Owner, POLL, PUSH, Status, Stream, TOLD,
+};
 use crate::signals::signal::{MAX_TEXT, plain};
 use crate::store::shared_signals::StreamRow;
 use crate::time::Timestamp;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,9 @@ pub(in crate::api) struct StreamState {
     /// Who made it.
     owner: String,
     status: Status,
+    /// Why the status is what it is.
+    #[schema(required)]
+    reason: Option<String>,
     #[schema(required)]
     description: Option<String>,
     /// Where events are pushed; nowhere, if they are polled for.
@@ -139,11 +144,20 @@ fn missing() -> Problem {
     Problem::not_found("you have no stream of that id; GET /api/v1/ssf/stream lists yours")
 }
 
+/// As whose a stream counts that is made by who asks.
+fn owner(caller: &Caller) -> Owner {
+    match (caller.means, caller.operator) {
+        (Means::Token(token), _) => Owner::Token(token),
+        (Means::RootToken | Means::SignIn(_), Some(operator)) => Owner::Operator(operator),
+        (Means::RootToken | Means::SignIn(_), None) => Owner::Root,
+    }
+}
+
 /// A stream of the one who asks.
 pub(super) async fn own(state: &ApiState, caller: &Caller, id: &str) -> Result<StreamRow, Problem> {
     let id: StreamId = id.parse().map_err(|_| missing())?;
     let found = state.store.stream(id).await?;
-    found.filter(|row| row.stream.owner == caller.who()).ok_or_else(missing)
+    found.filter(|row| row.stream.owner == owner(caller)).ok_or_else(missing)
 }
 
 fn named(id: Option<&str>) -> Result<&str, Problem> {
@@ -199,7 +213,7 @@ pub(in crate::api) async fn create(
     let now = state.clock.now();
     let stream = Stream {
         id: StreamId::new(now),
-        owner: caller.who(),
+        owner: owner(&caller),
         owner_name: caller.name.clone(),
         about: About {
             requested: requested(body.events_requested.unwrap_or_default())?,
@@ -213,7 +227,9 @@ pub(in crate::api) async fn create(
     };
     let authorization = sealed(&state, stream.id, shown.as_ref())?;
     if !state.store.add_stream(&stream, authorization.as_deref(), &caller.by()).await? {
-        let detail = "there are as many streams as there may be: delete those that nobody uses";
+        let detail = format!(
+            "there are as many streams as there may be, {MAX_OWN_STREAMS} of one owner: delete those that nobody uses"
+        );
         return Err(Problem::conflict("too_many_streams", detail));
     }
     Ok((StatusCode::CREATED, Json(view(&state, &stream))))
@@ -237,7 +253,7 @@ pub(in crate::api) async fn read(
         return Ok(Json(view(&state, &own(&state, &caller, &id).await?.stream)).into_response());
     }
     let all = state.store.streams().await?;
-    let who = caller.who();
+    let who = owner(&caller);
     let own = all.iter().filter(|row| row.stream.owner == who).map(|row| view(&state, &row.stream));
     Ok(Json(own.collect::<Vec<_>>()).into_response())
 }
@@ -319,6 +335,27 @@ pub(in crate::api) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Takes a stream away, whosever it is
+///
+/// With all that it was not told yet.
+#[utoipa::path(
+    delete, path = "/api/v1/ssf/streams/{id}", operation_id = "remove_stream", tag = "shared signals",
+    params(("id" = String, Path, description = "The id of the stream")),
+    responses((status = 204, description = "It is gone")),
+    security(("bearer" = ["settings:write"]))
+)]
+pub(in crate::api) async fn remove(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let missing = || Problem::not_found("there is no such stream; GET /api/v1/ssf/streams lists all");
+    let id: StreamId = id.parse().map_err(|_| missing())?;
+    let row = state.store.stream(id).await?.ok_or_else(missing)?;
+    state.store.delete_stream(&row.stream, &caller.by(), state.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// All streams, and how their receivers are doing
 #[utoipa::path(
     get, path = "/api/v1/ssf/streams", operation_id = "list_streams", tag = "shared signals",
@@ -330,6 +367,7 @@ pub(in crate::api) async fn all(State(state): State<ApiState>) -> Result<Json<Ve
         id: row.stream.id,
         owner: row.stream.owner_name,
         status: row.stream.status,
+        reason: row.stream.about.reason.clone(),
         description: row.stream.about.description.clone(),
         events: row.stream.about.delivered(),
         push: row.stream.about.push,

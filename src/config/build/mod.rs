@@ -7,6 +7,7 @@ mod endpoints;
 mod gear;
 mod inventory;
 pub mod operators;
+mod playbooks;
 mod profile;
 mod radsec;
 mod risk;
@@ -215,6 +216,7 @@ pub fn build(
     let nas = builder.registry(&documents);
     let identities = builder.identities(&documents, &stored.identities);
     let compliance = builder.compliance(&documents);
+    let playbooks = builder.playbooks(&documents, &profiles);
     builder.source = source;
     let rules = builder.rules(config, stored);
     let policy = rules.as_ref().and_then(|rules| builder.policy(rules, &profiles));
@@ -294,6 +296,7 @@ pub fn build(
                 timezone,
                 changes,
                 compliance,
+                playbooks,
                 risk,
                 hooks,
                 transmitters,

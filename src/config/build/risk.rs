@@ -131,7 +131,7 @@ impl Builder<'_> {
         Some(written.get_ref().clone())
     }
 
-    fn signal_kind(&mut self, written: &Spanned<String>) -> Option<SignalKind> {
+    pub(super) fn signal_kind(&mut self, written: &Spanned<String>) -> Option<SignalKind> {
         self.one_of(written, SignalKind::from_code(written.get_ref()), "kind of signal", || {
             SignalKind::ALL.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ")
         })

@@ -6,7 +6,7 @@ use crate::config::shared_signals::TransmitterSection;
 use crate::pki::pem;
 use crate::secret::Secret;
 use crate::shared_signals::event::EventType;
-use crate::shared_signals::transmitter::{Ends, Keys, MAX_TRANSMITTERS, Poll, Transmitter};
+use crate::shared_signals::transmitter::{Ends, Keys, MAX_TRANSMITTERS, Poll, Transmitter, is_safe};
 use crate::signals::signal::{OURSELVES, Severity};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -162,11 +162,7 @@ impl Builder<'_> {
     /// Others than those on this host are asked by TLS alone.
     fn https(&mut self, url: &Spanned<String>, what: &str) {
         let text = url.get_ref();
-        let plain = text.strip_prefix("http://").unwrap_or_default();
-        let here = ["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .any(|own| plain.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
-        if !text.starts_with("https://") && !here {
+        if !is_safe(text) {
             self.wrong(url.span(), format!("{text:?} is no https {what}"), "give it as the transmitter says it");
         }
     }

@@ -6,6 +6,7 @@ pub mod receive;
 pub mod standing;
 
 mod names;
+mod owner;
 mod signer;
 
 pub use signer::{NotSigned, Signer};

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// time.
 const LEAST: Duration = Duration::from_secs(1);
 
+/// The shortest time for each event: one that is asked tells no more than one that pushes may, 50 in a second.
+const EACH: Duration = Duration::from_millis(20);
+
 /// What a transmitter answers (RFC 8936, section 2.4).
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -82,7 +85,9 @@ async fn lane(receiver: Arc<Receiver>, transmitter: Arc<Transmitter>, poll: Poll
                 // Those that could not be taken come again, after a while.
                 let stuck = acks.ack.len() + acks.errors.len() < answer.sets.len().min(AT_ONCE);
                 let at_once = (pending || answer.more) && !stuck;
-                if at_once { Duration::ZERO } else { LEAST.saturating_sub(began.elapsed()) }
+                let came = u32::try_from(answer.sets.len().min(AT_ONCE)).unwrap_or_default();
+                let least = if at_once { EACH * came } else { LEAST };
+                least.saturating_sub(began.elapsed())
             }
             Err(error) => {
                 failures += 1;

@@ -3,8 +3,10 @@
 //! At least once: what is sent is noted after it was answered. The receiver knows by `jti` what it has already.
 
 use super::names::{told, unknown};
+use super::owner::may_be_told;
 use super::signer::{NotSigned, Signer};
 use crate::access::Engine;
+use crate::audit::event::By;
 use crate::config::live::Inventory;
 use crate::ids::{StreamEventId, StreamId};
 use crate::random::random;
@@ -39,6 +41,8 @@ pub const MAX_POLLED: u32 = 100;
 pub const HELD: Duration = Duration::from_secs(30);
 /// How often it is looked meanwhile.
 const HELD_LOOK: Duration = Duration::from_millis(250);
+/// The longest time until an event is tried again: those after it wait with it.
+const LONGEST_AGAIN: Duration = Duration::from_secs(300);
 /// What is told of an error, in characters.
 const TOLD: usize = 300;
 
@@ -112,39 +116,52 @@ impl Teller {
                 }
             }
             lanes.retain(|_, lane| !lane.is_finished());
-            let streams = match self.store.streams().await {
+            let streams = match self.store.waiting_streams().await {
                 Ok(streams) => streams,
                 Err(error) => {
                     tracing::debug!(%error, "streams cannot be read");
                     continue;
                 }
             };
-            for row in streams.into_iter().filter(|row| row.waiting > 0 && row.stream.status == Status::Enabled) {
-                let stream = row.stream;
+            for id in streams {
                 let teller = self.clone();
-                lanes.entry(stream.id).or_insert_with(|| tokio::spawn(async move { teller.round(&stream).await }));
+                lanes.entry(id).or_insert_with(|| tokio::spawn(async move { teller.round(id).await }));
             }
         }
     }
 
     /// Pushes what is due for one stream; gives up what waited too long.
-    async fn round(&self, stream: &Stream) {
-        let result = match &stream.about.push {
-            Some(url) => self.push(stream, url).await,
-            None => self.due(stream, AT_ONCE).await.map(|_| true),
-        };
-        match result {
+    async fn round(&self, id: StreamId) {
+        match self.told(id).await {
             Ok(true) => {}
             // It fails: it is left alone for a moment.
             Ok(false) => tokio::time::sleep(rest_after(3)).await,
             Err(error) => {
-                tracing::warn!(stream = %stream.id, %error, "nothing can be told at the moment");
+                tracing::warn!(stream = %id, %error, "nothing can be told at the moment");
                 tokio::time::sleep(rest_after(3)).await;
             }
         }
     }
 
-    /// Pushes in the order in which it happened, but for what is tried again later; whether all was taken.
+    async fn told(&self, id: StreamId) -> Result<bool, Untold> {
+        let Some(stream) = self.store.stream(id).await?.map(|row| row.stream) else { return Ok(true) };
+        let now = self.clock.now();
+        if !may_be_told(&self.store, stream.owner, now).await? {
+            let mut off = stream.clone();
+            off.status = Status::Disabled;
+            off.about.reason = Some("its owner may be told nothing any more".into());
+            tracing::warn!(stream = %id, owner = stream.owner_name, "a stream is disabled: its owner may be told nothing");
+            self.store.change_stream(&stream, &off, None, &By::server(), now).await?;
+            return Ok(true);
+        }
+        match &stream.about.push {
+            _ if stream.status != Status::Enabled => Ok(true),
+            Some(url) => self.push(&stream, url).await,
+            None => self.due(&stream, AT_ONCE).await.map(|_| true),
+        }
+    }
+
+    /// Pushes in the order in which it happened; whether all was taken.
     async fn push(&self, stream: &Stream, url: &str) -> Result<bool, Untold> {
         let due = self.due(stream, AT_ONCE).await?;
         if due.is_empty() {
@@ -190,7 +207,7 @@ impl Teller {
 
     fn again(&self, queued: &Queued, error: String) -> Sent {
         let dice = random().map_or(0, u32::from_be_bytes);
-        let due = self.clock.now() + again_after(queued.attempts.saturating_add(1), dice);
+        let due = self.clock.now() + again_after(queued.attempts.saturating_add(1), dice).min(LONGEST_AGAIN);
         Sent::Again { due, error: cut(&error) }
     }
 

@@ -15,11 +15,10 @@ use crate::shared_signals::event::EventType;
 use crate::shared_signals::meaning::{Meaning, meaning};
 use crate::shared_signals::set::{Refused, RefusedCode, Set};
 use crate::shared_signals::subject::{Identifier, Subject};
-use crate::shared_signals::transmitter::{Ends, Keys, Transmitter};
+use crate::shared_signals::transmitter::{Ends, Keys, Transmitter, is_safe};
 use crate::shared_signals::{NotOpened, open};
-use crate::signals::signal::{Told, plain};
+use crate::signals::signal::{Severity, Told, plain};
 use crate::store::read::SessionFilter;
-use crate::store::shared_signals::Noted;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::time::Timestamp;
@@ -38,6 +37,12 @@ use tokio::sync::Mutex as Turn;
 
 /// As of when a signal is that tells of something older: within what is taken in, however long storing it takes.
 const OLDEST: Duration = Duration::from_secs(23 * 3600);
+
+/// Events of one transmitter that are remembered, of which something follows: some 10 MB. Beyond it none of its events is taken
+/// in until some have grown old, for one that is forgotten could come again.
+const MAX_REMEMBERED: u64 = 100_000;
+/// How often it is counted how many are remembered; between, those that are added are.
+const COUNTED: Duration = Duration::from_secs(600);
 
 /// Why an event is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -100,8 +105,11 @@ pub struct Receiver {
     keys: Mutex<HashMap<String, Cached>>,
     doing: Mutex<BTreeMap<String, Doing>>,
     /// Events are taken in one after the other, so that none is twice.
-    turn: Turn<()>,
+    turn: Turn<Counts>,
 }
+
+/// How many events of each transmitter are remembered, and when they were counted.
+type Counts = HashMap<String, (u64, Timestamp)>;
 
 impl Receiver {
     /// One that adds to `signals`, and has sessions changed by whom `wake` wakes.
@@ -175,11 +183,9 @@ impl Receiver {
     async fn judge(&self, transmitter: &Arc<Transmitter>, token: &str) -> Result<Outcome, Untaken> {
         let set = self.opened(transmitter, token).await?;
         let jti = digest_of(&set.jti);
-        let _turn = self.turn.lock().await;
-        match self.store.ssf_known(&transmitter.name, &jti).await? {
-            Noted::New => {}
-            Noted::Known => return Ok(Outcome::Repeated),
-            Noted::Full => return Err(Untaken::Later("more events came within a day than are remembered".into())),
+        let mut counts = self.turn.lock().await;
+        if self.store.ssf_known(&transmitter.name, &jti).await? {
+            return Ok(Outcome::Repeated);
         }
         let now = self.clock.now();
         if set.event == Some(EventType::Verification) {
@@ -187,15 +193,35 @@ impl Receiver {
             self.note(&transmitter.name, |doing| doing.verified = Some((now, state)));
         }
         let means = set.event.filter(|event| transmitter.may_tell(*event)).and_then(|_| meaning(&set));
-        let (event, outcome) = match means {
-            Some(means) => (Some(self.act(transmitter, &set, &means, now).await?), Outcome::Acted),
-            None => {
-                tracing::debug!(transmitter = transmitter.name, uri = set.uri, "an event is acknowledged, and no more");
-                (None, Outcome::Acknowledged)
-            }
+        // What changes nothing may come again.
+        let Some(means) = means else {
+            tracing::debug!(transmitter = transmitter.name, uri = set.uri, "an event is acknowledged, and no more");
+            return Ok(Outcome::Acknowledged);
         };
+        if self.remembered(&mut counts, &transmitter.name, now).await? >= MAX_REMEMBERED {
+            return Err(Untaken::Later("more events came within a day than are remembered".into()));
+        }
+        let event = self.act(transmitter, &set, &means, now).await?;
         self.store.ssf_received(&transmitter.name, &jti, event, now).await?;
-        Ok(outcome)
+        if let Some((count, _)) = counts.get_mut(&transmitter.name) {
+            *count += 1;
+        }
+        Ok(Outcome::Acted)
+    }
+
+    /// How many events of a transmitter are remembered.
+    async fn remembered(&self, counts: &mut Counts, name: &str, now: Timestamp) -> Result<u64, StoreError> {
+        if let Some((count, at)) = counts.get(name)
+            && *at <= now
+            && now.since(*at) < COUNTED
+        {
+            return Ok(*count);
+        }
+        let configured = self.transmitters();
+        counts.retain(|known, _| configured.iter().any(|one| one.name == *known));
+        let count = self.store.ssf_remembered(name).await?;
+        counts.insert(name.to_owned(), (count, now));
+        Ok(count)
     }
 
     /// The token, if it holds. A key that is not known may be new.
@@ -243,6 +269,10 @@ impl Receiver {
                         format!("it calls itself {:?}, and its issuer is {:?}", says.issuer, transmitter.issuer);
                     return Err(FetchError::Unreadable(message));
                 }
+                if !is_safe(&says.jwks_uri) {
+                    let message = format!("it has its keys at {:?}, which is no https URL", says.jwks_uri);
+                    return Err(FetchError::Unreadable(message));
+                }
                 says.jwks_uri
             }
         };
@@ -272,7 +302,7 @@ impl Receiver {
         let mut told = Told::new(&transmitter.name, means.kind, severity, &detail);
         // As of then, as far back as signals go.
         told.at = Some(set.happened().min(now).max(now - OLDEST));
-        told.topic = means.topic.to_owned();
+        told.topic.clone_from(&means.topic);
         told.evidence("event", code);
         told.evidence("subject", &subject);
         for key in [
@@ -304,7 +334,12 @@ impl Receiver {
             if about.is_empty() { vec![None] } else { about.iter().map(Some).collect() };
         for (number, identity) in each.into_iter().enumerate() {
             let of = if number == 0 { set.jti.clone() } else { format!("{} {number}", set.jti) };
-            let of_one = Told { source_id: Some(plain(&of)), identity: identity.map(|known| known.id), ..told.clone() };
+            let mut of_one =
+                Told { source_id: Some(plain(&of)), identity: identity.map(|known| known.id), ..told.clone() };
+            if number > 0 {
+                // What is told of the owner is taken back by what is told of the owner, and takes back nothing else.
+                of_one.topic = plain(format!("owner {}", means.topic).trim_end());
+            }
             signals.push(self.signals.take(of_one).await?.signal.id);
         }
         let names: Vec<&str> = about.iter().map(|identity| &*identity.name).collect();
@@ -347,8 +382,10 @@ fn whom(transmitter: &Transmitter, set: &Set, means: &Meaning, snapshot: &Snapsh
     use IdentityKind::{Agent, Device, Machine, Model, Service, User};
     let Some(subject) = &set.subject else { return Vec::new() };
     let identities = &snapshot.identities;
-    let found = means.about.into_iter().find_map(|role| {
-        let kinds: &[IdentityKind] = match role {
+    // Good news is of whom it names in the first place, and of nobody else.
+    let roles = if means.severity == Severity::Info { &means.about[..1] } else { &means.about[..] };
+    let found = roles.iter().find_map(|role| {
+        let kinds: &[IdentityKind] = match *role {
             "device" => &[Device, Machine, Agent, Service, Model, User],
             _ => &[User, Agent, Service, Model, Machine, Device],
         };

@@ -28,13 +28,16 @@ pub enum NotSigned {
     Sealed(String),
 }
 
+/// The key that signs, what is published of all keys, and when that was read.
+type Known = (Arc<Key>, Vec<Value>, Instant);
+
 /// Signs.
 #[derive(Debug)]
 pub struct Signer {
     store: Store,
     inventory: Inventory,
     clock: Arc<Clock>,
-    known: Mutex<Option<(Arc<Key>, Vec<Value>, Instant)>>,
+    known: Mutex<Option<Known>>,
 }
 
 impl Signer {

@@ -69,7 +69,7 @@ pub async fn run(noted: Standings, store: Store, engine: Arc<Engine>, clock: Arc
 
 /// Those to compare after a start: what was told, and what is worth telling. Nobody, if there is nobody to tell.
 async fn before(store: &Store, engine: &Engine) -> Result<Vec<IdentityId>, StoreError> {
-    if store.streams().await?.is_empty() {
+    if !store.has_streams().await? {
         return Ok(Vec::new());
     }
     let mut all = store.told_standings(RISK, Level::Low.code()).await?;

@@ -10,8 +10,10 @@ use super::db::{Row, Sql, Tx};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
 use crate::ids::StreamId;
-use crate::shared_signals::stream::{MAX_STREAMS, Status, Stream};
+use crate::shared_signals::event::EventType;
+use crate::shared_signals::stream::{About, MAX_OWN_STREAMS, MAX_STREAMS, NoOwner, Status, Stream};
 use crate::time::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -19,9 +21,9 @@ use std::time::Duration;
 const KIND: &str = "ssf_stream";
 /// How long a token is remembered: longer than one may be old, by both clocks' faults.
 const REMEMBERED: Duration = Duration::from_secs(26 * 3600);
-/// Tokens that are remembered, of all transmitters together: some 100 MB. Beyond it none is taken in until some have grown
-/// old, for one that is forgotten could come again.
-const MAX_REMEMBERED: i64 = 1_000_000;
+/// All of a stream, and how many events wait for it.
+const SELECT: &str =
+    "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting FROM ssf_stream s";
 
 /// A stream, and how it is doing.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,29 +48,23 @@ pub struct StreamRow {
     pub last_error: Option<String>,
 }
 
-/// What comes of noting a token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Noted {
-    /// It is new.
-    New,
-    /// It was taken in before.
-    Known,
-    /// Too many are remembered.
-    Full,
-}
-
 impl Store {
-    /// Whether a token was taken in before, or could be noted.
+    /// Whether a token was taken in before.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn ssf_known(&self, transmitter: &str, digest: &[u8; 32]) -> Result<Noted, StoreError> {
+    pub async fn ssf_known(&self, transmitter: &str, digest: &[u8; 32]) -> Result<bool, StoreError> {
         let sql = Sql::new("SELECT at_us FROM ssf_received WHERE transmitter = ? AND digest = ?");
-        if self.db.fetch_one(sql.bind(transmitter).bind(digest)).await?.is_some() {
-            return Ok(Noted::Known);
-        }
-        let count = self.db.number(Sql::new("SELECT count(*) AS n FROM ssf_received")).await?;
-        Ok(if count < MAX_REMEMBERED { Noted::New } else { Noted::Full })
+        Ok(self.db.fetch_one(sql.bind(transmitter).bind(digest)).await?.is_some())
+    }
+
+    /// How many tokens of a transmitter are remembered.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn ssf_remembered(&self, transmitter: &str) -> Result<u64, StoreError> {
+        let sql = Sql::new("SELECT count(*) AS n FROM ssf_received WHERE transmitter = ?").bind(transmitter);
+        Ok(u64::try_from(self.db.number(sql).await?).unwrap_or_default())
     }
 
     /// Notes that a token was taken in, and what came of it.
@@ -79,14 +75,14 @@ impl Store {
         &self,
         transmitter: &str,
         digest: &[u8; 32],
-        event: Option<Event>,
+        event: Event,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let sql =
             Sql::new("INSERT INTO ssf_received (transmitter, digest, at_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
         tx.execute(sql.bind(transmitter).bind(digest).bind(now)).await?;
-        audit::append(&mut tx, event.into_iter().collect()).await?;
+        audit::append(&mut tx, vec![event]).await?;
         tx.commit().await
     }
 
@@ -99,25 +95,51 @@ impl Store {
         self.db.execute(Sql::new("DELETE FROM ssf_key WHERE retired_us < ?").bind(now - published)).await.map(drop)
     }
 
-    /// All streams, the oldest first.
+    /// All streams that can be read, the oldest first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn streams(&self) -> Result<Vec<StreamRow>, StoreError> {
-        let sql = "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting \
-                   FROM ssf_stream s ORDER BY s.id";
-        self.db.fetch(Sql::new(sql)).await?.iter().map(stream_of_row).collect()
+        let rows = self.db.fetch(Sql::new(SELECT).then(" ORDER BY s.id")).await?;
+        let read = |row: &Row| match stream_of_row(row) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::error!(%error, "a stream is left out");
+                None
+            }
+        };
+        Ok(rows.iter().filter_map(read).collect())
     }
 
     /// One stream.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database or its row cannot be read.
     pub async fn stream(&self, id: StreamId) -> Result<Option<StreamRow>, StoreError> {
-        Ok(self.streams().await?.into_iter().find(|row| row.stream.id == id))
+        let sql = Sql::new(SELECT).then(" WHERE s.id = ?").bind(id.as_bytes());
+        self.db.fetch_one(sql).await?.as_ref().map(stream_of_row).transpose()
     }
 
-    /// Stores a new stream. Whether there was room.
+    /// The streams for which something waits, but for those that are disabled.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_streams(&self) -> Result<Vec<StreamId>, StoreError> {
+        let sql = "SELECT s.id FROM ssf_stream s WHERE s.status <> 'disabled' \
+                   AND EXISTS (SELECT 1 FROM ssf_event e WHERE e.stream_id = s.id) ORDER BY s.id";
+        let rows = self.db.fetch(Sql::new(sql)).await?;
+        rows.iter().map(|row| Ok(StreamId::from_bytes(row.id("ssf_stream", "id")?))).collect()
+    }
+
+    /// Whether there is any stream.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_streams(&self) -> Result<bool, StoreError> {
+        Ok(self.db.number(Sql::new("SELECT count(*) AS n FROM ssf_stream")).await? > 0)
+    }
+
+    /// Stores a new stream. Whether there was room, among all and among those of its owner.
     ///
     /// # Errors
     /// When the database does not; then it is not stored.
@@ -126,11 +148,16 @@ impl Store {
         if tx.number(Sql::new("SELECT count(*) AS n FROM ssf_stream")).await? >= MAX_STREAMS as i64 {
             return Ok(false);
         }
+        let owner = stream.owner.to_string();
+        let own = Sql::new("SELECT count(*) AS n FROM ssf_stream WHERE owner = ?").bind(&owner);
+        if tx.number(own).await? >= MAX_OWN_STREAMS as i64 {
+            return Ok(false);
+        }
         let event = Event::new(by, "ssf.stream.create", KIND, &stream.id.to_string(), stream.created);
         audit::append(&mut tx, vec![event.states(Value::Null, described(stream))]).await?;
         let sql = "INSERT INTO ssf_stream (id, owner, owner_name, status, body, authorization_, created_us, delivered, \
                    dropped, dead) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)";
-        let sql = Sql::new(sql).bind(stream.id.as_bytes()).bind(&stream.owner).bind(&stream.owner_name);
+        let sql = Sql::new(sql).bind(stream.id.as_bytes()).bind(&owner).bind(&stream.owner_name);
         let sql = sql.bind(stream.status.code()).bind(body(stream)?).bind(authorization.map(<[u8]>::to_vec));
         tx.execute(sql.bind(stream.created)).await?;
         tx.commit().await?;
@@ -237,7 +264,7 @@ fn stream_of_row(row: &Row) -> Result<StreamRow, StoreError> {
     let status = row.text("status")?;
     let stream = Stream {
         id: StreamId::from_bytes(row.id("ssf_stream", "id")?),
-        owner: row.text("owner")?.to_owned(),
+        owner: row.text("owner")?.parse().map_err(|e: NoOwner| unreadable(e.to_string()))?,
         owner_name: row.text("owner_name")?.to_owned(),
         about: serde_json::from_str(row.text("body")?).map_err(|e| unreadable(e.to_string()))?,
         status: Status::from_code(status).ok_or_else(|| unreadable(format!("{status:?} is no status")))?,
@@ -256,9 +283,39 @@ fn stream_of_row(row: &Row) -> Result<StreamRow, StoreError> {
     })
 }
 
-/// The streams that are told something, within a transaction that may tell it.
-async fn told_streams(tx: &mut Tx) -> Result<Vec<StreamRow>, StoreError> {
-    let sql = "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting \
+/// A stream that is told something: no more of it than is wanted where something happens.
+struct Listener {
+    id: StreamId,
+    waiting: u64,
+    about: About,
+}
+
+impl Listener {
+    fn wants(&self, event: EventType) -> bool {
+        self.about.wants(event)
+    }
+}
+
+/// The part of what a receiver says of its stream that tells what it wants.
+#[derive(Deserialize)]
+struct Wanted {
+    requested: Vec<String>,
+}
+
+/// The streams that are told something, within a transaction that may tell it. One that cannot be read holds nobody up.
+async fn listeners(tx: &mut Tx) -> Result<Vec<Listener>, StoreError> {
+    let sql = "SELECT s.id, s.body, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting \
                FROM ssf_stream s WHERE s.status <> 'disabled' ORDER BY s.id";
-    tx.fetch(Sql::new(sql)).await?.iter().map(stream_of_row).collect()
+    let mut all = Vec::new();
+    for row in tx.fetch(Sql::new(sql)).await? {
+        let id = StreamId::from_bytes(row.id("ssf_stream", "id")?);
+        match serde_json::from_str(row.text("body")?) {
+            Ok(Wanted { requested }) => {
+                let about = About { requested, ..About::default() };
+                all.push(Listener { id, waiting: row.counter("waiting")?, about });
+            }
+            Err(error) => tracing::error!(stream = %id, %error, "a stream is told nothing: its row cannot be read"),
+        }
+    }
+    Ok(all)
 }

@@ -2,10 +2,9 @@
 
 use super::super::db::{Arg, Kind, Sql, Tx};
 use super::super::{Store, StoreError};
-use super::told_streams;
+use super::{Listener, listeners};
 use crate::ids::{IdentityId, StreamEventId, StreamId};
 use crate::shared_signals::happening::{Happening, What};
-use crate::shared_signals::stream::Stream;
 use crate::time::Timestamp;
 
 /// Events of one stream that may wait, of about half a KiB each.
@@ -54,9 +53,9 @@ impl Store {
         if all.is_empty() {
             return Ok(());
         }
-        for row in told_streams(tx).await? {
-            let wanted: Vec<_> = all.iter().filter(|of| row.stream.about.wants(of.what.event())).collect();
-            add(tx, &row.stream, row.waiting, &wanted).await?;
+        for listener in listeners(tx).await? {
+            let wanted: Vec<_> = all.iter().filter(|of| listener.wants(of.what.event())).collect();
+            add(tx, &listener, &wanted).await?;
         }
         Ok(())
     }
@@ -67,10 +66,10 @@ impl Store {
     /// When the database does not; then it is not added.
     pub async fn tell_one(&self, stream: StreamId, happening: &Happening) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(row) = told_streams(&mut tx).await?.into_iter().find(|row| row.stream.id == stream) else {
+        let Some(listener) = listeners(&mut tx).await?.into_iter().find(|one| one.id == stream) else {
             return Ok(false);
         };
-        let room = add(&mut tx, &row.stream, row.waiting, &[happening]).await?;
+        let room = add(&mut tx, &listener, &[happening]).await?;
         let sql = Sql::new("UPDATE ssf_stream SET verified_us = ? WHERE id = ?").bind(happening.at);
         tx.execute(sql.bind(stream.as_bytes())).await?;
         tx.commit().await?;
@@ -115,15 +114,19 @@ impl Store {
         rows.iter().map(|row| Ok(IdentityId::from_bytes(row.id("ssf_told", "identity_id")?))).collect()
     }
 
-    /// What waits for a stream and is due at `now`, the oldest first; at most `most`. A row that cannot be read is given up.
+    /// What waits for a stream and is due at `now`, the oldest first; at most `most`. What comes after one that is tried again
+    /// later waits with it: nothing is overtaken. A row that cannot be read is given up.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn due_events(&self, id: StreamId, now: Timestamp, most: u32) -> Result<Vec<Queued>, StoreError> {
-        let sql = "SELECT id, body, attempts FROM ssf_event WHERE stream_id = ? AND due_us <= ? ORDER BY id LIMIT ?";
-        let rows = self.db.fetch(Sql::new(sql).bind(id.as_bytes()).bind(now).bind(most)).await?;
+        let sql = "SELECT id, body, attempts, due_us FROM ssf_event WHERE stream_id = ? ORDER BY id LIMIT ?";
+        let rows = self.db.fetch(Sql::new(sql).bind(id.as_bytes()).bind(most)).await?;
         let (mut due, mut unreadable) = (Vec::new(), Vec::new());
         for row in &rows {
+            if row.time("due_us")? > now {
+                break;
+            }
             let id = StreamEventId::from_bytes(row.id("ssf_event", "id")?);
             match serde_json::from_str(row.text("body")?) {
                 Ok(happening) => {
@@ -184,6 +187,9 @@ impl Store {
     }
 }
 
+/// What happened, given what was told before.
+type Since = Box<dyn Fn(Option<&str>) -> Happening + Send + Sync>;
+
 /// A risk or a compliance, as it is now.
 pub struct Standing {
     /// Whose.
@@ -194,8 +200,8 @@ pub struct Standing {
     pub value: &'static str,
     /// What it is of somebody of whom nothing was told.
     pub usual: &'static str,
-    /// What tells it, given what was told before.
-    pub happening: Box<dyn Fn(Option<&str>) -> Happening + Send + Sync>,
+    /// What tells it.
+    pub happening: Since,
 }
 
 impl std::fmt::Debug for Standing {
@@ -205,8 +211,8 @@ impl std::fmt::Debug for Standing {
 }
 
 /// Adds events to the queue of one stream, as far as there is room; whether there was for all.
-async fn add(tx: &mut Tx, stream: &Stream, waiting: u64, all: &[&Happening]) -> Result<bool, StoreError> {
-    let room = usize::try_from(MAX_WAITING.saturating_sub(waiting)).unwrap_or(usize::MAX);
+async fn add(tx: &mut Tx, listener: &Listener, all: &[&Happening]) -> Result<bool, StoreError> {
+    let room = usize::try_from(MAX_WAITING.saturating_sub(listener.waiting)).unwrap_or(usize::MAX);
     let mut values: Vec<Arg> = Vec::new();
     for happening in all.iter().take(room) {
         let body = serde_json::to_string(happening)
@@ -214,7 +220,7 @@ async fn add(tx: &mut Tx, stream: &Stream, waiting: u64, all: &[&Happening]) -> 
         let id = StreamEventId::new(happening.at);
         values.extend([
             id.as_bytes().into(),
-            stream.id.as_bytes().into(),
+            listener.id.as_bytes().into(),
             body.into(),
             happening.at.into(),
             happening.at.into(),
@@ -225,7 +231,7 @@ async fn add(tx: &mut Tx, stream: &Stream, waiting: u64, all: &[&Happening]) -> 
     let dropped = all.len().saturating_sub(room) as u64;
     if dropped > 0 {
         let sql = Sql::new("UPDATE ssf_stream SET dropped = dropped + ? WHERE id = ?").bind(dropped);
-        tx.execute(sql.bind(stream.id.as_bytes())).await?;
+        tx.execute(sql.bind(listener.id.as_bytes())).await?;
     }
     Ok(dropped == 0)
 }

@@ -135,9 +135,12 @@ pub fn vlans(log: &str) -> Vec<String> {
     found
 }
 
+/// How long a scenario in a browser may take, which shares its processors with other tests.
+const SCENARIO: Duration = Duration::from_secs(300);
+
 /// A program of `tests/peers/node`, whose libraries `scripts/install-deps.sh test` installs.
 pub fn node(script: &str) -> Command {
-    let mut command = system("node", Duration::from_secs(120));
+    let mut command = system("node", SCENARIO);
     command.arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/node").join(script));
     command
 }

@@ -26,7 +26,18 @@ impl Receiver {
 
     /// The same with what comes before the directory on its command line.
     pub fn start_with(script: &'static str, args: &'static [&'static str], mode: &str) -> Receiver {
+        Receiver::prepared(script, args, mode, |_| {})
+    }
+
+    /// The same, when `prepare` has put what it reads in its directory.
+    pub fn prepared(
+        script: &'static str,
+        args: &'static [&'static str],
+        mode: &str,
+        prepare: impl FnOnce(&Path),
+    ) -> Receiver {
         let mut receiver = Receiver { dir: tempfile::tempdir().unwrap(), script, args, process: None };
+        prepare(receiver.dir.path());
         receiver.mode(mode);
         receiver.run();
         receiver

@@ -66,6 +66,7 @@ function Person() {
         <Menu.Label>{me.name}: {me.roles.join(', ').replaceAll('_', ' ')}{me.sites ? ` (${me.sites.join(', ')})` : ''}</Menu.Label>
         <Menu.Item component="a" href="/sign-in" leftSection={<Icon name="identity" />}>{common.myAccount}</Menu.Item>
         <Menu.Item component="a" href="/api/docs" leftSection={<Icon name="out" />}>{common.apiDocs}</Menu.Item>
+        <Menu.Item component="a" href="/assets/licences.txt" leftSection={<Icon name="audit" />}>{common.licences}</Menu.Item>
         <Menu.Divider />
         {(['auto', 'light', 'dark'] as const).map((scheme) => (
           <Menu.Item key={scheme} onClick={() => setColorScheme(scheme)} leftSection={<Icon name={scheme === 'auto' ? 'system' : scheme === 'light' ? 'sun' : 'moon'} />} rightSection={colorScheme === scheme && <Icon name="check" />}>
@@ -96,7 +97,9 @@ export function Layout() {
   const [menu, { toggle, close }] = useDisclosure(false);
   const [finding, find] = useDisclosure(false);
   const { zone } = useClock();
-  useHotkeys([['mod+K', find.open], ['/', find.open]], ['INPUT', 'TEXTAREA', 'SELECT']);
+  // From everywhere, but for a stroke that is text in a field.
+  useHotkeys([['mod+K', find.open]], []);
+  useHotkeys([['/', find.open]]);
   return (
     <AppShell header={{ height: 48 }} navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !menu } }} padding={0}>
       <a className="skip" href="#page-title" onClick={(e) => { e.preventDefault(); document.getElementById('page-title')?.focus(); }}>{common.skip}</a>

@@ -17,6 +17,7 @@ export const common = {
   signOut: 'Sign out',
   myAccount: 'My passkeys and password',
   apiDocs: 'HTTP API',
+  licences: 'Licences',
   menu: 'Navigation',
   scheme: { auto: 'Colours of the system', light: 'Light', dark: 'Dark' },
   zone: (zone: string) => `Times in ${zone}`,

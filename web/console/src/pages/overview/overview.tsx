@@ -12,7 +12,7 @@ import { PageFrame } from '../../ui/heading';
 import { To } from '../../ui/link';
 import { Panel } from '../../ui/panel';
 import { Tag, type Tone } from '../../ui/tag';
-import { span, Time, useClock, written } from '../../ui/time';
+import { Prose, span, Time, useClock, written } from '../../ui/time';
 import { RiskTag } from '../identities/tag';
 import { placeOfApi } from '../search/places';
 import './overview.css';
@@ -21,6 +21,8 @@ type Whole = Schemas['Overview'];
 
 /// How often it is asked for again, in milliseconds.
 const REFRESH_MS = 2_000;
+/// Times that are told with a tenth of a second.
+const SHORT_SECS = 10;
 /// Rows of a panel; pages of their own have all.
 const SHOWN = 6;
 
@@ -32,7 +34,7 @@ function Logins({ of }: { of: Whole }) {
     values: of.minutes.map((minute) => minute[key]),
   }));
   return (
-    <Panel title={texts.logins} className="span-8" actions={<To to="/decisions">{texts.allLogins}</To>}>
+    <Panel title={texts.logins} actions={<To to="/decisions">{texts.allLogins}</To>}>
       <Stacked label={`${texts.logins}, ${texts.perMinute}`} series={series} ends={[texts.anHourAgo, texts.now]} names={of.minutes.map((minute) => written(minute.begin, zone, false))} />
       <div className="counts">
         {(['accept', 'reject', 'incomplete'] as const).map((key) => (
@@ -51,7 +53,7 @@ function On({ of: { sessions } }: { of: Whole }) {
   const bars = (counts: Record<string, number>, name: (key: string) => React.ReactNode) =>
     Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, SHOWN).map(([key, value]) => ({ key, value, name: name(key) }));
   return (
-    <Panel title={texts.on} className="span-4" actions={<Text fw={600} data-testid="sessions">{sessions.total.toLocaleString('en')}</Text>}>
+    <Panel title={texts.on} actions={<Text fw={600} data-testid="sessions">{sessions.total.toLocaleString('en')}</Text>}>
       {sessions.total === 0 ? <Text size="sm" c="dimmed">{texts.nobody}</Text> : (
         <div className="stack">
           <Bars label={texts.byKind} of={bars(sessions.kinds, (kind) => (kind === 'unknown' ? texts.unknownKind : identities.kinds[kind] ?? kind))} />
@@ -67,7 +69,7 @@ function Failures({ of }: { of: Whole }) {
   const [when, setWhen] = useState<'hour' | 'day'>('hour');
   const reasons = when === 'hour' ? of.reasons_hour : of.reasons_day;
   return (
-    <Panel title={texts.failures} className="span-8" actions={<SegmentedControl aria-label={texts.failures} value={when} onChange={(value) => setWhen(value as 'hour' | 'day')} data={[{ value: 'hour', label: texts.hour }, { value: 'day', label: texts.day }]} />}>
+    <Panel title={texts.failures} actions={<SegmentedControl aria-label={texts.failures} value={when} onChange={(value) => setWhen(value as 'hour' | 'day')} data={[{ value: 'hour', label: texts.hour }, { value: 'day', label: texts.day }]} />}>
       {reasons.length === 0 && <Text size="sm" c="dimmed">{texts.noFailures}</Text>}
       <ol className="reasons">
         {reasons.slice(0, SHOWN).map((reason) => (
@@ -86,7 +88,7 @@ function Failures({ of }: { of: Whole }) {
 
 function Ending({ of }: { of: Whole }) {
   return (
-    <Panel title={texts.ending} className="span-4" actions={<To to="/certificates">{texts.calendar}</To>}>
+    <Panel title={texts.ending} actions={<To to="/certificates">{texts.calendar}</To>}>
       {of.ending.length === 0 && <Text size="sm" c="dimmed">{texts.noneEnding}</Text>}
       <ul className="plain">
         {of.ending.slice(0, SHOWN).map((item) => (
@@ -104,7 +106,7 @@ const TROUBLE: Record<string, Tone> = { wrong_secret: 'bad', dropped: 'bad', sil
 
 function Devices({ of: { nas } }: { of: Whole }) {
   return (
-    <Panel title={texts.nas} className="span-8" actions={<Text size="xs" c="dimmed">{texts.nasActive(nas.active, nas.total)}</Text>}>
+    <Panel title={texts.nas} actions={<Text size="xs" c="dimmed">{texts.nasActive(nas.active, nas.total)}</Text>}>
       {nas.total === 0 && <Group gap="sm"><Text size="sm">{texts.noNas}</Text><Button renderRoot={(props: object) => <Link {...props} to={'/nas' as never} />}>{texts.addNas}</Button></Group>}
       {nas.total > 0 && nas.troubled.length === 0 && <Text size="sm" c="dimmed">{texts.nasWell}</Text>}
       <ul className="plain">
@@ -122,7 +124,7 @@ function Devices({ of: { nas } }: { of: Whole }) {
 
 function AtRisk({ of: { at_risk: risk } }: { of: Whole }) {
   return (
-    <Panel title={texts.risk} className="span-4" actions={<Text size="xs" c="dimmed">{texts.riskCount(risk.high, risk.medium)}</Text>}>
+    <Panel title={texts.risk} actions={<Text size="xs" c="dimmed">{texts.riskCount(risk.high, risk.medium)}</Text>}>
       {risk.worst.length === 0 && <Text size="sm" c="dimmed">{texts.noRisk}</Text>}
       <ul className="plain">
         {risk.worst.slice(0, SHOWN).map((one) => (
@@ -142,7 +144,7 @@ function AtRisk({ of: { at_risk: risk } }: { of: Whole }) {
 function Principles({ of }: { of: Whole }) {
   const value = (one: Whole['principles'][number]) => {
     if (one.value === null) return texts.noValue;
-    if (one.unit === 'seconds') return span(one.value);
+    if (one.unit === 'seconds') return one.value < SHORT_SECS ? `${one.value.toFixed(1)} s` : span(one.value);
     return one.value.toLocaleString('en', { maximumFractionDigits: 0 });
   };
   return (
@@ -151,7 +153,7 @@ function Principles({ of }: { of: Whole }) {
         <Link key={one.principle} to={placeOfApi(one.see) as never} className="principle">
           <span>{texts.principle[one.principle] ?? one.principle}</span>
           <b>{value(one)} <small>{one.value !== null && texts.unit[one.unit]}</small></b>
-          <small>{one.detail}</small>
+          <small><Prose>{one.detail}</Prose></small>
         </Link>
       ))}
     </section>
@@ -166,12 +168,8 @@ export default function Overview() {
       <div className="grid">
         {data.nas.total === 0 && me.may('gear:write') && <Panel className="span-12"><Text size="sm">{start.invitation} <To to="/start" underline="always">{start.title}</To></Text></Panel>}
         <Principles of={data} />
-        <Logins of={data} />
-        <On of={data} />
-        <Failures of={data} />
-        <Ending of={data} />
-        <Devices of={data} />
-        <AtRisk of={data} />
+        <div className="stack span-8"><Logins of={data} /><Failures of={data} /><Devices of={data} /></div>
+        <div className="stack span-4"><On of={data} /><Ending of={data} /><AtRisk of={data} /></div>
       </div>
     </PageFrame>
   );

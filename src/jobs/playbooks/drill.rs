@@ -1,0 +1,120 @@
+//! Drills: a playbook carried out against somebody who is named for it, timed from the request to what the NAS answers, and
+//! taken back.
+
+use super::{NotDone, Playbooks, who};
+use crate::audit::event::By;
+use crate::coa::life::{Fared, Life};
+use crate::ids::{ChangeOrderId, IdentityId};
+use crate::playbooks::playbook::{Cause, Mode};
+use crate::playbooks::run::Run;
+use crate::signals::signal::Subject;
+use crate::store::StoreError;
+use crate::store::read::Of;
+use crate::time::Timestamp;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a drill waits for NASes to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_millis(20);
+/// Sessions of one identity that are followed.
+const MAX_SESSIONS: u32 = 50;
+
+/// When each part of one session's change was done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timing {
+    /// The change.
+    pub change: ChangeOrderId,
+    /// The NAS.
+    pub nas: String,
+    /// When it was decided.
+    pub decided: Timestamp,
+    /// When the NAS was asked first.
+    pub sent: Option<Timestamp>,
+    /// When it confirmed.
+    pub acked: Option<Timestamp>,
+}
+
+/// What a drill has shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The run, which is over.
+    pub run: Run,
+    /// When it was asked for, in place of something that is detected.
+    pub detected: Timestamp,
+    /// When all steps were done.
+    pub contained: Option<Timestamp>,
+    /// What became of each session.
+    pub sessions: Vec<Timing>,
+    /// How many sessions there were.
+    pub live: usize,
+}
+
+impl Playbooks {
+    /// Carries a playbook out against an identity, and takes it back; or, unless `enforce`, says what it would do.
+    ///
+    /// # Errors
+    /// See [`NotDone`].
+    pub async fn drill(&self, playbook: &str, id: IdentityId, enforce: bool, by: &By) -> Result<Report, NotDone> {
+        let (snapshot, detected) = (self.0.engine.snapshot(), self.0.clock.now());
+        let subject = Subject::Identity(id);
+        let known = snapshot.playbooks.iter().find(|known| *known.name == *playbook);
+        let unknown = || NotDone::Unknown(format!("there is no playbook called {playbook:?}"));
+        let mut playbook = known.cloned().ok_or_else(unknown)?;
+        let who = who(subject, &snapshot);
+        let cause = Cause { what: format!("a drill that {} asked for", by.actor), at: None, signals: Vec::new() };
+        if !enforce {
+            playbook.mode = Mode::DryRun;
+            let run = Run::begin(&playbook, subject, who, cause, false, detected);
+            self.save(std::slice::from_ref(&run), true).await;
+            return Ok(Report { run, detected, contained: None, sessions: Vec::new(), live: 0 });
+        }
+        let run = Run::begin(&playbook, subject, who.clone(), cause, true, detected);
+        let mut runs = self.0.runs.lock().await;
+        if runs.open.keys().any(|(_, other)| *other == subject) {
+            return Err(NotDone::Unknown(format!("a playbook runs against {who} already")));
+        }
+        self.0.store.audit_run(&run, "playbook.drill", by, "", detected).await?;
+        let sessions = self.0.store.live_sessions(Of::Identity(&who), detected, None, MAX_SESSIONS).await?.items;
+        let sessions: Vec<_> = sessions.iter().map(|(session, _)| session.id).collect();
+        let mut some = vec![run];
+        if !self.save(&some, true).await {
+            return Err(NotDone::Unknown("the run could not be stored".into()));
+        }
+        self.carry_out(&mut some).await;
+        let contained = Some(self.0.clock.now());
+        self.keep(&mut runs, some.clone()).await;
+        // While NASes answer, what happens to others is not kept waiting.
+        drop(runs);
+        let timings = self.follow(&sessions, detected).await;
+        let mut runs = self.0.runs.lock().await;
+        self.undo(&mut some, by, "the drill is over", false).await?;
+        let run = some[0].clone();
+        self.keep(&mut runs, some).await;
+        // What happened to it meanwhile was not looked at.
+        self.0.again.store(true, Ordering::Relaxed);
+        Ok(Report { run, detected, contained, sessions: timings?, live: sessions.len() })
+    }
+
+    /// Waits for what NASes answer to changes of these sessions.
+    async fn follow(&self, sessions: &[crate::ids::SessionId], since: Timestamp) -> Result<Vec<Timing>, StoreError> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let latest = self.0.store.latest_changes(sessions).await?;
+            let lives: Vec<&Life> = latest.values().filter(|life| life.order().created >= since).collect();
+            let done = lives.len() >= sessions.len() && (sessions.is_empty() || Self::is_over(&lives));
+            if done || tokio::time::Instant::now() >= until {
+                return Ok(lives.into_iter().map(timing).collect());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn timing(life: &Life) -> Timing {
+    let order = life.order();
+    let acked = order.attempts.iter().find(|attempt| attempt.fared == Fared::Ack).map(|attempt| attempt.over);
+    let sent = order.attempts.first().map(|attempt| attempt.at);
+    Timing { change: order.id, nas: order.nas_name.clone(), decided: order.created, sent, acked }
+}
