@@ -1,7 +1,7 @@
 // What the first view of the console costs, and how it bears a storm of logins. Arguments: the server's address, its token,
 // how often the first view is looked at, and a command that makes the storm.
 import { spawn } from 'node:child_process';
-import { browse } from '../browser.mjs';
+import { authenticator, browse } from '../browser.mjs';
 import { firstView } from './first_view.mjs';
 import { storm } from './storm.mjs';
 
@@ -17,11 +17,7 @@ const middle = (all) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)];
 await browse(async (page, context) => {
   await page.goto(`${origin}/sign-in`);
   // A link opens nothing but one's own account; a passkey makes the sign-in whole, and the browser has one.
-  const devtools = await context.newCDPSession(page);
-  await devtools.send('WebAuthn.enable');
-  await devtools.send('WebAuthn.addVirtualAuthenticator', {
-    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-  });
+  await authenticator(context, page);
   await page.goto(`${origin}/sign-in#${link}`);
   await page.reload();
   await page.click('#by-link button');
