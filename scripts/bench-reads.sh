@@ -1,8 +1,9 @@
 #!/bin/sh
 # How long what a console asks for takes at size: lists with each filter, pages from the middle, searches and
 # look-ups over HTTP, one and four at a time, on PostgreSQL, and on SQLite with a tenth of it.
-#   IDENTITIES=1000000 SESSIONS=5000000 DECISIONS=20000000 ASKED=200 scripts/bench-reads.sh
-# A decision takes some 3 KiB of disk with its indexes, a session 2 KiB: the full size wants 90 GiB.
+#   IDENTITIES=1000000 SESSIONS=5000000 DECISIONS=20000000 WEEKS=8 ASKED=200 scripts/bench-reads.sh
+# A decision takes some 3 KiB of disk with its indexes, a session 2 KiB: the full size wants 90 GiB. Where there is
+# less, fewer weeks with as many rows each are the better part of it: tables are by weeks.
 set -eu
 cd "$(dirname "$0")/.."
 cordon=$PWD/target/release/cordon
@@ -17,7 +18,7 @@ trap 'kill $pids 2>/dev/null || true; sleep 1; rm -rf "$dir"' EXIT INT TERM
 
 run() { # NAME IDENTITIES SESSIONS DECISIONS DATABASE
     python3 scripts/bench_reads.py --cordon "$cordon" --dir "$dir" --name "$1" --identities "$2" --sessions "$3" \
-        --decisions "$4" --asked "${ASKED:-200}" --database "$5"
+        --decisions "$4" --weeks "${WEEKS:-8}" --asked "${ASKED:-200}" --database "$5"
 }
 
 identities=${IDENTITIES:-1000000} sessions=${SESSIONS:-5000000} decisions=${DECISIONS:-20000000}

@@ -1,4 +1,4 @@
-"""Fills a database with what a server would have recorded in eight weeks, and measures the server's answers.
+"""Fills a database with what a server would have recorded in some weeks, and measures the server's answers.
 
 Each row is that of a real login or session, which a server recorded before, with other names, addresses and times."""
 
@@ -7,7 +7,7 @@ import argparse, hashlib, http.client, json, os, random, re, sqlite3, subprocess
 SECRET, TOKEN = "a-secret-of-some-length", "a-token-for-the-benchmark"
 WEEK_US = 7 * 24 * 3600 * 1_000_000
 MONDAY_US = 4 * 24 * 3600 * 1_000_000
-WEEKS, NASES, SITES = 8, 400, 20
+NASES, SITES = 400, 20
 REFUSALS = ["mac_unknown", "certificate_expired", "no_matching_rule", "certificate_revoked", "identity_unknown"]
 TOO_SLOW_MS = 100
 
@@ -83,7 +83,7 @@ class World:
     def __init__(self, sizes):
         self.identities, self.sessions, self.decisions = sizes.identities, sizes.sessions, sizes.decisions
         self.now = int(time.time() * 1_000_000)
-        self.begin = self.now - WEEKS * WEEK_US
+        self.begin = self.now - sizes.weeks * WEEK_US
         self.certificates, self.endpoints = max(1, self.identities // 10), max(1, self.identities // 10)
 
     def device(self, n):
@@ -474,14 +474,14 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("cordon", "dir", "name", "database"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("identities", "sessions", "decisions", "asked"):
+    for name in ("identities", "sessions", "decisions", "weeks", "asked"):
         parser.add_argument(f"--{name}", type=int, required=True)
     sizes = parser.parse_args()
     data, world = f"{sizes.dir}/{sizes.name}", World(sizes)
     prepare(sizes, data)
     began = time.time()
     size = fill(sizes, data, world)
-    print(f"{sizes.name}: {sizes.identities} identities, {sizes.sessions} sessions, {sizes.decisions} decisions; {size / 2**30:.2f} GiB, filled in {time.time() - began:.0f} s", flush=True)
+    print(f"{sizes.name}: {sizes.identities} identities, {sizes.sessions} sessions, {sizes.decisions} decisions of {sizes.weeks} weeks; {size / 2**30:.2f} GiB, filled in {time.time() - began:.0f} s", flush=True)
     server = Server(sizes, data)
     try:
         before = server.memory()

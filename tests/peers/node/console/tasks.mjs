@@ -126,7 +126,7 @@ await scenario(async (page) => {
   await look(page, 'adopt');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('heading', { name: 'printer-9' }).waitFor();
-  await page.getByText('mac 00-01-E6-00-00-01').waitFor();
+  await page.getByRole('cell', { name: 'mac 00-01-E6-00-00-01', exact: true }).waitFor();
 
   // A table is imported when it was seen what it does; a line that cannot be read is named.
   await open(page, '/identities/import');
