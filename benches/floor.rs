@@ -10,6 +10,7 @@ use cordon::client::Port;
 use cordon::config::build::build;
 use cordon::config::stored::Stored;
 use cordon::config::{Config, Source};
+use cordon::enforcement::ticket::Tickets;
 use cordon::ids::IdentityId;
 use cordon::inventory::credential::Credential;
 use cordon::inventory::identity::{Identity, IdentityKind, Interner};
@@ -173,7 +174,13 @@ fn engine(dir: &std::path::Path, rules: usize, identities: usize) -> Engine {
     let source = Source { file: dir.join("cordon.toml"), text };
     let config = Config::parse(&source).unwrap();
     let built = build(&config, &source, &stored, None, now()).unwrap_or_else(|e| panic!("{e:?}"));
-    Engine::new(built.snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO)
+    Engine::new(
+        built.snapshot,
+        Arc::new(Metrics::new()),
+        Duration::from_secs(60),
+        Duration::ZERO,
+        Tickets::new(&[7; 32]),
+    )
 }
 
 /// Microseconds of one MAB request through the engine, its reply included.

@@ -6,7 +6,7 @@ use super::reevaluate::Difference;
 use crate::audit::decision::Decision;
 use crate::coa::life::{Cause, Ending, Life, Order, Target};
 use crate::coa::plan::{Goal, chain};
-use crate::enforcement::coa::{Change, LiveSession, Wish, order};
+use crate::enforcement::coa::{LiveSession, Wish, order};
 use crate::ids::{ChangeOrderId, IdentityId, WaveId};
 use crate::inventory::nas::{CoaTarget, Nas};
 use crate::radius::packet::Code;
@@ -96,9 +96,22 @@ impl Ordering<'_> {
     }
 }
 
-/// Whether a change to this target is to be ordered, given the latest one. One that
-/// is `alone` need not wait for a wave that it is part of.
-pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: bool, now: Timestamp) -> bool {
+/// A session that would come to something else.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// What it would come to.
+    pub target: &'a Target,
+    /// Whether its login was judged by what is in force. If it was, and still brought
+    /// something else, another login would bring the same.
+    pub judged: bool,
+}
+
+/// Whether a change is to be ordered, given the latest one. One that is `alone` need
+/// not wait for a wave that it is part of.
+pub fn is_due(latest: Option<&Life>, wanted: Wanted<'_>, alone: bool, now: Timestamp) -> bool {
+    let Wanted { session, target, judged } = wanted;
     if is_ended(latest, session, now) {
         return false;
     }
@@ -107,19 +120,17 @@ pub fn is_due(latest: Option<&Life>, target: &Target, session: &Session, alone: 
         Life::Waiting(waiting) => return alone && waiting.is_behind(),
         Life::Over(over) => over,
     };
+    // It did what it was for, or was of no use; then the endpoint logged in and got
+    // what it is to lose now.
+    let logged_in_since = !judged && over.order.decision != session.decision();
+    let again = || now.since(over.at) >= AGAIN;
     match over.ending {
         // What an operator stopped is not begun again for the same reason.
         Ending::Aborted => false,
         // It was taken back, and is due again.
         Ending::Moot | Ending::Superseded => true,
-        Ending::Refused | Ending::Unanswered | Ending::Untold => now.since(over.at) >= AGAIN,
-        Ending::Done => {
-            let last = over.order.attempts.last().map(|attempt| attempt.change);
-            // A VLAN or role that was changed so does not show in the session.
-            let shows = !matches!(last, Some(Change::ChangeVlan | Change::ChangeRole));
-            shows && goes_on(session, over.at) && now.since(over.at) >= AGAIN
-        }
-        Ending::Gone => goes_on(session, over.at) && now.since(over.at) >= AGAIN,
+        Ending::Refused | Ending::Unanswered | Ending::Untold => logged_in_since || again(),
+        Ending::Done | Ending::Gone => logged_in_since || goes_on(session, over.at) && again(),
     }
 }
 

@@ -267,7 +267,7 @@ impl Attempt<'_> {
             reply.push(attr::EAP_KEY_NAME, &keys.session_id).map_err(|_| Discard::ReplyTooLong)?;
         }
         let id = DecisionId::new(self.now);
-        reply::grant(&mut reply, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
+        reply::grant(&mut reply, &mut draft, id, self.engine.tickets()).map_err(|_| Discard::ReplyTooLong)?;
         self.after_record(record::let_in(draft, self.snapshot, id, self.now), reply, Duration::ZERO)
     }
 

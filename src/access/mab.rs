@@ -59,7 +59,7 @@ impl Attempt<'_> {
         if draft.is_granted() || (draft.observes() && identified) {
             let id = DecisionId::new(self.now);
             let mut accept = ReplyBuilder::new(Code::AccessAccept, self.request);
-            reply::grant(&mut accept, &mut draft, id).map_err(|_| Discard::ReplyTooLong)?;
+            reply::grant(&mut accept, &mut draft, id, self.engine.tickets()).map_err(|_| Discard::ReplyTooLong)?;
             self.after_record(record::let_in(draft, self.snapshot, id, self.now), accept, Duration::ZERO)
         } else {
             let reject = ReplyBuilder::new(Code::AccessReject, self.request);

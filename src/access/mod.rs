@@ -25,6 +25,7 @@ pub mod request;
 use crate::coa::Settings;
 use crate::eap::tls::adapter::ServerTlsConfig;
 use crate::enforcement::nas_profile::NasProfiles;
+use crate::enforcement::ticket::Tickets;
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::behaviour::{Baseline, Said};
 use crate::inventory::index::IdentityIndex;
@@ -203,17 +204,19 @@ pub struct Engine {
     posture: PostureTable,
     risks: RiskTable,
     containments: ContainmentTable,
+    tickets: Tickets,
 }
 
 impl Engine {
     /// An engine that decides by `snapshot`. Conversations end after
     /// `conversation_timeout` of silence; an Access-Reject is held back for
-    /// `reject_delay`.
+    /// `reject_delay`. Who is sent to a page gets one of `tickets`.
     pub fn new(
         snapshot: Snapshot,
         metrics: Arc<Metrics>,
         conversation_timeout: Duration,
         reject_delay: Duration,
+        tickets: Tickets,
     ) -> Self {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -230,6 +233,7 @@ impl Engine {
             posture: PostureTable::default(),
             risks: RiskTable::default(),
             containments: ContainmentTable::default(),
+            tickets,
         }
     }
 
@@ -289,6 +293,11 @@ impl Engine {
     /// Who is in quarantine.
     pub fn containments(&self) -> &ContainmentTable {
         &self.containments
+    }
+
+    /// By what the page that NASes send browsers to knows whose they are.
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     /// What is known of everybody besides the inventory.

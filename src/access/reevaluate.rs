@@ -25,8 +25,6 @@ use std::sync::Arc;
 
 /// What of a reply tells nothing of what was granted: it differs at each login.
 const ALWAYS_OTHER: [&str; 3] = ["User-Name", "Class", "Session-Timeout"];
-/// The attribute that alone differs when only the VLAN does.
-const VLAN: &str = "Tunnel-Private-Group-Id";
 /// Octets of the digest by which two spellings of a profile are told apart.
 const TARGET_LEN: usize = 8;
 
@@ -226,9 +224,6 @@ fn compare(decision: &Decision, profile: &str, rules: &str, spelled: &Spelled) -
     }
     let differing: Vec<_> = was.iter().zip(&is).filter(|(was, is)| was != is).collect();
     let alike = was.len() == is.len() && differing.iter().all(|(was, is)| was.0 == is.0);
-    let only = |test: &dyn Fn(&str, &str) -> bool| alike && differing.iter().all(|(_, is)| test(&is.0, &is.1));
-    let vlan = spelled.vlan.clone().filter(|_| only(&|name, _| name == VLAN));
-    let role = spelled.role.clone().filter(|role| only(&|_, value| value.ends_with(role.as_str())));
     let detail = match &decision.profile {
         Some(old) if old == profile => {
             let words: Vec<_> = match alike {
@@ -242,5 +237,5 @@ fn compare(decision: &Decision, profile: &str, rules: &str, spelled: &Spelled) -
     };
     let all: String = is.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let target = Target(format!("{profile} {}", short(all.as_bytes())));
-    Some(Difference { reason: None, detail, goal: Goal::Move { vlan, role }, target })
+    Some(Difference { reason: None, detail, goal: Goal::Move, target })
 }

@@ -2,6 +2,7 @@
 
 use super::record::Draft;
 use crate::audit::decision::class_of;
+use crate::enforcement::ticket::Tickets;
 use crate::ids::DecisionId;
 use crate::radius::attribute as attr;
 use crate::radius::builder::{AttributeTooLong, ReplyBuilder};
@@ -15,11 +16,16 @@ const MAX_TEXT_LEN: usize = 253;
 ///
 /// # Errors
 /// When a value does not fit an attribute.
-pub fn grant(reply: &mut ReplyBuilder<'_>, draft: &mut Draft, id: DecisionId) -> Result<(), AttributeTooLong> {
+pub fn grant(
+    reply: &mut ReplyBuilder<'_>,
+    draft: &mut Draft,
+    id: DecisionId,
+    tickets: &Tickets,
+) -> Result<(), AttributeTooLong> {
     let mut written = Vec::new();
     let observed = draft.observes();
     if let Some(spelled) = draft.spelled().filter(|_| !observed) {
-        reply.push_raw(&spelled.attributes);
+        reply.push_raw(&spelled.for_decision(id, tickets));
         written.extend(spelled.shown.iter().cloned());
         if let Some(secs) = spelled.session_timeout.map(|timeout| timeout.of(id)) {
             reply.push_u32(attr::SESSION_TIMEOUT, secs)?;

@@ -10,7 +10,7 @@ pub(super) const POLICY: &str =
 pub(super) const STYLE: &str = include_str!("docs.css");
 
 /// Text that stands in HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -40,6 +40,7 @@ mod policy;
 mod posture;
 mod problem;
 mod provider;
+pub mod recheck;
 mod request_id;
 mod risk;
 mod schema;
@@ -136,6 +137,8 @@ pub struct ApiState {
     /// Whose hosts osquery runs on.
     hosts: Arc<agents::Hosts>,
     failures: Arc<Limits<Network>>,
+    /// Of endpoints whose owners ask to be looked at again.
+    rechecks: Arc<Limits<IdentityId>>,
     ceremonies: Arc<Limits<Network>>,
     /// Of transmitters of Shared Signals, by name.
     transmitters: Arc<Limits<String>>,
@@ -253,6 +256,7 @@ impl ApiState {
             reporters: Arc::new(Limits::new(limits::REPORTS)),
             hosts: Arc::default(),
             failures: Arc::new(Limits::new(limits::FAILURES)),
+            rechecks: Arc::new(Limits::new(limits::RECHECKS)),
             ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
             transmitters: Arc::new(Limits::new(limits::EVENTS)),
             seen: Arc::default(),

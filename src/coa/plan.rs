@@ -1,7 +1,6 @@
 //! Which forms a change is tried in, the gentlest first.
 
 use crate::enforcement::coa::{Change, Coa, Wish};
-use crate::enforcement::vlan::Vlan;
 
 /// What a session is to come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,12 +8,7 @@ pub enum Goal {
     /// Its endpoint may not stay.
     End,
     /// Its endpoint gets something else.
-    Move {
-        /// The VLAN, where nothing else differs.
-        vlan: Option<Vlan>,
-        /// The role, where nothing else differs.
-        role: Option<String>,
-    },
+    Move,
     /// What an operator asks for.
     Asked {
         /// That.
@@ -29,19 +23,14 @@ pub enum Goal {
 ///
 /// Who may not stay is disconnected; where that fails, a login that will be
 /// refused, and the port's bounce, do the same. Who gets something else logs in
-/// again, since only a login brings a profile as a whole; a VLAN or role alone
-/// can be told without. A bounce comes last: it takes the neighbours on the port
+/// again, even where the gear could be told another VLAN or role alone: only a login
+/// brings a profile as a whole, and has a decision of its own, by which it is known
+/// what the session has. A bounce comes last: it takes the neighbours on the port
 /// down too.
 pub fn chain(goal: &Goal, gear: Option<&Coa>) -> Vec<Wish> {
     let wanted = match goal {
         Goal::End => vec![Wish::Disconnect, Wish::Reauthenticate, Wish::BouncePort],
-        Goal::Move { vlan, role } => {
-            let mut all = vec![Wish::Reauthenticate];
-            all.extend(vlan.clone().map(Wish::Vlan));
-            all.extend(role.clone().map(Wish::Role));
-            all.extend([Wish::Disconnect, Wish::BouncePort]);
-            all
-        }
+        Goal::Move => vec![Wish::Reauthenticate, Wish::Disconnect, Wish::BouncePort],
         // What was asked for is tried even if there are no words for it, so that
         // the record says so.
         Goal::Asked { wish, fallback: false } => return vec![wish.clone()],
@@ -78,10 +67,9 @@ mod tests {
 
     #[test]
     fn the_gentlest_form_that_the_gear_knows_comes_first() {
-        let moved = Goal::Move { vlan: Some(Vlan::Id(30)), role: None };
-        assert_eq!(told(&moved, "cisco-ios"), [Change::Reauthenticate, Change::Disconnect, Change::BouncePort]);
-        assert_eq!(told(&moved, "aruba-cx"), [Change::ChangeVlan, Change::Disconnect, Change::BouncePort]);
-        assert_eq!(told(&moved, "standard"), [Change::Disconnect]);
+        assert_eq!(told(&Goal::Move, "cisco-ios"), [Change::Reauthenticate, Change::Disconnect, Change::BouncePort]);
+        assert_eq!(told(&Goal::Move, "aruba-cx"), [Change::Disconnect, Change::BouncePort]);
+        assert_eq!(told(&Goal::Move, "standard"), [Change::Disconnect]);
         assert_eq!(told(&Goal::End, "cisco-ios"), [Change::Disconnect, Change::Reauthenticate, Change::BouncePort]);
         assert_eq!(chain(&Goal::End, None), []);
     }

@@ -82,6 +82,9 @@ pub struct Config {
     /// How endpoints report for themselves.
     #[serde(default)]
     pub posture: PostureSection,
+    /// The page that NASes send browsers to.
+    #[serde(default)]
+    pub recheck: RecheckSection,
     /// RADIUS over TLS.
     #[serde(default)]
     pub radsec: RadsecSection,
@@ -363,6 +366,25 @@ pub struct PostureSection {
     pub listen: Vec<SocketAddr>,
     /// A file with the secret by which osquery may enroll without a certificate; without it, it may not.
     pub enroll_secret_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[recheck]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecheckSection {
+    /// TCP addresses of the page that says what fails, which `redirect` of a profile sends browsers to; none, and there is
+    /// no page.
+    pub listen: Vec<SocketAddr>,
+    /// Whether it is there over TLS, with the certificate of the API, where that has one.
+    pub tls: bool,
+    /// Whom people turn to who cannot help themselves: shown on the page.
+    pub contact: Option<String>,
+}
+
+impl Default for RecheckSection {
+    fn default() -> Self {
+        RecheckSection { listen: Vec::new(), tls: true, contact: None }
+    }
 }
 
 /// `[tls]`

@@ -8,8 +8,8 @@ use super::shared_signals::SharedSignalsSection;
 use super::smtp::SmtpSection;
 use super::{
     AuditSection, ChangesSection, Config, DatabaseSection, HoldValue, HttpSection, OidcGrant, OidcSection,
-    OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RetentionSection, ServerSection,
-    Source, SyslogSection, TelemetrySection, TlsSection, line_of,
+    OperatorsSection, PkiSection, PolicySection, PostureSection, RadsecSection, RecheckSection, RetentionSection,
+    ServerSection, Source, SyslogSection, TelemetrySection, TlsSection, line_of,
 };
 use crate::coa;
 use serde::Serialize;
@@ -91,6 +91,10 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     let PostureSection { listen, enroll_secret_file } = &config.posture;
     all.restart("posture", "listen", listen);
     all.reload("posture", "enroll_secret_file", enroll_secret_file);
+    let RecheckSection { listen, tls, contact } = &config.recheck;
+    all.restart("recheck", "listen", listen);
+    all.restart("recheck", "tls", tls);
+    all.restart("recheck", "contact", contact);
     of_risk(&mut all, &config.risk);
     let SharedSignalsSection { transmitter } = &config.ssf;
     let names: Vec<_> = transmitter.iter().map(|one| one.name.get_ref().as_str()).collect();

@@ -22,5 +22,6 @@ pub mod profile;
 pub mod repeated;
 pub mod setup;
 pub mod spelling;
+pub mod ticket;
 pub mod vlan;
 pub mod words;

@@ -3,10 +3,13 @@
 use super::download::{Download, MAX_ATTRIBUTES_LEN};
 use super::nas_profile::{NasProfile, Spelling, Term};
 use super::profile::{Profile, SessionTimeout, TerminationAction};
+use super::ticket::{ROOM, TICKET, Tickets, filled, rooms};
 use super::vlan::Vlan;
+use crate::ids::DecisionId;
 use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::MAX_VALUE_LEN;
 use crate::radius::value::{DataType, hex};
+use std::borrow::Cow;
 
 /// Egress-VLANID's first octet for a VLAN whose frames carry a tag (RFC 4675,
 /// section 2.1).
@@ -21,10 +24,18 @@ pub struct Spelled {
     pub shown: Vec<(String, String)>,
     /// Session-Timeout, which is another at each login.
     pub session_timeout: Option<SessionTimeout>,
-    /// The VLAN among them.
-    pub vlan: Option<Vlan>,
-    /// The role among them.
-    pub role: Option<String>,
+    /// Where in `attributes` there is room for a ticket.
+    tickets: Vec<usize>,
+}
+
+impl Spelled {
+    /// The attributes for who was let in by this decision.
+    pub fn for_decision(&self, id: DecisionId, tickets: &Tickets) -> Cow<'_, [u8]> {
+        match self.tickets.as_slice() {
+            [] => Cow::Borrowed(&self.attributes),
+            rooms => Cow::Owned(filled(&self.attributes, rooms, &tickets.of(id))),
+        }
+    }
 }
 
 /// A NAS cannot be told what a profile wants.
@@ -118,6 +129,7 @@ pub fn spell(
         let what = format!("its attributes have {len} octets, and a reply has room for {MAX_ATTRIBUTES_LEN}");
         return Err(Unspeakable::NoFit { nas_profile: nas.name.clone(), what });
     }
+    out.tickets = rooms(&out.attributes);
     Ok(out)
 }
 
@@ -142,7 +154,6 @@ pub(super) fn without_own(
         keys.resize(out.shown.len(), key(wanted.term));
     }
     out.session(profile, dictionary, &mut keys).map_err(no_fit)?;
-    (out.vlan, out.role) = (vlan.cloned(), profile.role.clone());
     Ok((out, keys))
 }
 
@@ -204,7 +215,7 @@ fn wanted(
     }
     if let Some(redirect) = &profile.redirect {
         let acl = redirect.acl.clone().unwrap_or_default();
-        once(Term::Redirect, vec![("url", redirect.url.clone()), ("acl", acl)]);
+        once(Term::Redirect, vec![("url", redirect.url.replace(TICKET, ROOM)), ("acl", acl)]);
     }
     if profile.voice {
         once(Term::Voice, vec![("vlan", vlan.map(ToString::to_string).unwrap_or_default())]);
@@ -276,7 +287,7 @@ impl Spelled {
         } else {
             self.attributes.extend(dictionary.encode(name, value).map_err(|e| e.to_string())?);
         }
-        self.shown.push((definition.name.clone(), value.replace('\0', "; ")));
+        self.shown.push((definition.name.clone(), value.replace('\0', "; ").replace(ROOM, TICKET)));
         Ok(())
     }
 
@@ -333,6 +344,22 @@ mod tests {
         let long = Profile { filter_id: Some("x".repeat(252)), ..Profile::default() };
         assert!(spelled(&long, "standard").is_ok());
         assert!(spelled(&long, "cisco-ios").is_err(), "with .in it has 255 octets");
+    }
+
+    #[test]
+    fn who_is_sent_to_a_page_brings_a_ticket_of_their_own() {
+        let redirect = Redirect { url: "https://help.example/recheck/{ticket}".into(), acl: Some("to-help".into()) };
+        let profile = Profile { redirect: Some(redirect), ..Profile::default() };
+        let nas = NasProfiles::new(Dictionary::standard(), []).unwrap();
+        let spelled = spell(&profile, None, nas.get("cisco-ios").unwrap(), Dictionary::standard()).unwrap();
+        let url = ("Cisco-AVPair".into(), "url-redirect=https://help.example/recheck/{ticket}".into());
+        assert!(spelled.shown.contains(&url), "{:?}", spelled.shown);
+        let (tickets, id) = (Tickets::new(&[7; 32]), DecisionId::of_name("login"));
+        let sent = spelled.for_decision(id, &tickets);
+        assert_eq!(sent.len(), spelled.attributes.len());
+        let ticket = tickets.of(id);
+        assert!(sent.windows(ticket.len()).any(|octets| octets == ticket.as_bytes()));
+        assert_eq!(rooms(&sent), [0; 0]);
     }
 
     #[test]

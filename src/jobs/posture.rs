@@ -128,6 +128,19 @@ impl Intake {
         Ok(judged.now)
     }
 
+    /// Judges somebody again, and has their sessions looked at, and what quarantines them, whatever comes of it.
+    pub fn look_again(&self, identity: &Identity) {
+        let Shared { engine, clock, .. } = &*self.shared;
+        let judged = engine.posture().again(identity, &engine.snapshot().compliance, clock.now());
+        match judged {
+            Some(judged) if judged.differs() => self.shared.note(identity, &judged),
+            _ => {
+                self.shared.noticed.note(Subject::Identity(identity.id));
+                self.shared.look_at(identity);
+            }
+        }
+    }
+
     /// What the time alone changes: values grow stale, graces end.
     async fn watch(self) {
         let Shared { engine, clock, store, .. } = &*self.shared;
@@ -165,11 +178,16 @@ impl Shared {
         if judged.differs() {
             self.noticed.note(Subject::Identity(identity.id));
             tracing::debug!(identity = &*identity.name, status = judged.now.status.code(), "its posture has changed");
-            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.insert(identity.id, identity.name.to_string());
             self.standings.note(identity.id);
-            self.wake.notify_one();
+            self.look_at(identity);
         }
+    }
+
+    /// Has the sessions of somebody looked at.
+    fn look_at(&self, identity: &Identity) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.insert(identity.id, identity.name.to_string());
+        self.wake.notify_one();
     }
 }
 

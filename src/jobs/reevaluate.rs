@@ -3,7 +3,7 @@
 //! then changed. Who is let in for a while stays no longer.
 
 use super::changes::Wake;
-use crate::access::changes::{Ordering, is_due};
+use crate::access::changes::{Ordering, Wanted, is_due};
 use crate::access::reevaluate::{Difference, Standing, look};
 use crate::access::{Engine, Snapshot};
 use crate::audit::decision::Decision;
@@ -345,7 +345,7 @@ impl Reevaluator {
         let alone = found.len() <= SMALL;
         let due: Vec<Found> = found
             .into_iter()
-            .filter(|f| is_due(latest.get(&f.session.id), &f.difference.target, &f.session, alone, now))
+            .filter(|found| is_due(latest.get(&found.session.id), self.wanted(found), alone, now))
             .collect();
         if due.is_empty() {
             return Ok(());
@@ -391,6 +391,19 @@ impl Reevaluator {
         Ok(())
     }
 
+    fn wanted<'a>(&self, found: &'a Found) -> Wanted<'a> {
+        Wanted {
+            session: &found.session,
+            target: &found.difference.target,
+            judged: self.judged_by_now(&found.decision),
+        }
+    }
+
+    /// Whether a login was judged by what is in force.
+    fn judged_by_now(&self, decision: &Decision) -> bool {
+        decision.at > self.changed + MARGIN
+    }
+
     /// Looks at sessions whose time is over, at those that are new, and from time to
     /// time at all.
     async fn sweep(&mut self) -> Result<(), StoreError> {
@@ -418,7 +431,7 @@ impl Reevaluator {
         let mut judged_already = Vec::new();
         for (session, decision) in self.new_sessions(now).await? {
             match &decision {
-                Some(by) if by.at > self.changed + MARGIN => judged_already.push((session, decision)),
+                Some(by) if self.judged_by_now(by) => judged_already.push((session, decision)),
                 _ => sessions.push((session, decision)),
             }
         }

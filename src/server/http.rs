@@ -1,4 +1,4 @@
-//! The sockets of the API: plain on loopback, or over TLS.
+//! The sockets of the API and of the page for endpoints: plain, or over TLS.
 
 use super::places::Places;
 use axum::Router;
@@ -6,7 +6,6 @@ use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -36,21 +35,16 @@ impl Listener {
     ///
     /// # Errors
     /// As the system says.
-    pub(super) fn bind(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Listener> {
+    pub(super) fn bind(address: SocketAddr, tls: Option<RustlsConfig>) -> io::Result<Listener> {
         let socket = TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, tls: tls.map(RustlsConfig::from_config) })
+        Ok(Listener { socket, address, tls })
     }
 
     /// Where it listens.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// By what other certificates take the place of those in use.
-    pub(super) fn tls(&self) -> Option<RustlsConfig> {
-        self.tls.clone()
     }
 
     /// Serves, until the handle says otherwise; the task ends when all requests are answered.

@@ -18,10 +18,11 @@ use crate::config::build::{Built, Faults, build};
 use crate::config::database;
 use crate::config::live::{Inventory, Present};
 use crate::config::smtp::mail;
-use crate::config::stored::{Stored, seal};
+use crate::config::stored::{Stored, derived_key, seal};
 use crate::config::telemetry::otlp;
 use crate::config::token::api_token;
 use crate::config::{Config, Source};
+use crate::enforcement::ticket::Tickets;
 use crate::jobs;
 use crate::jobs::audit::Signer;
 use crate::jobs::changes::{Dispatcher, Wake};
@@ -48,6 +49,7 @@ use crate::transport::coa::CoaClient;
 use crate::transport::https;
 use crate::transport::radsec::{self, Connections};
 use crate::transport::udp::Listener;
+use axum_server::tls_rustls::RustlsConfig;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -57,6 +59,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 
+/// What the key of tickets is derived for.
+const TICKETS: &str = "tickets of the page for endpoints";
 /// Random octets of the link for the first operator.
 const LINK_LEN: usize = 32;
 
@@ -121,6 +125,8 @@ pub struct Running {
     pub radsec: Vec<SocketAddr>,
     /// Where endpoints report for themselves.
     pub posture: Vec<SocketAddr>,
+    /// Where browsers find the page that NASes send them to.
+    pub recheck: Vec<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
     /// Whether it is there over TLS.
@@ -130,8 +136,7 @@ pub struct Running {
     /// The connections of NASes.
     pub connections: Connections,
     endpoints: endpoints::Serving,
-    http_handle: http::Handle,
-    http_task: tokio::task::JoinHandle<()>,
+    https: Vec<(http::Handle, tokio::task::JoinHandle<()>)>,
     engine: Arc<Engine>,
     /// Holds rejects back.
     delayed: Arc<Semaphore>,
@@ -216,11 +221,13 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let writer = Writer::start(store.clone(), &data_dir, journal_max, metrics.clone());
     let writer = writer.await.map_err(|e| unusable(e.to_string()))?;
 
+    let tickets = Tickets::new(&derived_key(&data_dir, TICKETS).map_err(|e| unusable(e.to_string()))?);
     let engine = Arc::new(Engine::new(
         built.snapshot.clone(),
         metrics.clone(),
         Duration::from_secs(config.server.conversation_timeout_secs.max(1)),
         Duration::from_millis(config.server.reject_delay_ms),
+        tickets,
     ));
     engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
     Containments::recall(&store, &engine).await.map_err(|e| unusable(e.to_string()))?;
@@ -230,8 +237,12 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         .map_err(|(address, error)| StartError::Listen { address, what: "reports of posture", error })?;
     let connections = Connections::new(built.radsec.clone(), metrics.clone(), clock.clone());
     let unheard = |error| StartError::Listen { address: *config.http.listen.get_ref(), what: "the API", error };
-    let http_listener = http::Listener::bind(*config.http.listen.get_ref(), built.http_tls.clone()).map_err(unheard)?;
+    let http_tls = built.http_tls.clone().map(RustlsConfig::from_config);
+    let http_listener = http::Listener::bind(*config.http.listen.get_ref(), http_tls.clone()).map_err(unheard)?;
     let http = http_listener.address();
+    let recheck_tls = built.recheck_tls.clone().map(RustlsConfig::from_config);
+    let recheck_listeners = bind_recheck(&config, &recheck_tls)?;
+    let recheck = recheck_listeners.iter().map(http::Listener::address).collect();
 
     let started = Event::new(&By::server(), "server.start", "server", &host_name(), clock.now());
     let started = started.states(serde_json::Value::Null, built.described());
@@ -360,11 +371,12 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         playbooks,
     };
     let state = ApiState::new(sources, token, ready(&writer, &leaving));
-    let in_use =
-        reload::InUse { engine: engine.clone(), connections: connections.clone(), http_tls: http_listener.tls() };
+    let in_use = reload::InUse { engine: engine.clone(), connections: connections.clone(), http_tls, recheck_tls };
     let door = endpoints::Door { engine: engine.clone(), inventory: live.clone(), clock: clock.clone() };
     let endpoints = endpoint_listeners.serve(&api::agents::router(state.clone()), &door)?;
-    let (http_handle, http_task) = http_listener.serve(api::router(state));
+    let pages = api::recheck::router(state.clone(), config.recheck.contact.clone());
+    let mut https: Vec<_> = recheck_listeners.into_iter().map(|listener| listener.serve(pages.clone())).collect();
+    https.push(http_listener.serve(api::router(state)));
     tokio::spawn(jobs::sweep(engine.clone(), writer.clone(), clock.clone()));
     let keep = jobs::Keep {
         store: store.clone(),
@@ -385,11 +397,11 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         acct,
         radsec,
         posture: at,
+        recheck,
         http,
         tls: built.http_tls.is_some(),
         endpoints,
-        http_handle,
-        http_task,
+        https,
         engine,
         delayed,
         patience: stop::Patience::of(&config.server),
@@ -467,6 +479,14 @@ fn bind_radsec(config: &Config) -> Result<(Vec<radsec::Listener>, Vec<SocketAddr
     Ok((listeners, bound))
 }
 
+fn bind_recheck(config: &Config, tls: &Option<RustlsConfig>) -> Result<Vec<http::Listener>, StartError> {
+    let bound = |address: &SocketAddr| {
+        let failed = |error| StartError::Listen { address: *address, what: "the page for endpoints", error };
+        http::Listener::bind(*address, tls.clone()).map_err(failed)
+    };
+    config.recheck.listen.iter().map(bound).collect()
+}
+
 fn ready(writer: &Writer, leaving: &Arc<AtomicBool>) -> api::ReadyCheck {
     let (writer, leaving) = (writer.clone(), leaving.clone());
     Arc::new(move || {
@@ -505,7 +525,7 @@ fn host_name() -> String {
 
 impl Running {
     /// What a script needs to find the server: `auth=`, `acct=`, `radsec=`,
-    /// `posture=` and `http=` lines.
+    /// `posture=`, `recheck=` and `http=` lines.
     pub fn ready_text(&self) -> String {
         let mut out = String::new();
         let http = vec![self.http];
@@ -514,6 +534,7 @@ impl Running {
             ("acct", &self.acct),
             ("radsec", &self.radsec),
             ("posture", &self.posture),
+            ("recheck", &self.recheck),
             ("http", &http),
         ];
         for (name, addresses) in all {

@@ -51,6 +51,8 @@ pub struct InUse {
     pub connections: Connections,
     /// The API over TLS.
     pub http_tls: Option<RustlsConfig>,
+    /// The page for endpoints over TLS.
+    pub recheck_tls: Option<RustlsConfig>,
 }
 
 /// Watches the files of a configuration, and puts a change in force when it is
@@ -223,8 +225,11 @@ impl Reloader {
         if let Err(e) = tokio::task::spawn_blocking(move || connections.replace(policy)).await {
             tracing::error!(error = %e, "TLS connections were not judged again");
         }
-        if let (Some(in_use), Some(tls)) = (&self.in_use.http_tls, &new.http_tls) {
-            in_use.reload_from_config(tls.clone());
+        let served = [(&self.in_use.http_tls, &new.http_tls), (&self.in_use.recheck_tls, &new.recheck_tls)];
+        for (in_use, tls) in served {
+            if let (Some(in_use), Some(tls)) = (in_use, tls) {
+                in_use.reload_from_config(tls.clone());
+            }
         }
         let policy = new.snapshot.policy.revision();
         let (scope, trigger) = scope(&self.built, &new);

@@ -65,8 +65,14 @@ impl Running {
         let _ = timeout(STEP, self.delayed.acquire_many(all)).await;
         self.writer.feed().close();
         self.endpoints.stop();
-        self.http_handle.graceful_shutdown(Some(STEP));
-        let _ = timeout(STEP + LOOK, self.http_task).await;
+        self.https.iter().for_each(|(handle, _)| handle.graceful_shutdown(Some(STEP)));
+        let ended = async {
+            for (_, task) in self.https {
+                // One that panicked has said so already.
+                let _ = task.await;
+            }
+        };
+        let _ = timeout(STEP + LOOK, ended).await;
         self.connections.end();
         // The peers are told, if they take note at once.
         sleep(GOODBYE).await;

@@ -6,6 +6,7 @@ use crate::support::wait_for;
 use cordon::access::{Arrival, Engine, Service};
 use cordon::config::Source;
 use cordon::config::stored::Stored;
+use cordon::enforcement::ticket::Tickets;
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
 use cordon::radius::packet::Code;
@@ -158,7 +159,13 @@ fn the_engine_learns_from_what_is_new_and_verified() {
     let source = Source { file: dir.path().join("cordon.toml"), text: config.text() };
     let parsed = cordon::config::Config::parse(&source).unwrap();
     let built = cordon::config::build::build(&parsed, &source, &Stored::default(), None, now()).unwrap();
-    let engine = Engine::new(built.snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO);
+    let engine = Engine::new(
+        built.snapshot,
+        Arc::new(Metrics::new()),
+        Duration::from_secs(60),
+        Duration::ZERO,
+        Tickets::new(&[7; 32]),
+    );
     let start = now();
     let ask = |number: u16, secs: u64, identifier: &str, secret: &str| {
         let [high, low] = number.to_be_bytes();

@@ -11,6 +11,7 @@ use cordon::access::{Answer, Arrival, Engine, Service};
 use cordon::config::build::build;
 use cordon::config::stored::Stored;
 use cordon::config::{Config, Source};
+use cordon::enforcement::ticket::Tickets;
 use cordon::inventory::mac::MacAddress;
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
@@ -84,7 +85,13 @@ fn engine(day: &Day) -> Engine {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let today = Timestamp::from_unix_secs(since.as_secs() as i64);
     let built = build(&config, &source, &Stored::default(), None, today).unwrap_or_else(|e| panic!("{e:?}"));
-    Engine::new(built.snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO)
+    Engine::new(
+        built.snapshot,
+        Arc::new(Metrics::new()),
+        Duration::from_secs(60),
+        Duration::ZERO,
+        Tickets::new(&[7; 32]),
+    )
 }
 
 /// The server and its database, on the clock of the day.

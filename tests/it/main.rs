@@ -46,6 +46,7 @@ mod radius;
 mod radius_rs;
 mod radsec;
 mod reasons;
+mod recheck;
 mod reload;
 mod repository;
 mod resources;

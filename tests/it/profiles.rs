@@ -8,6 +8,7 @@ use cordon::access::{Answer, Arrival, Engine, Service};
 use cordon::audit::reason::Reason;
 use cordon::config::Source;
 use cordon::config::build::build;
+use cordon::enforcement::ticket::Tickets;
 use cordon::inventory::nas::{Nas, NasRegistry};
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
@@ -115,7 +116,13 @@ fn should_a_site_lack_a_vlan_all_the_same_the_login_is_refused() {
     .snapshot;
     let moved = Nas { site: Some("moon".into()), ..Nas::clone(&snapshot.nas.all()[0]) };
     snapshot.nas = NasRegistry::new(vec![moved]).unwrap();
-    let engine = Engine::new(snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO);
+    let engine = Engine::new(
+        snapshot,
+        Arc::new(Metrics::new()),
+        Duration::from_secs(60),
+        Duration::ZERO,
+        Tickets::new(&[7; 32]),
+    );
     let mut request = RequestBuilder::new(Code::AccessRequest, 7, [7; 16]);
     request.push_text(attr::USER_NAME, "02-00-5E-00-02-01").unwrap();
     request.push_text(attr::CALLING_STATION_ID, "02-00-5E-00-02-01").unwrap();

@@ -11,6 +11,7 @@ use cordon::access::{Answer, Engine, TlsArrival};
 use cordon::config::Source;
 use cordon::config::build::build;
 use cordon::config::stored::Stored;
+use cordon::enforcement::ticket::Tickets;
 use cordon::radius::attribute as attr;
 use cordon::radius::builder::RequestBuilder;
 use cordon::radius::packet::{Code, Packet};
@@ -443,7 +444,13 @@ fn engine(nas: &NasPki) -> Engine {
     let source = Source { file: dir.path().join("cordon.toml"), text: config.text() };
     let parsed = cordon::config::Config::parse(&source).unwrap();
     let built = build(&parsed, &source, &Stored::default(), None, Clock::start().now()).unwrap();
-    Engine::new(built.snapshot, Arc::new(Metrics::new()), Duration::from_secs(60), Duration::ZERO)
+    Engine::new(
+        built.snapshot,
+        Arc::new(Metrics::new()),
+        Duration::from_secs(60),
+        Duration::ZERO,
+        Tickets::new(&[7; 32]),
+    )
 }
 
 fn arrival(connection: u64, nas: &str, version: Version) -> TlsArrival<'_> {

@@ -10,6 +10,7 @@ use cordon::config::stored::Stored;
 use cordon::config::{Config, Source};
 use cordon::eap::packet::{EapCode, EapType, typed};
 use cordon::eap::tls::adapter::{ClientTlsConfig, KeyExchange, TlsVersion};
+use cordon::enforcement::ticket::Tickets;
 use cordon::inventory::mac::MacAddress;
 use cordon::pki::pem;
 use cordon::radius::attribute as attr;
@@ -97,7 +98,7 @@ credentials = [{{ san_dns = "p256.corp.example" }}]
 }
 
 fn engine(more: &str) -> Arc<Engine> {
-    Arc::new(Engine::new(snapshot(more), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO))
+    Arc::new(Engine::new(snapshot(more), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO, Tickets::new(&[7; 32])))
 }
 
 fn now() -> Timestamp {
@@ -392,7 +393,8 @@ fn a_resumed_session_is_judged_anew() {
         let key = certified_key(&read("p256.pem"), &read("p256.key")).unwrap();
         let tls = ClientTlsConfig::new(&roots, Some(key), version, version, true, KeyExchange::Hybrid).unwrap();
         let good = snapshot(&nas);
-        let engine = Engine::new(good.clone(), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO);
+        let engine =
+            Engine::new(good.clone(), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO, Tickets::new(&[7; 32]));
         let log_in = || {
             let mut login = Login::new(port(1), "a", tls.clone(), 1300);
             let mut request = login.start(1, now).unwrap();
@@ -464,7 +466,7 @@ fn serve(engine: &Engine, login: &mut Login, now: Timestamp, mut between: impl F
 fn a_decision_is_taken_again_when_the_rules_change_before_the_last_packet() {
     let nas = format!("[[nas]]\nname = \"nas\"\naddress = \"192.0.2.1\"\nsecret = \"{SECRET}\"\n");
     let (good, now) = (snapshot(&nas), now());
-    let engine = Engine::new(good.clone(), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO);
+    let engine = Engine::new(good.clone(), Arc::new(Metrics::new()), TIMEOUT, Duration::ZERO, Tickets::new(&[7; 32]));
     let mut login = Login::new(port(1), "a", client_tls(false), 1300);
     let (ending, _) = serve(&engine, &mut login, now, |_| {});
     assert_eq!(ending.code, Code::AccessAccept);

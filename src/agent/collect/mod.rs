@@ -3,6 +3,7 @@
 mod firewall;
 mod linux;
 mod macos;
+mod windows;
 
 use crate::config::authority::facts_of;
 use crate::posture::check::{Check, MAX_LIST, Value};
@@ -13,7 +14,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest file that is read whole, in octets: `dpkg`'s list of a workstation is some millions.
 const MAX_FILE: u64 = 32 * 1024 * 1024;
@@ -21,8 +22,8 @@ const MAX_FILE: u64 = 32 * 1024 * 1024;
 const MAX_OUTPUT: u64 = 32 * 1024 * 1024;
 /// How often it is looked whether a program has ended.
 const STEP: Duration = Duration::from_millis(5);
-/// After so many looks it is ended: five seconds.
-const STEPS: u32 = 1_000;
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Seconds of a day.
 const DAY_SECS: u64 = 86_400;
 
@@ -49,9 +50,17 @@ impl Host {
 
 /// All that can be told, looking for the software that is `watched`.
 pub fn collect(host: &Host, watched: &BTreeSet<Arc<str>>, now: Timestamp) -> BTreeMap<Check, Value> {
-    let mut found = if cfg!(target_os = "macos") { macos::collect(host, now) } else { linux::collect(host, now) };
+    let mut found = match std::env::consts::OS {
+        "macos" => macos::collect(host, now),
+        "windows" => windows::collect(now),
+        _ => linux::collect(host, now),
+    };
     if !watched.is_empty() {
-        let names = if cfg!(target_os = "macos") { macos::software(host) } else { linux::software(host, watched) };
+        let names = match std::env::consts::OS {
+            "macos" => macos::software(host),
+            "windows" => windows::software(),
+            _ => linux::software(host, watched),
+        };
         let found_of = watched.iter().filter(|name| names.contains(&***name)).take(MAX_LIST).cloned();
         found.insert(Check::ForbiddenSoftware, Value::List(found_of.collect()));
     }
@@ -93,6 +102,11 @@ fn days_since_changed(path: &Path, now: Timestamp) -> Option<i64> {
 
 /// What a program prints that succeeds within five seconds.
 fn output(program: &str, args: &[&str]) -> Option<String> {
+    output_within(program, args, PATIENCE)
+}
+
+/// What a program prints that succeeds within that time.
+fn output_within(program: &str, args: &[&str], patience: Duration) -> Option<String> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // What it says is read by programs.
@@ -104,7 +118,8 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
         out.take(MAX_OUTPUT).read_to_end(&mut octets).ok()?;
         Some(octets)
     });
-    for _ in 0..STEPS {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
         match child.try_wait().ok()? {
             Some(status) => {
                 let octets = reader.join().ok()??;
@@ -113,7 +128,7 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
             None => std::thread::sleep(STEP),
         }
     }
-    tracing::warn!(program, "was ended, since it did not within five seconds");
+    tracing::warn!(program, ?patience, "was ended, since it did not end in time");
     let _ = child.kill();
     let _ = child.wait();
     None

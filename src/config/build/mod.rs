@@ -12,6 +12,7 @@ mod profile;
 mod radsec;
 mod risk;
 mod shared_signals;
+mod web;
 
 pub use endpoints::Endpoints;
 
@@ -73,6 +74,8 @@ pub struct Built {
     pub radsec: Arc<transport::radsec::Policy>,
     /// How the API is served over TLS, if it is.
     pub http_tls: Option<Arc<rustls::ServerConfig>>,
+    /// How the page for endpoints is served over TLS, if it is.
+    pub recheck_tls: Option<Arc<rustls::ServerConfig>>,
     /// How endpoints report for themselves.
     pub endpoints: Endpoints,
     /// How operators sign in.
@@ -243,6 +246,7 @@ pub fn build(
     let timezone = builder.timezone(config);
     let max_eap_len = builder.max_eap_len(config);
     let http_tls = builder.http(config);
+    let recheck_tls = builder.recheck(config);
     let endpoints = builder.endpoints(config);
     let sign_in = builder.sign_in(config);
     let changes = builder.changes(config);
@@ -308,6 +312,7 @@ pub fn build(
                 warnings,
                 radsec: Arc::new(radsec),
                 http_tls,
+                recheck_tls,
                 endpoints,
                 sign_in,
                 digest: digest_of(&source.text),
@@ -624,50 +629,6 @@ impl<'a> Builder<'a> {
             );
         }
         size.get_ref() + MAX_OVERHEAD + TYPED_HEADER_LEN
-    }
-
-    /// How the API is served over TLS; nothing when it is plain HTTP.
-    fn http(&mut self, config: &Config) -> Option<Arc<rustls::ServerConfig>> {
-        let http = &config.http;
-        let (certificate, key) = match (&http.certificate, &http.key) {
-            (Some(certificate), Some(key)) => (certificate, key),
-            (None, None) => {
-                if !http.listen.get_ref().ip().is_loopback() {
-                    self.wrong(
-                        http.listen.span(),
-                        format!("http.listen is {}, and the API is plain HTTP there", http.listen.get_ref()),
-                        "give it `certificate` and `key` (`cordon ca issue --server` makes them), or listen on 127.0.0.1 or [::1]",
-                    );
-                }
-                return None;
-            }
-            (Some(one), None) | (None, Some(one)) => {
-                self.wrong(one.span(), "[http] has one of certificate and key", "give both, or neither");
-                return None;
-            }
-        };
-        let (chain, secret) = (self.read(certificate, "the API's certificate"), self.read(key, "the API's key"));
-        let key = match certified_key(&chain?, &secret?) {
-            Ok(key) => key,
-            Err(message) => {
-                self.wrong(certificate.span(), message, "`cordon ca issue --server` makes a pair that fits");
-                return None;
-            }
-        };
-        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
-        let builder = rustls::ServerConfig::builder_with_provider(provider()).with_protocol_versions(&versions);
-        match builder {
-            Ok(builder) => {
-                let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(key));
-                let mut tls = builder.with_no_client_auth().with_cert_resolver(resolver);
-                tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-                Some(Arc::new(tls))
-            }
-            Err(e) => {
-                self.wrong(certificate.span(), e.to_string(), "the TLS library cannot be used");
-                None
-            }
-        }
     }
 }
 

@@ -168,6 +168,8 @@ pub struct Server {
     radsec: Option<SocketAddr>,
     /// Where endpoints report for themselves, if they can.
     posture: Option<SocketAddr>,
+    /// Where the page for endpoints is, if there is one.
+    recheck: Option<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
 }
@@ -350,7 +352,8 @@ impl Server {
         };
         let known = |name: &str| address(name).unwrap();
         let (auth, acct, http) = (known("auth"), known("acct"), known("http"));
-        Server { auth, acct, radsec: address("radsec"), posture: address("posture"), http, child, dir, netns }
+        let [radsec, posture, recheck] = ["radsec", "posture", "recheck"].map(address);
+        Server { auth, acct, radsec, posture, recheck, http, child, dir, netns }
     }
 
     /// Where it takes RADIUS over TLS.
@@ -363,6 +366,12 @@ impl Server {
     #[track_caller]
     pub fn posture(&self) -> SocketAddr {
         self.posture.expect("the configuration has no [posture] that listens")
+    }
+
+    /// Where the page for endpoints is.
+    #[track_caller]
+    pub fn recheck(&self) -> SocketAddr {
+        self.recheck.expect("the configuration has no [recheck] that listens")
     }
 
     /// The TLS connections of a NAS, as the API shows them.

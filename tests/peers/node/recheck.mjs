@@ -1,0 +1,42 @@
+// A browser in quarantine, sent to the page that says why; its owner mends what fails and is back.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { browse } from './browser.mjs';
+
+const { address, mended, shots } = JSON.parse(process.argv[2]);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function accessible(page, name) {
+  await page.evaluate(`${axe};0`);
+  const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
+  assert.equal(found.length, 0, `axe finds on ${name}: ${JSON.stringify(found.map((v) => [v.id, v.nodes.map((n) => n.target)]))}`);
+}
+
+await browse(async (page) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(address);
+  await page.getByRole('heading', { name: 'This device needs attention' }).waitFor();
+  await page.getByRole('heading', { name: /firewall/i }).waitFor();
+  await page.getByText('ask <b>anna</b>').waitFor();
+  await page.getByText('help desk, <i>4711</i>').waitFor();
+  await accessible(page, 'what fails');
+  await page.screenshot({ path: `${shots}/recheck.png` });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await accessible(page, 'what fails, dark');
+  await page.screenshot({ path: `${shots}/recheck-wide-dark.png` });
+  // Nothing was mended: the same again.
+  await page.getByRole('button', { name: 'Check again' }).click();
+  await page.getByRole('heading', { name: 'This device needs attention' }).waitFor();
+  writeFileSync(mended, '');
+  // What was mended is seen by pressing it, at the latest.
+  for (let tries = 0; tries < 50; tries += 1) {
+    if (await page.getByRole('heading', { name: 'Your access is being restored' }).count()) break;
+    await page.waitForTimeout(100);
+    await page.goto(address);
+  }
+  await page.getByRole('heading', { name: 'Your access is being restored' }).waitFor();
+  await page.screenshot({ path: `${shots}/recheck-restored.png` });
+  return { hit: (await page.evaluate(() => globalThis.hit)) ?? null };
+});
