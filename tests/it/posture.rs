@@ -104,37 +104,67 @@ pub(crate) fn network_manager(network: &Network, control: &str) -> Background {
     Background::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
-#[test]
-fn pri_2_a_laptop_without_its_firewall_changes_vlan_within_two_seconds_and_comes_back_by_itself() {
-    let network = Network::make("p");
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
-    server.apply(&document(&server, "10.77.0.2"));
-    report(&server, "device", "p256", json!({ "firewall": true, "patch_age_days": 3 }));
-    let _listener = listener(&network, dir.path(), &server);
-    let _switch = hostapd(&network, dir.path(), &server);
-    let _supplicant = supplicant(&network, dir.path());
-    online(&network, &server);
-    let _manager = network_manager(&network, dir.path().join("wpa").to_str().unwrap());
-    let vlans = |expected: &[&str]| {
+/// A supplicant at a port of hostapd, whose own network manager tries again when the network is gone.
+struct Port {
+    _peers: [Background; 4],
+    server: Server,
+    dir: tempfile::TempDir,
+    network: Network,
+}
+
+impl Port {
+    /// The identity `p256` of [`document`], as `edited`, is on.
+    fn on(tag: &'static str, edited: impl Fn(String) -> String, checks: Value) -> Port {
+        let network = Network::make(tag);
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::bare_in(&network.name("srv"), "10.77.0.1:0");
+        server.apply(&edited(document(&server, "10.77.0.2")));
+        let kind = server.get("/api/v1/identities?name=p256")["items"][0]["kind"].as_str().unwrap().to_owned();
+        report(&server, &kind, "p256", checks);
+        let listener = listener(&network, dir.path(), &server);
+        let (switch, log) = hostapd(&network, dir.path(), &server);
+        let supplicant = supplicant(&network, dir.path());
+        online(&network, &server);
+        Port { _peers: [listener, switch, log, supplicant], server, dir, network }
+    }
+
+    fn manager(&self) -> Background {
+        network_manager(&self.network, self.dir.path().join("wpa").to_str().unwrap())
+    }
+
+    /// Waits for these VLANs, one after the other since the beginning.
+    #[track_caller]
+    fn vlans(&self, expected: &[&str]) {
         wait_for(&format!("the VLANs {expected:?}"), Duration::from_secs(60), || {
-            let seen = read(&dir.path().join("vlans"));
+            let seen = read(&self.dir.path().join("vlans"));
             let mut seen: Vec<_> = seen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
             // On a busy machine the network manager loses its patience and logs in again.
             seen.dedup();
             (seen == expected).then_some(())
         });
-    };
-    vlans(&["20"]);
+    }
 
-    report(&server, "device", "p256", json!({ "firewall": false, "patch_age_days": 3 }));
-    let reported = Instant::now();
-    wait_for("the closed port", Duration::from_secs(10), || (!unlocked(&network)).then_some(()));
-    let took = reported.elapsed();
-    assert!(took < Duration::from_secs(2), "closed after {took:?}");
-    eprintln!("the port was closed {took:?} after the report");
-    vlans(&["20", "30"]);
-    let decision = server.decision(SUPPLICANT_MAC);
+    /// The port is closed within two seconds from now.
+    #[track_caller]
+    fn closes(&self, what: &str) {
+        let told = Instant::now();
+        wait_for("the closed port", Duration::from_secs(10), || (!unlocked(&self.network)).then_some(()));
+        let took = told.elapsed();
+        assert!(took < Duration::from_secs(2), "closed after {took:?}");
+        eprintln!("the port was closed {took:?} after {what}");
+    }
+}
+
+#[test]
+fn pri_2_a_laptop_without_its_firewall_changes_vlan_within_two_seconds_and_comes_back_by_itself() {
+    let port = Port::on("p", |text| text, json!({ "firewall": true, "patch_age_days": 3 }));
+    let _manager = port.manager();
+    port.vlans(&["20"]);
+
+    report(&port.server, "device", "p256", json!({ "firewall": false, "patch_age_days": 3 }));
+    port.closes("the report");
+    port.vlans(&["20", "30"]);
+    let decision = port.server.decision(SUPPLICANT_MAC);
     assert_eq!(
         (&decision["profile"], &fact(&decision, "posture")["value"]),
         (&json!("limited"), &json!("non_compliant"))
@@ -144,10 +174,44 @@ fn pri_2_a_laptop_without_its_firewall_changes_vlan_within_two_seconds_and_comes
     assert_eq!((&firewall["value"], &firewall["source"]), (&json!(false), &json!("mdm")), "{firewall:#}");
     assert!(firewall["at"].as_str().unwrap() < decision["at"].as_str().unwrap(), "{firewall:#}");
 
-    online(&network, &server);
-    report(&server, "device", "p256", json!({ "firewall": true, "patch_age_days": 3 }));
-    vlans(&["20", "30", "20"]);
-    assert_eq!(server.decision(SUPPLICANT_MAC)["profile"], "corp");
+    online(&port.network, &port.server);
+    report(&port.server, "device", "p256", json!({ "firewall": true, "patch_age_days": 3 }));
+    port.vlans(&["20", "30", "20"]);
+    assert_eq!(port.server.decision(SUPPLICANT_MAC)["profile"], "corp");
+}
+
+#[test]
+fn the_port_of_an_agent_follows_its_image_and_what_a_playbook_says() {
+    let agent =
+        "kind = \"agent\"\nowner = \"alice\"\npurpose = \"work\"\ncredentials = [{ san_dns = \"p256.corp.example\" }]";
+    let edited = |text: String| {
+        let (before, rest) = text.split_once("name = \"p256\"\n").unwrap();
+        let (_, after) = rest.split_once("[[identity]]").unwrap();
+        format!(
+            "{before}name = \"p256\"\n{agent}\n[[identity]]{after}\n[[playbook]]\nname = \"injected\"\n\
+             when = {{ signals = [\"prompt_injection\"] }}\nsteps = [{{ do = \"quarantine\", profile = \"limited\" }}]\n"
+        )
+    };
+    let port = Port::on("g", edited, json!({ "image_digest": GOOD }));
+    let _manager = port.manager();
+    port.vlans(&["50"]);
+
+    report(&port.server, "agent", "p256", json!({ "image_digest": OTHER }));
+    port.closes("another image was reported");
+    report(&port.server, "agent", "p256", json!({ "image_digest": GOOD }));
+    online(&port.network, &port.server);
+    port.vlans(&["50"]);
+
+    let signal =
+        json!({ "kind": "prompt_injection", "severity": "high", "identity_kind": "agent", "identity_name": "p256" });
+    let (status, told) = port.server.send("POST", "/api/v1/signals", &json!({ "signals": [signal] }));
+    assert_eq!(status, 200, "{told:#}");
+    port.closes("the signal");
+    port.vlans(&["50", "30"]);
+    assert_eq!(fact(&port.server.decision(SUPPLICANT_MAC), "containment")["value"]["by"], "playbook injected");
+    let path = format!("/api/v1/signals/{}/dismiss", told["signals"][0]["id"].as_str().unwrap());
+    assert_eq!(port.server.send("POST", &path, &json!({ "reason": "a false alarm" })).0, 200);
+    port.vlans(&["50", "30", "50"]);
 }
 
 #[test]

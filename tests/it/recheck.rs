@@ -130,6 +130,7 @@ fn the_page_is_for_who_has_a_ticket_and_asks_no_more_than_it_may() {
     let (server, _nas) = serve(true);
     report(&server, false);
     let address = page(&log_in(&server));
+    server.decision(MAC);
     let ca = crate::support::pki::pki().path("corp/ca.pem");
     let host = format!("radius.corp.example:{}", server.recheck().port());
     let curl = |path: &str, more: &[&str]| {
