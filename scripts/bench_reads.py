@@ -245,7 +245,7 @@ def fill(sizes, data, world):
     template = one("SELECT * FROM identity WHERE name = 'template'")
 
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "migrations/partitions")
-    steps = lambda family: [open(f"{folder}/{name}").read() for name in (f"{family}.sql", f"{family}_2.sql") if os.path.exists(f"{folder}/{name}")]
+    steps = lambda family: [open(f"{folder}/{name}").read() for name in (f"{family}.sql", f"{family}_2.sql", f"{family}_3.sql") if os.path.exists(f"{folder}/{name}")]
     weeks = []
     first = (world.begin - MONDAY_US) // WEEK_US * WEEK_US + MONDAY_US
     for start in range(first, world.now, WEEK_US):

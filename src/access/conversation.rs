@@ -66,6 +66,8 @@ pub struct Granted {
     pub established: Established,
     /// What it was decided by.
     pub snapshot: Arc<Snapshot>,
+    /// When.
+    pub at: Timestamp,
 }
 
 #[derive(Debug)]

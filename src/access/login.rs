@@ -30,6 +30,9 @@ use std::time::Duration;
 
 /// Octets of EAP-TLS keying material that each MS-MPPE key takes.
 const MPPE_KEY_LEN: usize = 32;
+/// How long a decision holds until the peer has confirmed it: within this, what changes finds the session by its login, see
+/// `jobs::reevaluate`.
+const JUDGED_FOR: Duration = Duration::from_secs(1);
 
 impl Attempt<'_> {
     pub(super) fn login(&self, eap: &[u8]) -> Outcome {
@@ -121,7 +124,7 @@ impl Attempt<'_> {
                 let transition = if lets_in(&draft) { undecided.grant(max_len) } else { undecided.deny() };
                 match transition {
                     Transition::Continue(eap, request) => {
-                        let granted = Granted { draft, established, snapshot: self.snapshot.clone() };
+                        let granted = Granted { draft, established, snapshot: self.snapshot.clone(), at: self.now };
                         course.sent(&request);
                         keep(eap, info, outer_identity, course, Some(Box::new(granted)));
                         self.challenge(&request, &state)
@@ -146,9 +149,10 @@ impl Attempt<'_> {
             Transition::Success { packet, keys, rounds } => {
                 conversations.remove(&state);
                 // The method succeeds only after a decision granted it.
-                let Granted { mut draft, established, snapshot } = *granted.ok_or(Discard::InvalidEap)?;
-                if !Arc::ptr_eq(&snapshot, self.snapshot) {
-                    // Rules, identities or revocations have changed meanwhile.
+                let Granted { mut draft, established, snapshot, at } = *granted.ok_or(Discard::InvalidEap)?;
+                // Rules, identities or revocations have changed meanwhile; or posture, risk or a quarantine may have,
+                // where the peer has taken its time.
+                if !Arc::ptr_eq(&snapshot, self.snapshot) || self.now.since(at) >= JUDGED_FOR {
                     draft = self.judge(&info, &outer_identity, started, &established);
                 }
                 draft.rounds = rounds;

@@ -233,11 +233,13 @@ impl ApiState {
         }
     }
 
-    fn remembers(&self, digest: &[u8; 32]) -> bool {
+    /// Whether this is the digest of a key that was good.
+    pub(super) fn remembers(&self, digest: &[u8; 32]) -> bool {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
-    fn remember(&self, digest: [u8; 32]) {
+    /// Remembers the digest of a key that was good.
+    pub(super) fn remember(&self, digest: [u8; 32]) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MAX_SEEN {
             seen.clear();

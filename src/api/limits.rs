@@ -21,8 +21,8 @@ pub(super) const REQUESTS: Rate = Rate { per_second: 500.0, burst: 2_000.0 };
 pub(super) const FAILURES: Rate = Rate { per_second: 5.0, burst: 50.0 };
 /// Requests of one endpoint for itself: what changes is told at once, and more is a fault of its own.
 pub(super) const REPORTS: Rate = Rate { per_second: 5.0, burst: 100.0 };
-/// Looks that somebody asks for on the page for endpoints: what is mended is seen without, and each has sessions looked at.
-pub(super) const RECHECKS: Rate = Rate { per_second: 0.5, burst: 10.0 };
+/// Looks at the page for endpoints by one ticket: it looks by itself every five seconds, and each look reads the database.
+pub(super) const GUESTS: Rate = Rate { per_second: 1.0, burst: 20.0 };
 /// Sign-ins by passkey or provider that are begun from one address, and fail. They are apart from [`FAILURES`]: nothing in
 /// them can be guessed, so whoever guesses at the rest keeps nobody out here.
 pub(super) const CEREMONIES: Rate = Rate { per_second: 2.0, burst: 50.0 };

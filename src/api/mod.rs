@@ -58,7 +58,7 @@ mod webhooks;
 
 use crate::access::Engine;
 use crate::config::live::Inventory;
-use crate::ids::IdentityId;
+use crate::ids::{DecisionId, IdentityId};
 use crate::jobs::changes::Wake;
 use crate::jobs::containments::Containments;
 use crate::jobs::playbooks::Playbooks;
@@ -137,8 +137,8 @@ pub struct ApiState {
     /// Whose hosts osquery runs on.
     hosts: Arc<agents::Hosts>,
     failures: Arc<Limits<Network>>,
-    /// Of endpoints whose owners ask to be looked at again.
-    rechecks: Arc<Limits<IdentityId>>,
+    /// Of those who look at the page for endpoints, by the decision of their ticket.
+    guests: Arc<Limits<DecisionId>>,
     ceremonies: Arc<Limits<Network>>,
     /// Of transmitters of Shared Signals, by name.
     transmitters: Arc<Limits<String>>,
@@ -256,7 +256,7 @@ impl ApiState {
             reporters: Arc::new(Limits::new(limits::REPORTS)),
             hosts: Arc::default(),
             failures: Arc::new(Limits::new(limits::FAILURES)),
-            rechecks: Arc::new(Limits::new(limits::RECHECKS)),
+            guests: Arc::new(Limits::new(limits::GUESTS)),
             ceremonies: Arc::new(Limits::new(limits::CEREMONIES)),
             transmitters: Arc::new(Limits::new(limits::EVENTS)),
             seen: Arc::default(),

@@ -108,6 +108,10 @@ pub fn derived_key(data_dir: &Path, purpose: &str) -> Result<[u8; 32], StoredErr
     let file = data_dir.join(SEAL_KEY);
     let wrong = |what: String| StoredError::Key { file: file.display().to_string(), what };
     let text = secret_file::<KEY_LEN>(&file).map_err(|e| wrong(e.to_string()))?;
+    // An empty one would be everybody's.
+    unhex(&text)
+        .filter(|key| key.len() == KEY_LEN)
+        .ok_or_else(|| wrong(format!("it is not {KEY_LEN} octets in hexadecimal")))?;
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, text.as_bytes());
     let tag = aws_lc_rs::hmac::sign(&key, purpose.as_bytes());
     tag.as_ref().try_into().map_err(|_| wrong("no key can be made of it".into()))

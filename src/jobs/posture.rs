@@ -128,17 +128,19 @@ impl Intake {
         Ok(judged.now)
     }
 
-    /// Judges somebody again, and has their sessions looked at, and what quarantines them, whatever comes of it.
-    pub fn look_again(&self, identity: &Identity) {
-        let Shared { engine, clock, .. } = &*self.shared;
-        let judged = engine.posture().again(identity, &engine.snapshot().compliance, clock.now());
-        match judged {
-            Some(judged) if judged.differs() => self.shared.note(identity, &judged),
-            _ => {
-                self.shared.noticed.note(Subject::Identity(identity.id));
-                self.shared.look_at(identity);
-            }
+    /// Judges somebody again, as when a report comes.
+    pub fn judge_again(&self, identity: &Identity) {
+        let Shared { engine, clock, noticed, .. } = &*self.shared;
+        if let Some(judged) = engine.posture().again(identity, &engine.snapshot().compliance, clock.now()) {
+            self.shared.note(identity, &judged);
         }
+        // Who is contained is released, if that is due.
+        noticed.note(Subject::Identity(identity.id));
+    }
+
+    /// Has the sessions of somebody looked at who would come to something else.
+    pub fn look_again(&self, identity: &Identity) {
+        self.shared.look_at(identity);
     }
 
     /// What the time alone changes: values grow stale, graces end.

@@ -20,6 +20,7 @@ use crate::transport::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{self, AtomicBool};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -43,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Identities and MAC addresses whose sessions are looked for by name. If more have changed, all
 /// sessions are looked at.
 const MAX_NAMED: usize = 50;
+/// Of whom it is remembered when something changed; beyond, it is for all.
+const MAX_CHANGED: usize = 100_000;
 /// Requests for a pass that wait. One more is a pass of its own for all.
 const QUEUE: usize = 64;
 
@@ -102,6 +105,8 @@ struct Request {
 #[derive(Clone, Debug)]
 pub struct Reevaluate {
     requests: mpsc::Sender<Request>,
+    /// Whether there was no room for one: then it is not known what it was about.
+    missed: Arc<AtomicBool>,
     clock: Arc<Clock>,
 }
 
@@ -111,6 +116,7 @@ impl Reevaluate {
     pub fn ask(&self, scope: Scope, trigger: &str) {
         let request = Request { scope, trigger: trigger.to_owned(), at: self.clock.now() };
         if self.requests.try_send(request).is_err() {
+            self.missed.store(true, atomic::Ordering::Relaxed);
             tracing::warn!(trigger, "too much changes at once: sessions are looked at with the next look at all");
         }
     }
@@ -121,6 +127,34 @@ struct Found {
     session: Session,
     decision: Decision,
     difference: Difference,
+}
+
+/// When it was told last that something has changed, about whom.
+#[derive(Debug)]
+struct Changed {
+    all: Timestamp,
+    identities: HashMap<IdentityId, Timestamp>,
+    macs: HashMap<String, Timestamp>,
+}
+
+impl Changed {
+    fn note(&mut self, scope: &Scope, now: Timestamp) {
+        if let Scope::Those(those) = scope
+            && self.identities.len() + self.macs.len() < MAX_CHANGED
+        {
+            self.identities.extend(those.identities.keys().map(|id| (*id, now)));
+            self.macs.extend(those.macs.iter().map(|mac| (mac.clone(), now)));
+        } else {
+            *self = Changed { all: now, identities: HashMap::new(), macs: HashMap::new() };
+        }
+    }
+
+    /// When something changed that a login of this endpoint goes by.
+    fn for_whom(&self, decision: &Decision) -> Timestamp {
+        let identity = decision.identity.as_ref().and_then(|identity| self.identities.get(&identity.id));
+        let mac = decision.mac.as_ref().and_then(|mac| self.macs.get(mac));
+        identity.into_iter().chain(mac).fold(self.all, |latest, at| latest.max(*at))
+    }
 }
 
 /// What a pass has seen.
@@ -175,6 +209,7 @@ pub struct Reevaluator {
     clock: Arc<Clock>,
     wake: Wake,
     requests: mpsc::Receiver<Request>,
+    missed: Arc<AtomicBool>,
     /// When the time alone ends a session.
     timed: BTreeSet<(Timestamp, SessionId)>,
     /// Sessions that are known, of those that began lately, and by which decision.
@@ -183,9 +218,8 @@ pub struct Reevaluator {
     last: Option<Timestamp>,
     /// How many there were then.
     live: u64,
-    /// When it was told last that something has changed. A login after that was
-    /// judged by what is in force.
-    changed: Timestamp,
+    /// What has changed, and when. A login after that was judged by what is in force.
+    changed: Changed,
 }
 
 impl Reevaluator {
@@ -193,9 +227,11 @@ impl Reevaluator {
     /// it out; and the way to ask it.
     pub fn new(store: Store, engine: Arc<Engine>, clock: Arc<Clock>, wake: Wake) -> (Self, Reevaluate) {
         let (sender, requests) = mpsc::channel(QUEUE);
-        let asks = Reevaluate { requests: sender, clock: clock.clone() };
-        let (timed, known, changed) = (BTreeSet::new(), HashMap::new(), clock.now());
-        (Self { store, engine, clock, wake, requests, timed, known, last: None, live: 0, changed }, asks)
+        let missed = Arc::new(AtomicBool::new(false));
+        let asks = Reevaluate { requests: sender, missed: missed.clone(), clock: clock.clone() };
+        let (timed, known) = (BTreeSet::new(), HashMap::new());
+        let changed = Changed { all: clock.now(), identities: HashMap::new(), macs: HashMap::new() };
+        (Self { store, engine, clock, wake, requests, missed, timed, known, last: None, live: 0, changed }, asks)
     }
 
     /// Runs until the server ends.
@@ -206,12 +242,12 @@ impl Reevaluator {
             let done = tokio::select! {
                 Some(request) = self.requests.recv() => {
                     let mut request = request;
-                    self.changed = self.clock.now();
                     while let Ok(more) = self.requests.try_recv() {
                         let trigger = if more.trigger == request.trigger { request.trigger }
                             else { format!("{}, {}", request.trigger, more.trigger) };
                         request = Request { scope: request.scope.join(more.scope), trigger, at: request.at };
                     }
+                    self.changed.note(&request.scope, self.clock.now());
                     self.pass(request).await
                 }
                 _ = sweep.tick() => self.sweep().await,
@@ -401,12 +437,16 @@ impl Reevaluator {
 
     /// Whether a login was judged by what is in force.
     fn judged_by_now(&self, decision: &Decision) -> bool {
-        decision.at > self.changed + MARGIN
+        decision.at > self.changed.for_whom(decision) + MARGIN
     }
 
     /// Looks at sessions whose time is over, at those that are new, and from time to
     /// time at all.
     async fn sweep(&mut self) -> Result<(), StoreError> {
+        if self.missed.swap(false, atomic::Ordering::Relaxed) {
+            self.changed.note(&Scope::All, self.clock.now());
+            self.last = None;
+        }
         let settings = self.settings();
         if !settings.reevaluate {
             return Ok(());

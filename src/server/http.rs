@@ -62,7 +62,7 @@ impl Listener {
                     match server {
                         Ok(mut server) => {
                             server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-                            server.handle(stops).serve(service).await
+                            server.http1_only().first_request_timeout(HEAD).handle(stops).serve(service).await
                         }
                         Err(e) => Err(e),
                     }
@@ -71,7 +71,7 @@ impl Listener {
                     Ok(server) => {
                         let mut server = server.map(|acceptor| places.clone().before(acceptor));
                         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-                        server.handle(stops).serve(service).await
+                        server.http1_only().first_request_timeout(HEAD).handle(stops).serve(service).await
                     }
                     Err(e) => Err(e),
                 },

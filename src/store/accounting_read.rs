@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Records that one page looks at: they are short, and no index but that of time is kept of them, since they are
 /// written more often than anything else.
-const LOOKS: i64 = 20_000;
+const LOOKS: i64 = 8_000;
 /// Octets of a digest that tell the record's own time, in seconds.
 const TIME_LEN: usize = 4;
 /// How far the times of a session's records may lie outside of what is known of it.

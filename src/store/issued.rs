@@ -51,7 +51,7 @@ pub struct IssuedFilter {
 }
 
 /// Rows that one page looks at for a part of a name: no index knows parts.
-const LOOKS: i64 = 20_000;
+const LOOKS: i64 = 8_000;
 /// What comes after all hexadecimal digits, in every order of letters.
 const AFTER_DIGITS: char = 'g';
 

@@ -75,6 +75,7 @@ impl Family {
             Family::Session => &[
                 include_str!("../../migrations/partitions/session.sql"),
                 include_str!("../../migrations/partitions/session_2.sql"),
+                include_str!("../../migrations/partitions/session_3.sql"),
             ],
             Family::UsageMinutes | Family::UsageHour | Family::UsageDay => {
                 &[include_str!("../../migrations/partitions/usage.sql")]

@@ -18,7 +18,7 @@ pub use super::walk::Order;
 pub const MAX_PAGE: u32 = 500;
 
 /// Rows that one page of decisions or sessions looks at for what no index knows: a few hundredths of a second.
-pub(super) const LOOKS: i64 = 5_000;
+pub(super) const LOOKS: i64 = 2_500;
 
 /// Which decisions. What is `None` does not narrow.
 #[derive(Clone, Debug, Default)]

@@ -138,13 +138,18 @@ impl SessionFilter {
         let equal = |text: &str, value: Option<&str>| value.map(|value| Sql::default().narrow(text, Some(value)));
         let on = (live == Some(true) || self.may_go_on.is_some()).then(|| Sql::new(" AND state <> 'stopped'"));
         let one_nas = self.nas.as_deref().filter(|names| names.len() == 1).map(|names| named("nas_name", names));
+        // Together they have an index of their own.
+        let (one_nas, on) = match (one_nas, on) {
+            (Some(nas), Some(on)) => (Some(nas.join(&on)), None),
+            apart => apart,
+        };
         let indexed = [
             ip,
             equal("mac =", self.mac.as_deref()),
             equal("identity_name =", self.identity.as_deref()),
             equal("user_name =", self.user.as_deref()),
             one_nas,
-            on.clone(),
+            on,
         ];
         let (mut lead, mut rest) = (Sql::default(), Sql::default());
         for condition in indexed.into_iter().flatten() {

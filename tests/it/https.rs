@@ -155,14 +155,23 @@ fn the_command_line_reaches_a_server_elsewhere() {
 fn who_is_slow_keeps_no_place() {
     let server = server();
     let began = Instant::now();
-    // Says nothing, where a handshake should begin.
-    let mut silent = TcpStream::connect(("127.0.0.1", server.http.port())).unwrap();
-    silent.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
-    let mut nothing = [0; 1];
-    assert!(matches!(silent.read(&mut nothing), Ok(0) | Err(_)));
-    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
-    // The same to a server without TLS, in the middle of a head.
     let plain = Server::bare();
+    // Says nothing: where a handshake should begin, and where a request should.
+    for port in [server.http.port(), plain.http.port()] {
+        let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        silent.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        let mut nothing = [0; 1];
+        assert!(matches!(silent.read(&mut nothing), Ok(0)), "it was not closed");
+    }
+    assert!(began.elapsed() < Duration::from_secs(24), "{:?}", began.elapsed());
+    // Nothing but HTTP/1.1 is spoken, whose heads have a deadline.
+    let mut other = TcpStream::connect(plain.http).unwrap();
+    other.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    other.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let mut answer = Vec::new();
+    let _ = other.read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
+    // In the middle of a head.
     let began = Instant::now();
     let mut slow = TcpStream::connect(plain.http).unwrap();
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n").unwrap();

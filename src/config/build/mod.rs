@@ -271,6 +271,7 @@ pub fn build(
         }
     }
     builder.unknown_sites(&profiles, nas.as_ref());
+    builder.tickets(config, &profiles);
     builder.repeated_attributes(&documents, &profiles, nas.as_ref());
     let spelled = builder.spelled(&profiles, nas.as_ref(), policy.as_ref());
     let Builder { files, warnings, errors, crls, dictionary, nas_profiles, .. } = builder;

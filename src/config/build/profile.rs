@@ -2,11 +2,12 @@
 
 use super::Builder;
 use crate::config::document::Sections;
-use crate::config::{ProfileSection, Source, TerminationActionValue, VlanId, VlanPool, VlanValue};
+use crate::config::{Config, ProfileSection, Source, TerminationActionValue, VlanId, VlanPool, VlanValue};
 use crate::enforcement::nas_profile;
 use crate::enforcement::profile::{MAX_JITTER, Profile, Redirect, SessionTimeout, TerminationAction};
 use crate::enforcement::repeated::{Repeated, repeated};
 use crate::enforcement::spelling::Unspeakable;
+use crate::enforcement::ticket::TICKET;
 use crate::enforcement::vlan::{Pool, Vlan, VlanPlan};
 use crate::enforcement::words::Vocabulary;
 use crate::inventory::nas::NasRegistry;
@@ -170,6 +171,20 @@ impl<'a> Builder<'a> {
                         .push(format!("the profile {name:?} has a VLAN at the site {site:?}, where no NAS is"));
                 }
             }
+        }
+    }
+
+    /// A ticket is of use on one page alone.
+    pub(super) fn tickets(&mut self, config: &Config, profiles: &[Profile]) {
+        if !config.recheck.listen.is_empty() {
+            return;
+        }
+        let sends =
+            |profile: &&Profile| profile.redirect.as_ref().is_some_and(|redirect| redirect.url.contains(TICKET));
+        for Profile { name, .. } in profiles.iter().filter(sends) {
+            self.warnings.push(format!(
+                "the profile {name:?} redirects with {TICKET} to a page that is not there\n  -> say in [recheck] listen where it is"
+            ));
         }
     }
 
