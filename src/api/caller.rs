@@ -108,7 +108,15 @@ impl Caller {
     /// # Errors
     /// When they may not do that: for what an operation does beyond what it always wants.
     pub(super) fn may(&self, permission: Permission) -> Result<(), Problem> {
-        if self.permissions.include(permission) { Ok(()) } else { Err(Problem::forbidden(permission)) }
+        self.may_do(permission, "this")
+    }
+
+    /// The same; `what` wants it, in words.
+    ///
+    /// # Errors
+    /// When they may not do that.
+    pub(super) fn may_do(&self, permission: Permission, what: &str) -> Result<(), Problem> {
+        if self.permissions.include(permission) { Ok(()) } else { Err(Problem::forbidden(permission, what)) }
     }
 }
 

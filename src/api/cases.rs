@@ -8,7 +8,7 @@ use super::extract::{Body, Query};
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
 use crate::ids::{CaseId, IdentityId, RunId};
-use crate::playbooks::case::{Case, MAX_COMMENTS};
+use crate::playbooks::case::{Case, MAX_COMMENTS, NoRoom};
 use crate::signals::signal::Subject;
 use crate::time::Timestamp;
 use axum::Json;
@@ -65,6 +65,12 @@ impl CaseView {
             closed_at: case.closed,
             comments: comments.map(|said| CommentView { at: said.at, by: said.by, text: said.text }).collect(),
         }
+    }
+}
+
+impl From<NoRoom> for Problem {
+    fn from(error: NoRoom) -> Self {
+        Problem::conflict("full", error.to_string())
     }
 }
 
@@ -148,7 +154,7 @@ pub(super) async fn open(
         closed: None,
         comments: Vec::new(),
     };
-    state.store.open_case(&case, &evidence, &by).await?;
+    state.store.open_case(&case, &evidence, &by).await??;
     Ok((StatusCode::CREATED, Json(CaseView::of(case))))
 }
 

@@ -6,6 +6,7 @@ use super::decisions::parsed;
 use super::extract::{Body, Query};
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
+use crate::audit::event::By;
 use crate::ids::{ContainmentId, IdentityId, RunId};
 use crate::inventory::mac::MacAddress;
 use crate::jobs::containments::NotContained;
@@ -90,49 +91,75 @@ impl From<NotContained> for Problem {
     }
 }
 
-/// Why, and how.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Quarantine {
-    /// In words, for the record: 1 to 500 characters.
-    reason: String,
-    /// The profile that it gets; `quarantine` if it is not said.
-    profile: Option<String>,
-    /// After how many seconds it ends by itself, at most a year; it goes on until it is ended, if that is not said.
-    secs: Option<u64>,
-    /// Who asks, where the server's own token is used.
-    #[serde(default)]
-    by: String,
+/// What a body says of who asks for something, and why.
+pub(super) trait Asked {
+    /// Why, as it was sent.
+    fn reason(&self) -> &str;
+    /// Who, where the server's own token is used.
+    fn by(&self) -> &str;
+
+    /// Who asks, and why, as they are recorded.
+    ///
+    /// # Errors
+    /// When there is no reason, or it is too long.
+    fn read(&self, caller: &Caller) -> Result<(By, String), Problem> {
+        Ok((caller.by_name(self.by()), reason_of(self.reason())?))
+    }
 }
 
-/// Who is put in quarantine, and why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewContainment {
-    /// The id of an identity; or `mac`.
-    identity: Option<String>,
-    /// A MAC address in any spelling, whoever shows it; or `identity`.
-    mac: Option<String>,
-    /// In words, for the record: 1 to 500 characters.
-    reason: String,
-    /// The profile; `quarantine` if it is not said.
-    profile: Option<String>,
-    /// After how many seconds it ends by itself, at most a year.
-    secs: Option<u64>,
-    /// Who asks, where the server's own token is used.
-    #[serde(default)]
-    by: String,
-}
+/// Bodies that say why and who asks, with fields of their own.
+macro_rules! asked {
+    ($($(#[$doc:meta])* $see:vis struct $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)* })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Deserialize, ToSchema)]
+            #[serde(deny_unknown_fields)]
+            $see struct $name {
+                /// In words, for the record: 1 to 500 characters.
+                reason: String,
+                $($(#[$about])* $field: $type,)*
+                /// Who asks, where the server's own token is used.
+                #[serde(default)]
+                by: String,
+            }
 
-/// Why somebody is let out.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Release {
-    /// In words, for the record: 1 to 500 characters.
-    pub(super) reason: String,
-    /// Who asks, where the server's own token is used.
-    #[serde(default)]
-    pub(super) by: String,
+            impl Asked for $name {
+                fn reason(&self) -> &str {
+                    &self.reason
+                }
+
+                fn by(&self) -> &str {
+                    &self.by
+                }
+            }
+        )+
+    };
+}
+pub(super) use asked;
+
+asked! {
+    /// Why, and how.
+    pub(super) struct Quarantine {
+        /// The profile that it gets; `quarantine` if it is not said.
+        profile: Option<String>,
+        /// After how many seconds it ends by itself, at most a year; it goes on until it is ended, if that is not said.
+        secs: Option<u64>,
+    }
+
+    /// Who is put in quarantine, and why.
+    pub(super) struct NewContainment {
+        /// The id of an identity; or `mac`.
+        identity: Option<String>,
+        /// A MAC address in any spelling, whoever shows it; or `identity`.
+        mac: Option<String>,
+        /// The profile; `quarantine` if it is not said.
+        profile: Option<String>,
+        /// After how many seconds it ends by itself, at most a year; it goes on until it is ended, if that is not said.
+        secs: Option<u64>,
+    }
+
+    /// Why somebody is let out.
+    pub(super) struct Release {}
 }
 
 /// A reason as it is recorded.
@@ -172,7 +199,7 @@ async fn begin(
     subject: Subject,
     asked: Quarantine,
 ) -> Result<(StatusCode, Json<ContainmentView>), Problem> {
-    let cause = reason_of(&asked.reason)?;
+    let (by, cause) = asked.read(caller)?;
     let profile = asked.profile.unwrap_or_else(|| PROFILE.to_owned());
     let present = state.inventory.present();
     if !present.built.profiles.iter().any(|known| known.name == profile) {
@@ -186,7 +213,7 @@ async fn begin(
     if profile != PROFILE || state.engine.containments().all_of(subject).iter().any(beyond) {
         caller.may(Permission::SessionsChange)?;
     }
-    let (by, now) = (caller.by_name(&asked.by), state.clock.now());
+    let now = state.clock.now();
     let containment = Containment {
         id: ContainmentId::new(now),
         subject,
@@ -207,7 +234,7 @@ async fn end(state: &ApiState, caller: &Caller, all: Vec<Arc<Containment>>, aske
     if all.iter().any(|containment| containment.is_beyond_help()) {
         caller.may(Permission::SessionsChange)?;
     }
-    let (by, reason) = (caller.by_name(&asked.by), reason_of(&asked.reason)?);
+    let (by, reason) = asked.read(caller)?;
     let (of_runs, by_hand): (Vec<_>, Vec<_>) = all.into_iter().partition(|containment| containment.run.is_some());
     state.containments.end(&by_hand, &by, &reason).await?;
     for containment in of_runs {

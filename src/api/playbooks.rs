@@ -2,13 +2,15 @@
 
 use super::ApiState;
 use super::caller::Caller;
-use super::containments::{Release, identity_of, reason_of, to_its_end};
+use super::containments::{Asked, Release, asked, identity_of, to_its_end};
 use super::decisions::parsed;
 use super::extract::{Body, Query};
 use super::page::{CURSOR, Page, limit};
 use super::problem::Problem;
+use crate::access::Snapshot;
+use crate::audit::event::By;
 use crate::ids::{ChangeOrderId, IdentityId, RunId, SignalId};
-use crate::jobs::playbooks::{NotDone, Report};
+use crate::jobs::playbooks::{Counts, NotDone, Playbooks, Report};
 use crate::playbooks::run::{Done, Outcome, Purpose, Run, State as RunState};
 use crate::signals::signal::Subject;
 use crate::store::playbooks::RunFilter;
@@ -84,11 +86,14 @@ pub(super) struct RunView {
     released_by: Option<String>,
     #[schema(required)]
     released_at: Option<Timestamp>,
+    /// Whether it goes on though its playbook is gone: until its cause is gone or its time is over, as that playbook said, or somebody
+    /// releases it.
+    orphaned: bool,
     steps: Vec<StepView>,
 }
 
 impl RunView {
-    pub(super) fn of(run: &Run) -> RunView {
+    fn of(run: &Run, snapshot: &Snapshot) -> RunView {
         let (why, released_by) = match &run.state {
             RunState::Held { why } => (Some(why.clone()), None),
             RunState::Released { by, why, .. } => (Some(why.clone()), Some(by.clone())),
@@ -116,6 +121,7 @@ impl RunView {
             why,
             released_by,
             released_at: run.released(),
+            orphaned: run.state.is_open() && !snapshot.playbooks.iter().any(|known| *known.name == *run.playbook),
             steps: run.steps.iter().map(StepView::of).collect(),
         }
     }
@@ -166,7 +172,8 @@ pub(super) async fn runs(
     };
     let after = parsed("cursor", p.cursor.as_deref(), CURSOR, |text| text.parse().ok())?;
     let page = state.store.runs(filter, after, limit(p.limit)?).await?;
-    Ok(Json(Page::new(page.items.iter().map(RunView::of).collect(), page.next)))
+    let snapshot = state.engine.snapshot();
+    Ok(Json(Page::new(page.items.iter().map(|run| RunView::of(run, &snapshot)).collect(), page.next)))
 }
 
 fn run_id(id: &str) -> Result<RunId, Problem> {
@@ -182,7 +189,23 @@ fn run_id(id: &str) -> Result<RunId, Problem> {
 )]
 pub(super) async fn run(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<RunView>, Problem> {
     let run = state.store.run(run_id(&id)?).await?.ok_or(NotDone::Missing)?;
-    Ok(Json(RunView::of(&run)))
+    Ok(Json(RunView::of(&run, &state.engine.snapshot())))
+}
+
+/// Does with a run what an operator wants, to its end.
+async fn on_run<F>(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    asked: &Release,
+    wish: impl FnOnce(Playbooks, RunId, By, String) -> F,
+) -> Result<Json<RunView>, Problem>
+where
+    F: Future<Output = Result<Run, NotDone>> + Send + 'static,
+{
+    let (by, reason) = asked.read(caller)?;
+    let run = to_its_end(wish(state.playbooks.clone(), run_id(id)?, by, reason)).await?;
+    Ok(Json(RunView::of(&run, &state.engine.snapshot())))
 }
 
 /// Takes a run back, whatever its cause
@@ -202,10 +225,8 @@ pub(super) async fn release(
     Path(id): Path<String>,
     Body(asked): Body<Release>,
 ) -> Result<Json<RunView>, Problem> {
-    let reason = reason_of(&asked.reason)?;
-    let (id, by, playbooks) = (run_id(&id)?, caller.by_name(&asked.by), state.playbooks.clone());
-    let run = to_its_end(async move { playbooks.release(id, &by, &reason).await }).await?;
-    Ok(Json(RunView::of(&run)))
+    let wish = |playbooks: Playbooks, id, by, reason: String| async move { playbooks.release(id, &by, &reason).await };
+    on_run(&state, &caller, &id, &asked, wish).await
 }
 
 /// Goes on with a run that is held, and tries again what has failed
@@ -222,10 +243,8 @@ pub(super) async fn retry(
     Path(id): Path<String>,
     Body(asked): Body<Release>,
 ) -> Result<Json<RunView>, Problem> {
-    let reason = reason_of(&asked.reason)?;
-    let (id, by, playbooks) = (run_id(&id)?, caller.by_name(&asked.by), state.playbooks.clone());
-    let run = to_its_end(async move { playbooks.go_on(id, &by, &reason).await }).await?;
-    Ok(Json(RunView::of(&run)))
+    let wish = |playbooks: Playbooks, id, by, reason: String| async move { playbooks.go_on(id, &by, &reason).await };
+    on_run(&state, &caller, &id, &asked, wish).await
 }
 
 /// The playbooks that the server comes with: each may be put as it is, or changed first
@@ -260,10 +279,12 @@ pub(super) struct PlaybooksState {
     open: usize,
     /// Those of them that wait for an operator.
     held: usize,
+    /// Those of them whose playbook is gone.
+    orphaned: usize,
 }
 
-async fn state_of(state: &ApiState) -> PlaybooksState {
-    let (stopped, open, held) = state.playbooks.state().await;
+fn state_of(state: &ApiState) -> PlaybooksState {
+    let (stopped, Counts { open, held, orphaned }) = (state.playbooks.stopped(), state.playbooks.counts());
     PlaybooksState {
         stopped: stopped.is_some(),
         stopped_at: stopped.as_ref().map(|stopped| stopped.at),
@@ -271,6 +292,7 @@ async fn state_of(state: &ApiState) -> PlaybooksState {
         reason: stopped.map(|stopped| stopped.reason),
         open,
         held,
+        orphaned,
     }
 }
 
@@ -281,12 +303,12 @@ async fn state_of(state: &ApiState) -> PlaybooksState {
     security(("bearer" = ["network:read"]))
 )]
 pub(super) async fn state(State(state): State<ApiState>) -> Json<PlaybooksState> {
-    Json(state_of(&state).await)
+    Json(state_of(&state))
 }
 
-/// Stops all playbooks: runs that would begin are held
+/// Stops all playbooks at once: what is still to be done of runs is held, and so are runs that would begin
 ///
-/// Whoever is contained stays so until released. It holds over restarts, until they are resumed.
+/// A step that is under way is the last. Whoever is contained stays so until released. It holds over restarts, until they are resumed.
 #[utoipa::path(
     post, path = "/api/v1/playbooks/stop", operation_id = "stop_playbooks", tag = "playbooks",
     request_body = Release,
@@ -298,9 +320,9 @@ pub(super) async fn stop(
     caller: Caller,
     Body(asked): Body<Release>,
 ) -> Result<Json<PlaybooksState>, Problem> {
-    let reason = reason_of(&asked.reason)?;
-    state.playbooks.stop(&caller.by_name(&asked.by), &reason).await?;
-    Ok(Json(state_of(&state).await))
+    let (by, reason) = asked.read(&caller)?;
+    state.playbooks.stop(&by, &reason).await?;
+    Ok(Json(state_of(&state)))
 }
 
 /// What becomes of runs that are held.
@@ -313,17 +335,12 @@ pub(super) enum HeldRuns {
     Drop,
 }
 
-/// That playbooks go on.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Resume {
-    /// In words, for the record: 1 to 500 characters.
-    reason: String,
-    /// What becomes of runs that are held.
-    held: HeldRuns,
-    /// Who asks, where the server's own token is used.
-    #[serde(default)]
-    by: String,
+asked! {
+    /// That playbooks go on.
+    pub(super) struct Resume {
+        /// What becomes of runs that are held.
+        held: HeldRuns,
+    }
 }
 
 /// Lets playbooks go on, and settles all runs that are held
@@ -338,11 +355,10 @@ pub(super) async fn resume(
     caller: Caller,
     Body(asked): Body<Resume>,
 ) -> Result<Json<PlaybooksState>, Problem> {
-    let reason = reason_of(&asked.reason)?;
-    let go = matches!(asked.held, HeldRuns::Go);
-    let (by, playbooks) = (caller.by_name(&asked.by), state.playbooks.clone());
+    let (by, reason) = asked.read(&caller)?;
+    let (go, playbooks) = (matches!(asked.held, HeldRuns::Go), state.playbooks.clone());
     to_its_end(async move { Ok(playbooks.resume(go, &by, &reason).await?) }).await?;
-    Ok(Json(state_of(&state).await))
+    Ok(Json(state_of(&state)))
 }
 
 /// Against whom.
@@ -389,7 +405,7 @@ pub(super) struct DrillReport {
 }
 
 impl DrillReport {
-    fn of(report: &Report) -> DrillReport {
+    fn of(report: &Report, snapshot: &Snapshot) -> DrillReport {
         let after = |at: Timestamp| u64::try_from(at.since(report.detected).as_millis()).unwrap_or(u64::MAX);
         let sessions = report.sessions.iter().map(|timing| DrillTiming {
             change: timing.change,
@@ -399,7 +415,7 @@ impl DrillReport {
             acked_ms: timing.acked.map(after),
         });
         DrillReport {
-            run: RunView::of(&report.run),
+            run: RunView::of(&report.run, snapshot),
             detected_at: report.detected,
             contained_ms: report.contained.map(after),
             live_sessions: report.live,
@@ -433,5 +449,5 @@ pub(super) async fn drill(
     }
     let (by, playbooks) = (caller.by_name(&asked.by), state.playbooks.clone());
     let report = to_its_end(async move { playbooks.drill(&name, identity, asked.enforce, &by).await }).await?;
-    Ok(Json(DrillReport::of(&report)))
+    Ok(Json(DrillReport::of(&report, &state.engine.snapshot())))
 }

@@ -146,10 +146,10 @@ impl Problem {
         Self { retry_after: Some(after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
-    /// They are known, and may not do that.
-    pub(super) fn forbidden(permission: Permission) -> Self {
+    /// They are known, and may not do that, which is `what` in words.
+    pub(super) fn forbidden(permission: Permission, what: &str) -> Self {
         let detail = format!(
-            "this wants the permission {permission}, which your role or token does not have; GET /api/v1/me shows \
+            "{what} wants the permission {permission}, which your role or token does not have; GET /api/v1/me shows \
              what you have, and an administrator can give more"
         );
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)

@@ -99,11 +99,11 @@ pub async fn carry_out(host: &Host, request: Request, by: Option<&str>) -> Resul
     let (store, seal) = host.open_to_write().await?;
     let planned = host.plan(request, &seal)?;
     show(&planned);
+    let (by, now) = (By::cli(author(by)), Clock::start().now());
     if planned.changes.is_empty() {
-        return Ok(());
+        return store.confirm_suspensions(&planned.writes, &by, now).await.map_err(|e| e.to_string());
     }
-    let now = Clock::start().now();
-    let done = store.apply(host.stored.generation, &planned.writes, &By::cli(author(by)), now).await;
+    let done = store.apply(host.stored.generation, &planned.writes, &by, now).await;
     match done.map_err(|e| e.to_string())? {
         Some(revision) => println!("applied; policy revision {revision} is active"),
         None => println!("applied"),

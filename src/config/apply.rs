@@ -345,6 +345,7 @@ impl Planner {
     /// barred, and not gone for good, since a file may be missing.
     fn withdrawn(&mut self, identity: Arc<Identity>) -> Arc<Identity> {
         if !identity.status.next().contains(&IdentityStatus::Suspended) {
+            self.confirms(&identity);
             return identity;
         }
         let new = Arc::new(Identity { status: IdentityStatus::Suspended, ..identity.as_ref().clone() });
@@ -434,6 +435,9 @@ impl Planner {
                         );
                     }
                 }
+                if section.status.is_some() && old.is_some_and(|old| old.status == new.status) {
+                    self.confirms(&new);
+                }
                 if old == Some(&new) {
                     self.unchanged += 1;
                     continue;
@@ -442,6 +446,13 @@ impl Planner {
                 self.change_identity(old, &new, action);
                 self.writes.identities.push(new);
             }
+        }
+    }
+
+    /// Who is suspended already is so by this word too.
+    fn confirms(&mut self, identity: &Identity) {
+        if identity.status == IdentityStatus::Suspended {
+            self.writes.confirmed.push(identity.id);
         }
     }
 

@@ -211,6 +211,7 @@ impl Inventory {
             }
             let plan = self.plan(request.clone(), now).await?;
             if plan.changes.is_empty() {
+                self.confirm(&plan.writes, by, now).await?;
                 return Ok(Done { plan, revision: None, in_force: true });
             }
             match self.write(generation, &plan.writes, by, now).await {
@@ -220,6 +221,21 @@ impl Inventory {
             }
         }
         Err(ChangeError::Overtaken)
+    }
+
+    /// Says of identities which are suspended that they are so by an operator's word: [`Writes::confirmed`].
+    ///
+    /// # Errors
+    /// When the database does not; then nothing is changed.
+    pub async fn confirm(&self, writes: &Writes, by: &By, now: Timestamp) -> Result<(), ChangeError> {
+        if writes.confirmed.is_empty() {
+            return Ok(());
+        }
+        match self.0.store.confirm_suspensions(writes, by, now).await {
+            Err(ApplyError::Overtaken) => Err(ChangeError::Overtaken),
+            Err(ApplyError::Store(e)) => Err(e.into()),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Writes what was made of what was in force in `generation`. Gives the policy's revision, if it is another, and

@@ -82,21 +82,23 @@ impl std::fmt::Debug for Waiting {
 }
 
 impl Intake {
-    /// Takes in what was stored, and begins to work: stores reports, judges what grows stale, and has sessions looked
-    /// at.
+    /// Takes in what was stored: before anybody is answered, so that nobody is let in by a restart.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn start(
+    pub async fn recall(store: &Store, engine: &Engine, now: Timestamp) -> Result<(), StoreError> {
+        store.posture(|id, kept| engine.posture().recall(id, kept, now)).await
+    }
+
+    /// Begins to work: stores reports, judges what grows stale, and has sessions looked at.
+    pub fn start(
         store: Store,
         engine: Arc<Engine>,
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
         standings: Standings,
         noticed: Noticed,
-    ) -> Result<Intake, StoreError> {
-        let now = clock.now();
-        store.posture(|id, kept| engine.posture().recall(id, kept, now)).await?;
+    ) -> Intake {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (changed, wake) = (Mutex::default(), Notify::new());
         let shared = Arc::new(Shared { store, engine, clock, noticed, standings, changed, wake });
@@ -104,7 +106,7 @@ impl Intake {
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared, reevaluate));
         tokio::spawn(intake.clone().watch());
-        Ok(intake)
+        intake
     }
 
     /// Takes a report in. When it returns, the report is durable, and decisions go by it.

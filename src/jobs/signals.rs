@@ -103,6 +103,13 @@ struct Shared {
     wake: Notify,
 }
 
+/// What was taken up, and what is stored since.
+#[derive(Debug)]
+pub struct Recalled {
+    tapped: mpsc::Receiver<Tapped>,
+    detectors: Detectors,
+}
+
 /// Takes signals in. Cloning it shares the one who stores them.
 #[derive(Clone, Debug)]
 pub struct Signals {
@@ -111,12 +118,33 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes up what was stored, and begins to work: stores signals, looks whose risk has fallen, and has sessions
-    /// looked at.
+    /// Takes up what was stored: before anybody is answered, so that nobody is let in by a restart. What is stored from now on waits in
+    /// what it gives.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn start(
+    pub async fn recall(
+        store: &Store,
+        writer: &Writer,
+        engine: &Engine,
+        now: Timestamp,
+    ) -> Result<Recalled, StoreError> {
+        let tapped = writer.tap();
+        let settings = engine.snapshot().risk.clone();
+        // Each as of its own time, so that a level that falls late is what it was before the server was stopped.
+        let recall = |signal: Signal| drop(engine.risks().take(&signal, &settings, signal.at.min(now)));
+        store.counting_signals(now - KEPT, recall).await?;
+        for subject in engine.risks().subjects() {
+            engine.risks().again(subject, &settings, now);
+        }
+        let mut detectors = Detectors::default();
+        store.baselines(|identity, baseline| detectors.recall(identity, baseline)).await?;
+        Ok(Recalled { tapped, detectors })
+    }
+
+    /// Begins to work: stores signals, looks whose risk has fallen, and has sessions looked at.
+    pub fn start(
+        recalled: Recalled,
         store: Store,
         writer: &Writer,
         engine: Arc<Engine>,
@@ -124,26 +152,17 @@ impl Signals {
         reevaluate: Reevaluate,
         standings: Standings,
         noticed: Noticed,
-    ) -> Result<Signals, StoreError> {
-        let tapped = writer.tap();
-        let (settings, now) = (engine.snapshot().risk.clone(), clock.now());
-        // Each as of its own time, so that a level that falls late is what it was before the server was stopped.
-        let recall = |signal: Signal| drop(engine.risks().take(&signal, &settings, signal.at.min(now)));
-        store.counting_signals(now - KEPT, recall).await?;
-        for subject in engine.risks().subjects() {
-            engine.risks().again(subject, &settings, now);
-        }
+    ) -> Signals {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (feed, changed, wake) = (writer.feed().clone(), Mutex::default(), Notify::new());
         let shared = Arc::new(Shared { store, engine, clock, feed, noticed, standings, changed, wake });
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared.clone(), reevaluate));
         tokio::spawn(watch(shared.clone()));
-        let mut detectors = Detectors::default();
-        shared.store.baselines(|identity, baseline| detectors.recall(identity, baseline)).await?;
         let signals = Signals { shared, waiting: sender };
+        let Recalled { tapped, detectors } = recalled;
         tokio::spawn(listen(signals.clone(), Watcher { detectors, holders: HashMap::new() }, tapped));
-        Ok(signals)
+        signals
     }
 
     /// Takes a signal in. When it returns, the signal is durable, and decisions go by it.
@@ -160,6 +179,7 @@ impl Signals {
         let mut signal = Signal {
             id: SignalId::new(at),
             at,
+            received: now,
             about,
             kind: told.kind,
             severity: told.severity,

@@ -4,8 +4,25 @@ use crate::ids::{CaseId, IdentityId, RunId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Open cases at most, of some 100 KiB of evidence each: more than that nobody looks into.
+pub const MAX_OPEN: i64 = 10_000;
+/// Those of them about MAC addresses that are nobody's: anybody may show as many as they like, and must leave room.
+pub const MAX_OPEN_OF_MACS: i64 = 1_000;
 /// The most comments of a case.
 pub const MAX_COMMENTS: usize = 500;
+
+/// That no more cases are opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoRoom {
+    /// There are [`MAX_OPEN`].
+    #[error("{MAX_OPEN} cases are open, and there is no room for more; close some")]
+    Open,
+    /// There are [`MAX_OPEN_OF_MACS`] of those.
+    #[error(
+        "{MAX_OPEN_OF_MACS} cases about MAC addresses that are nobody's are open, and there is no room for more; close some"
+    )]
+    OpenOfMacs,
+}
 
 /// What somebody said.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -3,5 +3,6 @@
 pub mod budget;
 pub mod case;
 pub mod containment;
+pub mod ledger;
 pub mod playbook;
 pub mod run;

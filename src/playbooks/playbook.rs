@@ -2,6 +2,7 @@
 
 use crate::ids::SignalId;
 use crate::inventory::identity::Identity;
+use crate::operators::role::Permission;
 use crate::posture::check::Check;
 use crate::posture::compliance::{Status, Verdict};
 use crate::signals::kind::SignalKind;
@@ -30,7 +31,8 @@ pub enum Mode {
 }
 
 /// What sets a playbook off. It is a state, not an event: when it is so no more, the cause is gone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// A signal of one of these kinds, at least so bad, that counts.
     Signal {
@@ -92,6 +94,16 @@ impl Step {
         }
     }
 
+    /// What an operator needs to do it by hand, beyond writing playbooks: that of those who put it in force, too.
+    pub const fn wants(&self) -> Option<Permission> {
+        match self {
+            Step::Quarantine { .. } | Step::Disconnect => Some(Permission::SessionsChange),
+            Step::Suspend => Some(Permission::InventoryWrite),
+            Step::Revoke => Some(Permission::CertificatesWrite),
+            Step::Webhook | Step::Notify { .. } | Step::Case { .. } => None,
+        }
+    }
+
     /// Whether it keeps somebody from something.
     pub const fn contains(&self) -> bool {
         matches!(self, Step::Quarantine { .. } | Step::Disconnect | Step::Suspend | Step::Revoke)
@@ -99,7 +111,7 @@ impl Step {
 }
 
 /// When a run is taken back.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Release {
     /// When its cause is gone; else an operator does it.
     pub automatic: bool,
@@ -109,20 +121,43 @@ pub struct Release {
     pub after: Option<Duration>,
 }
 
+/// What a run begins by, and ends by: the run keeps it, so that it ends though its playbook is gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Terms {
+    /// What sets it off.
+    pub trigger: Trigger,
+    /// When it is taken back.
+    pub release: Release,
+}
+
 /// How much a playbook may do before an operator is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Runs that contain somebody, within the window.
+    /// Runs within the window.
     pub runs: u64,
-    /// The same in percent of all sessions that go on; it counts beyond [`super::budget::FEW`].
-    pub percent: u8,
+    /// The same in percent of all sessions that go on; it counts beyond [`super::budget::FEW`]. Nothing where nobody is contained.
+    pub percent: Option<u8>,
     /// The window.
     pub window: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { runs: 20, percent: 10, window: Duration::from_secs(600) }
+/// Runs of a playbook that contains nobody, within the window, where it is not said: more cases or emails in ten minutes nobody reads,
+/// and mail servers begin to refuse them.
+const TELLING_RUNS: u64 = 200;
+/// Runs of one that contains somebody: what a switch or a floor may have at once, and no mistake beyond it.
+const CONTAINING_RUNS: u64 = 20;
+/// The share of all sessions, in percent.
+const CONTAINING_PERCENT: u8 = 10;
+/// The window.
+const WINDOW: Duration = Duration::from_secs(600);
+
+impl Limits {
+    /// Where a playbook says nothing else: those of one that contains somebody, or only tells.
+    pub fn of(contains: bool) -> Limits {
+        match contains {
+            true => Limits { runs: CONTAINING_RUNS, percent: Some(CONTAINING_PERCENT), window: WINDOW },
+            false => Limits { runs: TELLING_RUNS, percent: None, window: WINDOW },
+        }
     }
 }
 
@@ -133,8 +168,8 @@ pub struct Playbook {
     pub name: Arc<str>,
     /// Whether it does anything.
     pub mode: Mode,
-    /// What sets it off.
-    pub trigger: Trigger,
+    /// What sets it off, and when it is taken back.
+    pub terms: Terms,
     /// For which kinds of identities; for all, and MAC addresses too that are nobody's, if none is named.
     pub kinds: BTreeSet<&'static str>,
     /// For members of one of these groups; for everybody, if none is named.
@@ -145,8 +180,6 @@ pub struct Playbook {
     pub sites: BTreeSet<Arc<str>>,
     /// What is done, one after the other.
     pub steps: Vec<Step>,
-    /// When it is taken back.
-    pub release: Release,
     /// How much it may do.
     pub limits: Limits,
 }
@@ -159,7 +192,7 @@ pub type Playbooks = Arc<[Playbook]>;
 pub struct Cause {
     /// In words.
     pub what: String,
-    /// As of when the newest of it is; nothing of what is a state and no word.
+    /// When the latest of it came; nothing of what is a state and no word.
     pub at: Option<Timestamp>,
     /// The signals that it is made of, the heaviest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -184,8 +217,10 @@ impl Playbook {
     pub fn contains(&self) -> bool {
         self.steps.iter().any(Step::contains)
     }
+}
 
-    /// Why it is to run, if it is.
+impl Terms {
+    /// Why a run is to begin, or to go on; nothing when its cause is gone.
     pub fn cause(&self, risk: &Risk, verdict: Option<&Verdict>) -> Option<Cause> {
         if self.release.risk_below.is_some_and(|level| risk.level < level) && self.is_about_risk() {
             return None;
@@ -230,7 +265,7 @@ fn of_signals(risk: &Risk, wanted: impl Fn(SignalKind, Severity) -> bool) -> Opt
     let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
     Some(Cause {
         what: format!("{} of {}{detail}{more}", first.kind, first.source),
-        at: factors.iter().map(|factor| factor.at).max(),
+        at: factors.iter().map(|factor| factor.received).max(),
         signals: factors.iter().take(MAX_NAMED).map(|factor| factor.id).collect(),
     })
 }
@@ -246,14 +281,13 @@ pub(super) mod tests {
         Playbook {
             name: "injected".into(),
             mode: Mode::On,
-            trigger,
+            limits: Limits::of(steps.iter().any(Step::contains)),
+            terms: Terms { trigger, release: Release { automatic: true, risk_below: None, after: None } },
             kinds: BTreeSet::from(["agent"]),
             groups: BTreeSet::new(),
             attributes: BTreeMap::new(),
             sites: BTreeSet::new(),
             steps,
-            release: Release { automatic: true, risk_below: None, after: None },
-            limits: Limits::default(),
         }
     }
 
@@ -262,7 +296,7 @@ pub(super) mod tests {
         let factor = |(kind, severity): &(SignalKind, Severity)| {
             let (source, topic, detail) = ("gateway".into(), String::new(), "a page".into());
             let (id, kind, severity) = (SignalId::new(at), *kind, *severity);
-            (Factor { id, kind, severity, source, topic, at, detail, half_life: None }, 50.0)
+            (Factor { id, kind, severity, source, topic, at, received: at, detail, half_life: None }, 50.0)
         };
         Risk { level, score: 50.0, factors: signals.iter().map(factor).collect() }
     }
@@ -270,19 +304,19 @@ pub(super) mod tests {
     #[test]
     fn a_signal_is_a_cause_from_its_severity_on_and_while_it_counts() {
         let kinds = BTreeSet::from([SignalKind::PromptInjection]);
-        let mut playbook = playbook(Trigger::Signal { kinds, severity: Severity::Medium }, vec![Step::Disconnect]);
+        let mut terms = playbook(Trigger::Signal { kinds, severity: Severity::Medium }, vec![Step::Disconnect]).terms;
         let told = [(SignalKind::PromptInjection, Severity::High), (SignalKind::Malware, Severity::High)];
-        let cause = playbook.cause(&risk(Level::Medium, &told), None).unwrap();
+        let cause = terms.cause(&risk(Level::Medium, &told), None).unwrap();
         assert_eq!((cause.what.as_str(), cause.signals.len()), ("prompt_injection of gateway: a page", 1));
-        assert_eq!(playbook.cause(&risk(Level::High, &told[1..]), None), None);
+        assert_eq!(terms.cause(&risk(Level::High, &told[1..]), None), None);
         let mild = [(SignalKind::PromptInjection, Severity::Low)];
-        assert_eq!(playbook.cause(&risk(Level::High, &mild), None), None);
-        playbook.release.risk_below = Some(Level::Medium);
-        assert!(playbook.cause(&risk(Level::Medium, &told), None).is_some());
-        assert_eq!(playbook.cause(&risk(Level::Low, &told), None), None, "it has recovered");
-        playbook.trigger = Trigger::Risk(Level::High);
-        assert_eq!(playbook.cause(&risk(Level::Medium, &told), None), None);
-        let cause = playbook.cause(&risk(Level::High, &told), None).unwrap();
+        assert_eq!(terms.cause(&risk(Level::High, &mild), None), None);
+        terms.release.risk_below = Some(Level::Medium);
+        assert!(terms.cause(&risk(Level::Medium, &told), None).is_some());
+        assert_eq!(terms.cause(&risk(Level::Low, &told), None), None, "it has recovered");
+        terms.trigger = Trigger::Risk(Level::High);
+        assert_eq!(terms.cause(&risk(Level::Medium, &told), None), None);
+        let cause = terms.cause(&risk(Level::High, &told), None).unwrap();
         assert_eq!(cause.what, "its risk is high: prompt_injection of gateway: a page (and 1 more)");
     }
 

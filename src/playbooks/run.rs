@@ -3,7 +3,7 @@
 //! A run says what is to be done next, and is told what came of it. A step that fails does not keep the next from being
 //! done: containing somebody matters more than telling about it.
 
-use super::playbook::{Cause, Mode, Playbook, Step};
+use super::playbook::{Cause, Mode, Playbook, Step, Terms};
 use crate::ids::RunId;
 use crate::inventory::mac::MacAddress;
 use crate::signals::signal::Subject;
@@ -37,8 +37,6 @@ pub enum Outcome {
         at: Timestamp,
         /// What was done, in words.
         detail: String,
-        /// Whether it has to be taken back on release: who was suspended before stays so.
-        changed: bool,
     },
     /// It could not be done.
     Failed {
@@ -56,7 +54,7 @@ impl Outcome {
     pub fn told(&self) -> String {
         match self {
             Outcome::Waiting => "not yet".into(),
-            Outcome::Done { at, detail, .. } => format!("done at {at}, {detail}"),
+            Outcome::Done { at, detail } => format!("done at {at}, {detail}"),
             Outcome::Failed { at, detail } => format!("failed at {at}: {detail}"),
             Outcome::Left => "left".into(),
         }
@@ -114,6 +112,9 @@ impl State {
     /// All names, in the order of a run's life.
     pub const CODES: [&str; 6] = ["running", "held", "contained", "failed", "released", "rehearsed"];
 
+    /// Those of runs that are not over.
+    pub const OPEN_CODES: [&str; 4] = ["running", "held", "contained", "failed"];
+
     /// The name that is stored and filtered by.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -130,15 +131,6 @@ impl State {
     pub const fn is_open(&self) -> bool {
         !matches!(self, State::Released { .. } | State::Rehearsed { .. })
     }
-}
-
-/// What a release has to undo.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Undo {
-    /// The quarantine that the run began.
-    pub quarantine: bool,
-    /// The suspension that the run made.
-    pub suspension: bool,
 }
 
 /// A run.
@@ -159,6 +151,9 @@ pub struct Run {
     pub purpose: Purpose,
     /// When the cause was noticed.
     pub began: Timestamp,
+    /// What ends it, should its playbook be gone by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
     /// What is done.
     pub steps: Vec<Done>,
     /// Whether it was taken back while its cause went on: then it does not begin anew for the same.
@@ -183,8 +178,8 @@ impl Run {
             _ => outcome.clone(),
         };
         let steps = playbook.steps.iter().map(|step| Done { step: step.clone(), outcome: outcome_of(step) }).collect();
-        let (id, playbook) = (RunId::new(now), playbook.name.to_string());
-        Run { id, playbook, subject, who, cause, purpose, began: now, steps, muted: false, state }
+        let (id, terms, playbook) = (RunId::new(now), Some(playbook.terms.clone()), playbook.name.to_string());
+        Run { id, playbook, subject, who, cause, purpose, began: now, terms, steps, muted: false, state }
     }
 
     /// It waits for an operator.
@@ -217,12 +212,12 @@ impl Run {
         next.map(|(number, done)| (number, &done.step))
     }
 
-    /// Takes in what came of a step; whether it changed something that is to be taken back, or why it failed.
-    pub fn note(&mut self, number: usize, result: Result<(String, bool), String>, now: Timestamp) {
+    /// Takes in what came of a step: what was done, or why it failed.
+    pub fn note(&mut self, number: usize, result: Result<String, String>, now: Timestamp) {
         let cut = |text: String| text.chars().take(MAX_TEXT).collect();
         if let Some(done) = self.steps.get_mut(number) {
             done.outcome = match result {
-                Ok((detail, changed)) => Outcome::Done { at: now, detail: cut(detail), changed },
+                Ok(detail) => Outcome::Done { at: now, detail: cut(detail) },
                 Err(detail) => Outcome::Failed { at: now, detail: cut(detail) },
             };
         }
@@ -232,16 +227,19 @@ impl Run {
         }
     }
 
-    /// What is to be undone before it is over.
-    pub fn undo(&self) -> Undo {
-        let did = |wanted: fn(&Step) -> bool| {
-            let mut done = self.steps.iter().filter(|done| wanted(&done.step));
-            done.any(|done| matches!(done.outcome, Outcome::Done { changed: true, .. }))
-        };
-        Undo {
-            quarantine: did(|step| matches!(step, Step::Quarantine { .. })),
-            suspension: did(|step| matches!(step, Step::Suspend)),
+    /// How many steps of this name are done.
+    pub fn count_done(&self, code: &str) -> usize {
+        let is_done = |done: &&Done| done.step.code() == code && matches!(done.outcome, Outcome::Done { .. });
+        self.steps.iter().filter(is_done).count()
+    }
+
+    /// What ends it by itself, where its playbook is this one; or, where that is gone, what it began by. Nothing of what is not real,
+    /// and of runs of those that were removed before runs kept this.
+    pub fn terms<'a>(&'a self, playbook: Option<&'a Playbook>) -> Option<&'a Terms> {
+        if self.purpose != Purpose::Real {
+            return None;
         }
+        playbook.map(|playbook| &playbook.terms).or(self.terms.as_ref())
     }
 
     /// It is over.
@@ -294,6 +292,7 @@ mod tests {
     use super::super::playbook::tests::playbook;
     use super::*;
     use crate::ids::IdentityId;
+    use crate::signals::risk::Level;
     use std::time::Duration;
 
     fn now() -> Timestamp {
@@ -318,17 +317,21 @@ mod tests {
             (run.purpose, run.next().map(|(n, step)| (n, step.code()))),
             (Purpose::Real, Some((0, "quarantine")))
         );
-        run.note(0, Ok(("done".into(), true)), now());
-        run.note(1, Ok(("it was suspended before".into(), false)), now());
+        run.note(0, Ok("done".into()), now());
+        run.note(1, Ok("it was suspended before".into()), now());
         assert_eq!(run.next().map(|(n, _)| n), Some(2));
         run.note(2, Err("nobody listens".into()), now());
         assert_eq!((run.state.code(), run.next()), ("failed", None));
-        assert_eq!(run.undo(), Undo { quarantine: true, suspension: false });
+        assert_eq!((run.count_done("quarantine"), run.count_done("webhook")), (1, 0));
         assert!(run.go_on() && run.next().map(|(n, _)| n) == Some(2), "what has failed is tried again");
-        run.note(2, Ok(("told".into(), false)), now());
+        run.note(2, Ok("told".into()), now());
         assert_eq!(run.state, State::Contained { at: now() });
         let stored: Run = serde_json::from_str(&serde_json::to_string(&run).unwrap()).unwrap();
         assert_eq!(stored, run);
+        let mut changed = playbook(Trigger::Risk(Level::High), steps());
+        assert_eq!(stored.terms(Some(&changed)), Some(&changed.terms), "as its playbook is now");
+        changed.terms.trigger = Trigger::NonCompliant;
+        assert_eq!(stored.terms(None), Some(&changed.terms), "as it was, when it is gone");
         let later = now() + Duration::from_secs(9);
         run.release("anna", "looked at", later);
         assert_eq!((run.released(), run.state.is_open()), (Some(later), false));
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn a_dry_run_does_nothing_and_what_is_held_waits() {
         let dry = run(steps(), false, Mode::DryRun);
-        assert_eq!((dry.next(), dry.state.code(), dry.undo()), (None, "rehearsed", Undo::default()));
+        assert_eq!((dry.next(), dry.state.code(), dry.terms(None)), (None, "rehearsed", None));
         assert_eq!(run(steps(), true, Mode::Off).purpose, Purpose::Drill);
         let mut held = run(steps(), false, Mode::On);
         held.hold("too many".into());

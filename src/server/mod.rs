@@ -230,7 +230,11 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         tickets,
     ));
     engine.watch().recall(store.behaviours().await.map_err(|e| unusable(e.to_string()))?);
+    // What keeps somebody out or apart is known before the first request is answered.
     Containments::recall(&store, &engine).await.map_err(|e| unusable(e.to_string()))?;
+    Intake::recall(&store, &engine, clock.now()).await.map_err(|e| unusable(e.to_string()))?;
+    let recalled = Signals::recall(&store, &writer, &engine, clock.now()).await;
+    let recalled = recalled.map_err(|e| unusable(e.to_string()))?;
     let (listeners, auth, acct) = bind(&config)?;
     let (tls_listeners, radsec) = bind_radsec(&config)?;
     let (endpoint_listeners, at) = endpoints::Listeners::bind(&config.posture.listen)
@@ -316,8 +320,8 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         standings.clone(),
         noticed.clone(),
     );
-    let posture = posture.await.map_err(|e| unusable(e.to_string()))?;
     let signals = Signals::start(
+        recalled,
         store.clone(),
         &writer,
         engine.clone(),
@@ -326,7 +330,6 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         standings.clone(),
         noticed.clone(),
     );
-    let signals = signals.await.map_err(|e| unusable(e.to_string()))?;
     let barring = Barring { inventory: live.clone(), store: store.clone(), clock: clock.clone(), turn: Arc::default() };
     let parts = playbooks::Parts {
         store: store.clone(),
@@ -335,6 +338,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
         containments: containments.clone(),
         barring,
         wake: wake.clone(),
+        metrics: metrics.clone(),
         outbox: Outbox::start(mail(&config, &source).map_err(|e| StartError::Config(e.into()))?),
     };
     let playbooks = Playbooks::start(parts, noticed).await.map_err(|e| unusable(e.to_string()))?;

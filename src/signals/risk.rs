@@ -119,6 +119,8 @@ pub struct Factor {
     pub topic: String,
     /// As of when.
     pub at: Timestamp,
+    /// When it came.
+    pub received: Timestamp,
     /// What is particular to it.
     pub detail: String,
     /// The source's own half-life.
@@ -135,6 +137,7 @@ impl Factor {
             source: signal.source.clone(),
             topic: signal.topic.clone(),
             at: signal.at,
+            received: signal.received,
             detail: signal.detail.clone(),
             half_life: signal.half_life,
         }
@@ -231,7 +234,7 @@ mod tests {
     fn factor(kind: SignalKind, severity: Severity, secs: u64) -> Factor {
         let id = SignalId::new(at(secs));
         let (source, topic, detail) = ("ids".into(), String::new(), String::new());
-        Factor { id, kind, severity, source, topic, at: at(secs), detail, half_life: None }
+        Factor { id, kind, severity, source, topic, at: at(secs), received: at(secs), detail, half_life: None }
     }
 
     #[test]

@@ -127,6 +127,8 @@ pub struct Signal {
     pub id: SignalId,
     /// As of when.
     pub at: Timestamp,
+    /// When it came: later, where it is told late.
+    pub received: Timestamp,
     /// What it is about.
     pub about: About,
     /// What it tells.
@@ -156,6 +158,7 @@ impl Signal {
         Signal {
             id: SignalId::new(at),
             at,
+            received: at,
             about,
             kind: finding.kind,
             severity: Severity::High,

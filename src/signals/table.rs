@@ -189,6 +189,7 @@ mod tests {
         Signal {
             id: SignalId::new(at(secs)),
             at: at(secs),
+            received: at(secs),
             about: About { identity: Some(IdentityId::of_name("coder")), ..About::default() },
             kind,
             severity,

@@ -5,7 +5,7 @@ use super::read::{MAX_PAGE, Page, page};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
 use crate::ids::{CaseId, IdentityId, RunId};
-use crate::playbooks::case::Case;
+use crate::playbooks::case::{Case, MAX_OPEN, MAX_OPEN_OF_MACS, NoRoom};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,15 +15,15 @@ const KINDS: &[Kind] = {
     &[Blob, Text, Blob, Blob, Int, Text, Text]
 };
 const TABLE: &str = "incident";
-/// Cases at most; closed ones make room. Evidence has some 100 KiB.
+/// Cases beyond which the earliest closed ones make room. Evidence has some 100 KiB.
 const MAX_CASES: i64 = 10_000;
 
 impl Store {
-    /// Opens cases, each with its evidence.
+    /// Opens a case, unless too many are open.
     ///
     /// # Errors
-    /// When the database does not; then none is opened.
-    pub async fn open_case(&self, case: &Case, evidence: &Value, by: &By) -> Result<(), StoreError> {
+    /// When the database does not; then it is not opened.
+    pub async fn open_case(&self, case: &Case, evidence: &Value, by: &By) -> Result<Result<(), NoRoom>, StoreError> {
         let values: Vec<Arg> = vec![
             case.id.as_bytes().into(),
             case.state().into(),
@@ -34,6 +34,15 @@ impl Store {
             super::records::text(TABLE, evidence)?.into(),
         ];
         let mut tx = self.db.begin().await?;
+        let open = "SELECT count(*) AS n FROM incident WHERE state = 'open'";
+        if tx.number(Sql::new(open)).await? >= MAX_OPEN {
+            return Ok(Err(NoRoom::Open));
+        }
+        if case.identity.is_none()
+            && tx.number(Sql::new(open).then(" AND identity_id IS NULL")).await? >= MAX_OPEN_OF_MACS
+        {
+            return Ok(Err(NoRoom::OpenOfMacs));
+        }
         tx.insert(COLUMNS, KINDS, values, "").await?;
         let sql = "DELETE FROM incident WHERE state = 'closed' AND id IN (SELECT id FROM incident ORDER BY id DESC \
                    LIMIT 1000 OFFSET ?)";
@@ -42,7 +51,7 @@ impl Store {
         let event = Event::new(by, "case.open", "case", &case.id.to_string(), case.opened).states(Value::Null, state);
         audit::append(&mut tx, vec![event]).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Changes a case, unless it is not there; gives it as it is then. `change` says what it did, for the audit log, or why

@@ -3,6 +3,7 @@
 
 use super::db::{Arg, Kind, Row, Sql, Tx};
 use super::read::{Page, page};
+use super::suspensions::{Behalf, settle};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event, states_of};
 use crate::ids::{ChangeId, IdentityId};
@@ -170,6 +171,10 @@ pub struct Writes {
     pub activate: Option<i64>,
     /// How the one or the other comes into force.
     pub step: PolicyStep,
+    /// Identities of which it is said that they are suspended, and which are: it is an operator's word from now on.
+    pub confirmed: Vec<IdentityId>,
+    /// On whose behalf the status of the identities is written.
+    pub behalf: Behalf,
     /// What is told of it later.
     pub changes: Vec<ChangeRow>,
     /// Why, in the author's words; may be empty.
@@ -298,6 +303,7 @@ impl Store {
         let tail = "ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body, secret = excluded.secret, \
                     updated_us = excluded.updated_us";
         tx.insert("object (kind, name, body, secret, updated_us)", OBJECT_KINDS, values, tail).await?;
+        let confirmed = settle(&mut tx, writes, by, now).await?;
         for identities in writes.identities.chunks(ROWS) {
             save_identities(&mut tx, identities, now).await?;
         }
@@ -334,6 +340,7 @@ impl Store {
             let told = changes.iter().filter(|change| change.kind != POLICY);
             audit::append(&mut tx, told.map(|change| event_of(change, by, &writes.reason, now)).collect()).await?;
         }
+        audit::append(&mut tx, confirmed).await?;
         tx.commit().await?;
         Ok(revision)
     }

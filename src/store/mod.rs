@@ -36,6 +36,7 @@ mod sessions;
 pub mod shared_signals;
 pub mod sign_ins;
 pub mod signals;
+pub mod suspensions;
 pub mod tally;
 mod tokens;
 pub mod unknown;

@@ -1,12 +1,13 @@
 //! Runs of playbooks, and whether they are stopped.
 
-use super::containments::columns_of;
+use super::containments::{columns_of, subject_of_row};
 use super::db::{Arg, Kind, Row, Sql};
 use super::read::{MAX_PAGE, Page, page};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
 use crate::ids::{IdentityId, RunId};
 use crate::playbooks::run::Run;
+use crate::signals::signal::Subject;
 use crate::time::Timestamp;
 use crate::webhooks::message::Message;
 use serde_json::{Value, json};
@@ -42,6 +43,13 @@ pub struct Stopped {
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+impl Stopped {
+    /// Why a run is held then, in words.
+    pub fn why(&self) -> String {
+        format!("playbooks were stopped by {}", self.by)
+    }
 }
 
 impl Store {
@@ -85,16 +93,18 @@ impl Store {
         rows.iter().map(run_of_row).collect()
     }
 
-    /// Which playbooks have begun runs since then, and when.
+    /// Which playbooks have begun runs since then, against whom and when.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn runs_since(&self, since: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let sql = "SELECT playbook, began_us FROM playbook_run WHERE id >= ? AND state NOT IN ('held', 'rehearsed') \
+    pub async fn runs_since(&self, since: Timestamp) -> Result<Vec<(String, Subject, Timestamp)>, StoreError> {
+        let sql = "SELECT playbook, identity_id, mac, began_us FROM playbook_run WHERE id >= ? AND state NOT IN ('held', 'rehearsed') \
                    ORDER BY id LIMIT ?";
         let rows =
             self.db.fetch(Sql::new(sql).bind(RunId::floor(since).to_vec()).bind(i64::from(MAX_RECALLED))).await?;
-        rows.iter().map(|row| Ok((row.text("playbook")?.to_owned(), row.time("began_us")?))).collect()
+        let begun =
+            |row: &Row| Ok((row.text("playbook")?.to_owned(), subject_of_row(row, TABLE)?, row.time("began_us")?));
+        rows.iter().map(begun).collect()
     }
 
     /// Runs, newest first, after the one named `after`.

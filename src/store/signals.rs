@@ -16,10 +16,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub(super) const COLUMNS: &str = "signal (id, endpoint_id, nas_name, nas_address, identity_id, mac, ip, session_id, \
-                                  at_us, kind, severity, source, source_id, topic, detail, half_life_secs, evidence)";
+                                  at_us, kind, severity, source, source_id, topic, detail, half_life_secs, evidence, \
+                                  received_us)";
 pub(super) const KINDS: &[Kind] = {
     use Kind::{Blob, Int, Text};
-    &[Blob, Blob, Text, Text, Blob, Text, Text, Blob, Int, Text, Text, Text, Text, Text, Text, Int, Text]
+    &[Blob, Blob, Text, Text, Blob, Text, Text, Blob, Int, Text, Text, Text, Text, Text, Text, Int, Text, Int]
 };
 /// Signals at most, so that nobody fills the disk with them: some 1 GiB.
 const MAX_SIGNALS: i64 = 1_000_000;
@@ -59,7 +60,7 @@ pub enum Settling {
 }
 
 /// A signal as a row.
-pub(super) fn values(signal: &Signal) -> Result<[Arg; 17], StoreError> {
+pub(super) fn values(signal: &Signal) -> Result<[Arg; 18], StoreError> {
     let About { identity, mac, ip, session, endpoint, nas } = &signal.about;
     let (nas, address) = nas.clone().map(|(name, address)| (name, address.to_string())).unzip();
     Ok([
@@ -80,6 +81,7 @@ pub(super) fn values(signal: &Signal) -> Result<[Arg; 17], StoreError> {
         signal.detail.as_str().into(),
         signal.half_life.map(|half| half.as_secs()).into(),
         text("signal", &signal.evidence)?.into(),
+        signal.received.into(),
     ])
 }
 
@@ -285,6 +287,7 @@ pub(super) fn signal_of_row(row: &Row) -> Result<Signal, StoreError> {
     Ok(Signal {
         id: SignalId::from_bytes(row.id("signal", "id")?),
         at: row.time("at_us")?,
+        received: row.maybe_int("received_us")?.map_or(row.time("at_us")?, Timestamp::from_micros),
         about: About {
             identity: octets(row, "identity_id")?.map(IdentityId::from_bytes),
             mac: mac.transpose()?,

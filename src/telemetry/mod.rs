@@ -8,6 +8,7 @@ mod api;
 mod changes;
 mod discard;
 pub mod otlp;
+mod playbooks;
 mod shared_signals;
 pub mod trace;
 mod webhooks;
@@ -15,6 +16,7 @@ mod webhooks;
 pub use api::ApiMetrics;
 pub use changes::ChangeMetrics;
 pub use discard::{Discard, DiscardRow};
+pub use playbooks::PlaybookMetrics;
 pub use shared_signals::SharedSignalsMetrics;
 pub use webhooks::WebhookMetrics;
 
@@ -129,6 +131,8 @@ pub struct Metrics {
     connections_ended: Family<EndingLabel, Counter>,
     /// Of changes to sessions.
     pub changes: ChangeMetrics,
+    /// Of playbooks.
+    pub playbooks: PlaybookMetrics,
     /// Of Shared Signals.
     pub shared_signals: SharedSignalsMetrics,
     /// Of webhooks.
@@ -166,6 +170,7 @@ impl Metrics {
             connections: Family::default(),
             connections_ended: Family::default(),
             changes: ChangeMetrics::default(),
+            playbooks: PlaybookMetrics::default(),
             shared_signals: SharedSignalsMetrics::default(),
             webhooks: WebhookMetrics::default(),
             api: ApiMetrics::default(),
@@ -203,6 +208,7 @@ impl Metrics {
         r.register("radsec_connections", "TLS connections of NASes that are open", self.connections.clone());
         r.register("radsec_connections_ended", "TLS connections that have ended", self.connections_ended.clone());
         self.changes.register(r);
+        self.playbooks.register(r);
         self.shared_signals.register(r);
         self.webhooks.register(r);
         self.api.register(r);
@@ -369,6 +375,11 @@ mod tests {
         m.changes.ignored("wrong_authenticator");
         m.changes.late();
         m.changes.set(1, 2);
+        m.playbooks.run("injected", "held");
+        m.playbooks.step("revoke", false);
+        m.playbooks.dropped("open_runs", 3);
+        m.playbooks.set_open(&[("held", 4)], 1);
+        m.playbooks.set_stopped(true);
         let text = m.encode();
         for line in [
             "cordon_radius_discarded_total{nas=\"sw1\",reason=\"wrong_secret\"} 1",
@@ -396,6 +407,12 @@ mod tests {
             "cordon_changes_in_flight 1",
             "cordon_changes_pending 2",
             "cordon_change_latency_seconds_count 1",
+            "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"held\"} 1",
+            "cordon_playbook_steps_total{step=\"revoke\",result=\"failed\"} 1",
+            "cordon_playbook_dropped_total{limit=\"open_runs\"} 3",
+            "cordon_playbook_runs_open{state=\"held\"} 4",
+            "cordon_playbook_runs_orphaned 1",
+            "cordon_playbooks_stopped 1",
         ] {
             assert!(text.contains(line), "{line} is missing in:\n{text}");
         }

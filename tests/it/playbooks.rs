@@ -3,7 +3,7 @@
 use crate::support::coa_nas::CoaNas;
 use crate::support::radclient::radclient;
 use crate::support::receiver::Receiver;
-use crate::support::server::{SECRET, Server};
+use crate::support::server::{SECRET, Server, TOKEN};
 use crate::support::{cordon, succeed, wait_for};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -356,6 +356,306 @@ fn a_playbook_that_would_contain_too_many_asks_first_and_a_button_stops_them_all
     });
     let audit = server.get("/api/v1/audit?action=playbooks.stop");
     assert_eq!(audit["items"][0]["reason"], "half the company", "{audit:#}");
+}
+
+/// A playbook that suspends.
+fn suspending(kind: &str) -> Value {
+    json!({ "when": { "signals": [kind] }, "steps": [{ "do": "suspend" }] })
+}
+
+/// Says that signals of a kind speak against nobody.
+fn dismiss(server: &Server, kind: &str) {
+    for signal in server.get(&format!("/api/v1/signals?kind={kind}"))["items"].as_array().unwrap() {
+        if signal["settled"].is_null() {
+            let path = format!("/api/v1/signals/{}/dismiss", signal["id"].as_str().unwrap());
+            post(server, &path, json!({ "reason": "looked at" }), 200);
+        }
+    }
+}
+
+/// The latest run of a playbook, once it is in this state.
+#[track_caller]
+fn run_of(server: &Server, playbook: &str, state: &str) -> Value {
+    wait_for(&format!("a run of {playbook} that is {state}"), SOON, || {
+        let run =
+            server.get(&format!("/api/v1/playbooks/runs?playbook={playbook}&limit=1"))["items"].get(0).cloned()?;
+        (run["state"] == state).then_some(run)
+    })
+}
+
+fn status(server: &Server, id: &str) -> String {
+    server.get(&format!("/api/v1/identities/{id}"))["status"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_suspension_is_lifted_by_the_last_run_that_wants_it_and_never_against_an_operator() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    let text = document(&server, nas.port, 4, "");
+    server.apply(&text);
+    let ids: Vec<String> = (0..4).map(|n| identity(&server, &format!("agent-{n}"))).collect();
+    put(&server, "injected", &suspending("prompt_injection"));
+    put(&server, "leaked", &suspending("data_exfiltration"));
+
+    // Of two runs, the last one.
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    run_of(&server, "injected", "contained");
+    tell(&server, "data_exfiltration", "high", "agent-0", "");
+    let second = run_of(&server, "leaked", "contained");
+    assert_eq!(
+        (second["steps"][0]["detail"].as_str(), status(&server, &ids[0]).as_str()),
+        (Some("it is suspended"), "suspended")
+    );
+    dismiss(&server, "prompt_injection");
+    run_of(&server, "injected", "released");
+    assert_eq!(status(&server, &ids[0]), "suspended", "the other run wants it still");
+    let server = server.restart("KILL");
+    dismiss(&server, "data_exfiltration");
+    run_of(&server, "leaked", "released");
+    assert_eq!(status(&server, &ids[0]), "active");
+
+    // An operator's word stands: one that came before, one that came since, and one of a document.
+    let suspend = |n: usize| {
+        post(&server, &format!("/api/v1/identities/{}/status", ids[n]), json!({ "status": "suspended" }), 200);
+    };
+    suspend(0);
+    for n in 0..4 {
+        tell(&server, "prompt_injection", "high", &format!("agent-{n}"), "");
+    }
+    wait_for("four runs", SOON, || (server.get("/api/v1/playbooks/state")["open"] == 4).then_some(()));
+    wait_for("all to be suspended", SOON, || {
+        let contained = server.get("/api/v1/playbooks/runs?state=contained");
+        (contained["items"].as_array().unwrap().len() == 4).then_some(())
+    });
+    suspend(1);
+    let confirmed = server.get("/api/v1/audit?action=identity.confirm");
+    assert_eq!(confirmed["items"][0]["object"]["name"], "agent agent-1", "{confirmed:#}");
+    let file = server.path("again.toml");
+    let again = text.replace("name = \"agent-2\"\n", "name = \"agent-2\"\nstatus = \"suspended\"\n");
+    std::fs::write(&file, again).unwrap();
+    server.succeed(&["apply", "-f", file.to_str().unwrap()]);
+    // Who speaks of something else says nothing of the status.
+    let (code, answer) =
+        server.send("PATCH", &format!("/api/v1/identities/{}", ids[3]), &json!({ "environment": "lab" }));
+    assert!(code == 200 && answer["item"]["status"] == "suspended", "{answer:#}");
+    dismiss(&server, "prompt_injection");
+    wait_for("all to be released", SOON, || (server.get("/api/v1/playbooks/state")["open"] == 0).then_some(()));
+    let now: Vec<String> = ids.iter().map(|id| status(&server, id)).collect();
+    assert_eq!(now, ["suspended", "suspended", "suspended", "active"]);
+}
+
+#[test]
+fn a_kill_in_the_midst_of_a_run_leaves_nobody_suspended_and_no_case_twice() {
+    const CASES: usize = 15;
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    server.apply(&document(&server, nas.port, 1, ""));
+    let id = identity(&server, "agent-0");
+    let mut steps = vec![json!({ "do": "suspend" })];
+    steps.resize(1 + CASES, json!({ "do": "case" }));
+    put(&server, "injected", &json!({ "when": { "signals": ["prompt_injection"] }, "steps": steps }));
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    wait_for("the suspension", SOON, || (status(&server, &id) == "suspended").then_some(()));
+    let server = server.restart("KILL");
+    let run = run(&server, "contained");
+    assert!(run["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "done"), "{run:#}");
+    assert_eq!(server.get("/api/v1/cases")["items"].as_array().unwrap().len(), CASES);
+    dismiss(&server, "prompt_injection");
+    run_of(&server, "injected", "released");
+    assert_eq!(status(&server, &id), "active");
+}
+
+#[test]
+fn a_document_puts_no_playbook_in_force_whose_steps_its_author_may_not_do() {
+    let server = Server::bare();
+    server.apply(&document(&server, 3799, 0, ""));
+    let permissions = ["inventory:write", "gear:write", "policy:write"];
+    let made = post(&server, "/api/v1/tokens", json!({ "name": "gitops", "permissions": permissions }), 201);
+    let bearer = format!("Authorization: Bearer {}", made["token"].as_str().unwrap());
+    let playbook = |step: Value| json!([{ "name": "harsh", "when": { "risk": "high" }, "steps": [step] }]);
+    let revoke = json!({ "do": "revoke" });
+    let toml = "[[playbook]]\nname = \"harsh\"\nwhen = { risk = \"high\" }\nsteps = [{ do = \"revoke\" }]\n";
+    let yaml = "playbook: [{name: harsh, when: {risk: high}, steps: [{do: revoke}]}]\n";
+    for (body, wanted) in [
+        (json!({ "document": { "playbook": playbook(revoke.clone()) } }), "certificates:write"),
+        (json!({ "toml": toml }), "certificates:write"),
+        (json!({ "yaml": yaml }), "certificates:write"),
+        // What is null is left out of the document, and hides nothing.
+        (
+            json!({ "document": { "playbook": playbook(json!({ "do": "revoke", "profile": null })) } }),
+            "certificates:write",
+        ),
+        (
+            json!({ "document": { "playbook": playbook(json!({ "do": "quarantine", "profile": "quarantine" })) } }),
+            "sessions:change",
+        ),
+    ] {
+        let answer = server.exchange("POST", "/api/v1/apply", &[&bearer], Some(&body));
+        assert!(answer.status == 403 && answer.text.contains(wanted), "{body}: {}", answer.text);
+        assert!(answer.text.contains("of the playbook harsh"), "{}", answer.text);
+    }
+    let hidden = json!({ "when": { "risk": "high" }, "steps": [{ "do": "revoke", "profile": null }] });
+    let answer = server.exchange("PUT", "/api/v1/playbooks/harsh", &[&bearer], Some(&hidden));
+    assert_eq!(answer.status, 403, "{}", answer.text);
+    assert_eq!(server.get("/api/v1/playbooks")["items"], json!([]));
+    let suspend = json!({ "document": { "playbook": playbook(json!({ "do": "suspend" })) } });
+    let answer = server.exchange("POST", "/api/v1/apply", &[&bearer], Some(&suspend));
+    assert_eq!((answer.status, &answer.body["in_force"]), (200, &json!(true)), "{}", answer.text);
+}
+
+#[test]
+fn the_button_stops_what_is_at_work_before_its_next_step() {
+    const AGENTS: usize = 30;
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    server.apply(&document(&server, nas.port, AGENTS, ""));
+    for n in 0..AGENTS {
+        log_in(&server, n);
+    }
+    let mut playbook = suspending("prompt_injection");
+    playbook
+        .as_object_mut()
+        .unwrap()
+        .extend([("max_runs".to_owned(), json!(1_000)), ("max_percent".to_owned(), json!(100))]);
+    put(&server, "injected", &playbook);
+    let signal = |n: usize| json!({ "kind": "prompt_injection", "identity_kind": "agent", "identity_name": format!("agent-{n}") });
+    post(&server, "/api/v1/signals", json!({ "signals": (0..AGENTS).map(signal).collect::<Vec<_>>() }), 200);
+    let count = |status: &str| {
+        let all = server.get("/api/v1/identities?kind=agent&limit=500");
+        all["items"].as_array().unwrap().iter().filter(|identity| identity["status"] == status).count()
+    };
+    wait_for("the first suspension", SOON, || (count("suspended") > 0).then_some(()));
+    let since = Instant::now();
+    let stopped = post(&server, "/api/v1/playbooks/stop", json!({ "reason": "half the company" }), 200);
+    let took = since.elapsed();
+    assert_eq!(stopped["stopped"], true, "{stopped:#}");
+    wait_for("those that are held", SOON, || (server.get("/api/v1/playbooks/state")["held"] != 0).then_some(()));
+    let (suspended, active) = (count("suspended"), count("active"));
+    eprintln!("stopped in {took:?}: {suspended} of {AGENTS} were suspended");
+    assert!(suspended > 0 && active > 0 && suspended + active == AGENTS, "{suspended} and {active}");
+    let held = server.get("/api/v1/playbooks/runs?state=held&limit=500");
+    assert_eq!(held["items"].as_array().unwrap().len(), active, "{held:#}");
+    assert!(held["items"][0]["why"].as_str().unwrap().contains("were stopped by"), "{held:#}");
+    // One of them may be carried out all the same.
+    let path = format!("/api/v1/playbooks/runs/{}/retry", held["items"][0]["id"].as_str().unwrap());
+    assert_eq!(post(&server, &path, json!({ "reason": "this one" }), 200)["state"], "contained");
+    assert_eq!(count("suspended"), suspended + 1);
+    let on = post(&server, "/api/v1/playbooks/resume", json!({ "reason": "looked at", "held": "drop" }), 200);
+    assert_eq!((&on["held"], &on["open"]), (&json!(0), &json!(suspended + 1)), "{on:#}");
+    assert_eq!(count("suspended"), suspended + 1);
+}
+
+#[test]
+fn what_is_told_late_is_news() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    server.apply(&document(&server, nas.port, 1, ""));
+    put(&server, "injected", &injected(json!({})));
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    let first = run(&server, "contained");
+    let path = format!("/api/v1/playbooks/runs/{}/release", first["id"].as_str().unwrap());
+    post(&server, &path, json!({ "reason": "it is needed" }), 200);
+    assert_eq!(log_in(&server, 0)["profile"], "agents");
+    // A connector that was away tells of what happened before.
+    let before = server.get("/api/v1/signals?kind=prompt_injection")["items"][0]["at"].as_str().unwrap().to_owned();
+    let signal = json!({ "kind": "prompt_injection", "severity": "high", "identity_kind": "agent", "identity_name": "agent-0",
+                         "topic": "another page", "at": before });
+    post(&server, "/api/v1/signals", json!({ "signals": [signal] }), 200);
+    let second = run(&server, "contained");
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(log_in(&server, 0)["profile"], "quarantine");
+}
+
+#[test]
+fn evidence_and_drills_are_of_whom_they_are_about_and_not_of_a_namesake() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    let namesake = format!(
+        "[[identity]]\nname = \"agent-0\"\nkind = \"device\"\ngroups = [\"agents\"]\nowner = \"ben\"\npurpose = \"prints\"\n\
+         credentials = [{{ mac = {:?} }}]\n",
+        mac(7)
+    );
+    server.apply(&document(&server, nas.port, 1, &namesake));
+    for n in [0, 7, 7] {
+        assert_eq!(log_in(&server, n)["profile"], "agents");
+    }
+    put(&server, "injected", &injected(json!({ "sites": ["hq"] })));
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    run(&server, "contained");
+    let case = server.get("/api/v1/cases")["items"][0]["id"].as_str().unwrap().to_owned();
+    let evidence = server.get(&format!("/api/v1/cases/{case}/evidence"));
+    let macs = |what: &str| {
+        let all = evidence[what].as_array().unwrap().iter().map(|record| record["mac"].as_str().unwrap().to_owned());
+        all.collect::<Vec<_>>()
+    };
+    assert!(!macs("decisions").is_empty() && macs("decisions").iter().all(|of| *of == mac(0)), "{evidence:#}");
+    assert_eq!(macs("sessions"), [mac(0)], "{evidence:#}");
+    let all = server.get("/api/v1/identities?kind=device&limit=1");
+    let device = all["items"][0]["id"].as_str().unwrap();
+    let report = post(&server, "/api/v1/playbooks/injected/drill", json!({ "identity": device, "enforce": true }), 200);
+    assert_eq!(report["live_sessions"], 1, "{report:#}");
+}
+
+#[test]
+fn what_a_playbook_that_is_gone_has_begun_is_listed_and_ends_when_its_cause_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    server.apply(&document(&server, nas.port, 2, ""));
+    put(&server, "injected", &injected(json!({})));
+    log_in(&server, 0);
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    assert_eq!(run(&server, "contained")["orphaned"], false);
+    assert_eq!(server.send("DELETE", "/api/v1/playbooks/injected", &Value::Null).0, 204);
+    wait_for("its run to be told", SOON, || (server.get("/api/v1/playbooks/state")["orphaned"] == 1).then_some(()));
+    assert_eq!(run(&server, "contained")["orphaned"], true);
+    assert!(server.log().contains("this playbook is gone"), "{}", server.log());
+    let server = server.restart("KILL");
+    assert_eq!(log_in(&server, 0)["profile"], "quarantine");
+    assert_eq!(server.get("/api/v1/playbooks/runs?limit=1")["items"][0]["orphaned"], true);
+    tell(&server, "prompt_injection", "high", "agent-1", "");
+    dismiss(&server, "prompt_injection");
+    let released = run(&server, "released");
+    assert_eq!((&released["why"], &released["who"]), (&json!("its cause is gone"), &json!("agent-0")));
+    assert_eq!(log_in(&server, 0)["profile"], "agents");
+    assert_eq!(server.get("/api/v1/playbooks/runs")["items"].as_array().unwrap().len(), 1, "none begins");
+}
+
+#[test]
+fn made_up_addresses_use_up_no_limit_of_identities_and_all_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let nas = CoaNas::start(dir.path(), &[]);
+    let server = Server::bare();
+    server.apply(&document(&server, nas.port, 1, ""));
+    put(&server, "injected", &injected(json!({ "kinds": null, "max_runs": 1 })));
+    let signal = |n: usize| json!({ "kind": "prompt_injection", "severity": "high", "mac": mac(500 + n) });
+    post(&server, "/api/v1/signals", json!({ "signals": (0..5).map(signal).collect::<Vec<_>>() }), 200);
+    wait_for("those that are held", SOON, || (server.get("/api/v1/playbooks/state")["held"] == 4).then_some(()));
+    let held = run(&server, "held");
+    assert!(held["why"].as_str().unwrap().contains("MAC addresses that are nobody's"), "{held:#}");
+    tell(&server, "prompt_injection", "high", "agent-0", "");
+    assert_eq!(run(&server, "contained")["who"], "agent-0");
+    let wanted = [
+        "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"begun\"} 6",
+        "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"held\"} 4",
+        "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"contained\"} 2",
+        "cordon_playbook_steps_total{step=\"quarantine\",result=\"done\"} 2",
+        "cordon_playbook_runs_open{state=\"held\"} 4",
+        "cordon_playbooks_stopped 0",
+    ];
+    wait_for("the metrics", SOON, || {
+        let metrics = server.get_raw("/metrics", Some(TOKEN)).1;
+        let missing: Vec<_> = wanted.iter().filter(|line| !metrics.contains(**line)).collect();
+        if !missing.is_empty() {
+            eprintln!("missing: {missing:?}");
+        }
+        missing.is_empty().then_some(())
+    });
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use crate::support::postgres::{Postgres, postgres};
 use cordon::audit::event::By;
 use cordon::audit::verify::Verifier;
-use cordon::ids::{DecisionId, IdentityId};
-use cordon::inventory::identity::{Identity, IdentityKind};
+use cordon::ids::{DecisionId, IdentityId, RunId};
+use cordon::inventory::identity::{Identity, IdentityKind, IdentityStatus};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
 use cordon::session::{Session, SessionState};
 use cordon::store::accounting_read::{AccountingFilter, StoredRecord};
@@ -13,6 +13,7 @@ use cordon::store::audit::AuditFilter;
 use cordon::store::inventory::{ApplyError, Writes};
 use cordon::store::partition::Retention;
 use cordon::store::read::{Held, Order, SessionFilter};
+use cordon::store::suspensions::Behalf;
 use cordon::store::usage::Resolution;
 use cordon::store::writer::{JOURNAL_MAX, Record, Writer};
 use cordon::store::{Location, Store};
@@ -529,6 +530,53 @@ async fn what_is_not_there_is_not_found() {
     let store = Store::open(&dir.path().join("db")).await.unwrap();
     let id = DecisionId::new(Timestamp::from_unix_secs(T0));
     assert!(store.decision(id).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_runs_that_want_a_suspension_the_last_lifts_it_and_none_an_operators() {
+    for bed in Bed::both().await {
+        let store = &bed.store;
+        let (one, other) = (RunId::of_name("one"), RunId::of_name("other"));
+        let active = Identity::new(IdentityId::new(at(0)), IdentityKind::User, "alice");
+        let id = active.id;
+        let write = async |status: IdentityStatus, behalf: Behalf| {
+            let identities = vec![Arc::new(Identity { status, ..active.clone() })];
+            let writes = Writes { identities, behalf, ..Writes::default() };
+            let generation = store.generation().await.unwrap();
+            store.apply(generation, &writes, &By::cli("one"), at(0)).await.map(drop)
+        };
+        use IdentityStatus::{Active, Suspended};
+        write(Active, Behalf::Operator).await.unwrap();
+        assert!(!store.join_suspension(id, one).await.unwrap(), "there is none");
+        // As after a crash, once more.
+        write(Suspended, Behalf::Begins(id, one)).await.unwrap();
+        write(Suspended, Behalf::Begins(id, one)).await.unwrap();
+        assert!(store.join_suspension(id, one).await.unwrap() && store.join_suspension(id, other).await.unwrap());
+        assert_eq!(store.suspending_runs(id).await.unwrap().len(), 2);
+        let early = write(Active, Behalf::Ends(id, one)).await;
+        assert!(matches!(early, Err(ApplyError::Overtaken)), "{early:?}");
+        assert!(store.leave_suspension(id, one, true).await.unwrap());
+        assert!(!store.leave_suspension(id, other, true).await.unwrap(), "it is the last");
+        write(Active, Behalf::Ends(id, other)).await.unwrap();
+        assert!(store.suspending_runs(id).await.unwrap().is_empty());
+        let again = write(Active, Behalf::Ends(id, other)).await;
+        assert!(matches!(again, Err(ApplyError::Overtaken)), "{again:?}");
+
+        // An operator writes something else of it; then says that it stays suspended; then lets it in.
+        write(Suspended, Behalf::Begins(id, one)).await.unwrap();
+        write(Suspended, Behalf::Operator).await.unwrap();
+        assert_eq!(store.suspending_runs(id).await.unwrap(), [one]);
+        let confirm = Writes { confirmed: vec![id], ..Writes::default() };
+        store.confirm_suspensions(&confirm, &By::cli("anna"), at(0)).await.unwrap();
+        assert!(store.suspending_runs(id).await.unwrap().is_empty());
+        assert!(!store.join_suspension(id, other).await.unwrap(), "it is an operator's now");
+        let filter = AuditFilter { action: Some("identity.confirm".into()), ..AuditFilter::default() };
+        assert_eq!(store.audit_events(&filter, None, 9).await.unwrap().items.len(), 1);
+        write(Active, Behalf::Operator).await.unwrap();
+        write(Suspended, Behalf::Begins(id, one)).await.unwrap();
+        write(Active, Behalf::Operator).await.unwrap();
+        assert!(store.suspending_runs(id).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The inventory as documents: planned, applied, exported.
 
+use super::objects::may_put_in_force;
 use super::{Why, change, sent, table};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
@@ -113,7 +114,8 @@ fn view(plan: Plan, planned_only: bool, in_force: bool) -> PlanView {
 /// Makes the inventory what a document says, or says what would change
 ///
 /// What the document describes becomes as it says, whole; what it does not mention stays, unless it is pruned. All is
-/// written, or nothing. A document from here names no files; a policy has operations of its own.
+/// written, or nothing. A document from here names no files; a policy has operations of its own. It wants `gear:write` and
+/// `policy:write` too, and, where it has playbooks, what their steps want by hand.
 #[utoipa::path(
     post, path = "/api/v1/apply", operation_id = "apply", tag = "inventory", params(How),
     request_body = Documents,
@@ -141,9 +143,10 @@ pub(in crate::api) async fn apply(
         (None, None, Some(yaml)) => toml_of_yaml(&yaml).map_err(|e| Problem::body(format!("the YAML text: {e}")))?,
         _ => return Err(Problem::body("give the document by one of: document, toml, yaml")),
     };
+    let source = sent(text);
+    may_put_in_force(&caller, &source)?;
     let comment = Why { reason: how.reason }.comment();
-    let request =
-        Request { files: vec![sent(text)], prune: documents.prune, comment, remote: true, ..Request::default() };
+    let request = Request { files: vec![source], prune: documents.prune, comment, remote: true, ..Request::default() };
     let _turn = state.turns.wait().await?;
     if how.plan {
         let plan = state.inventory.plan(request, state.clock.now()).await?;

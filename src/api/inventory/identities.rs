@@ -15,7 +15,7 @@ use crate::config::stored::document_of;
 use crate::ids::{ChangeId, IdentityId};
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};
 use crate::inventory::listing::{Part, Sort, Wanted};
-use crate::store::inventory::Changed;
+use crate::store::inventory::{Changed, Writes};
 use crate::time::Timestamp;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -291,6 +291,10 @@ async fn bar(
         let present = present(state);
         let identity = ours(state, &present, id, preconditions)?;
         if identity.status == status {
+            // It may have been a playbook's word alone.
+            let confirmed = if status == IdentityStatus::Suspended { vec![identity.id] } else { Vec::new() };
+            let writes = Writes { confirmed, reason: why.comment(), ..Writes::default() };
+            state.inventory.confirm(&writes, &caller.by(), state.clock.now()).await?;
             return Ok((identity, true));
         }
         let (barred, writes) = in_status(&identity, status, why.comment()).map_err(|e| {
@@ -305,8 +309,11 @@ async fn bar(
     Err(ChangeError::Overtaken.into())
 }
 
+/// What it is, but for its status: that stays where it is not spoken of, and says nothing anew.
 fn body_of(identity: &Identity) -> Result<Value, Problem> {
-    serde_json::to_value(identity_table(identity)).map_err(|e| Problem::internal(&e))
+    let mut table = identity_table(identity);
+    table.remove("status");
+    serde_json::to_value(table).map_err(|e| Problem::internal(&e))
 }
 
 fn read(value: Value) -> Result<IdentityBody, Problem> {
@@ -411,10 +418,10 @@ pub(in crate::api) async fn suspend(
     let preconditions = Preconditions::default();
     let identity = ours(state, &present(state), id, &preconditions)?;
     match identity.status {
-        IdentityStatus::Approved | IdentityStatus::Active => {
+        IdentityStatus::Approved | IdentityStatus::Active | IdentityStatus::Suspended => {
             bar(state, caller, id, IdentityStatus::Suspended, (why, &preconditions)).await
         }
-        IdentityStatus::Requested | IdentityStatus::Suspended | IdentityStatus::Retired => Ok((identity, true)),
+        IdentityStatus::Requested | IdentityStatus::Retired => Ok((identity, true)),
     }
 }
 

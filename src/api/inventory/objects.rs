@@ -7,11 +7,11 @@ use crate::api::caller::Caller;
 use crate::api::extract::{Body, Query};
 use crate::api::page::{Page, limit};
 use crate::api::problem::Problem;
+use crate::config::Source;
 use crate::config::apply::Request;
-use crate::config::document::ObjectKind;
-use crate::config::live::Present;
+use crate::config::document::{Document, ObjectKind};
+use crate::config::live::{ChangeError, Present};
 use crate::config::stored::document_of;
-use crate::operators::role::Permission;
 use crate::store::inventory::Writes;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -152,14 +152,19 @@ fn written(kind: ObjectKind, writes: &Writes) -> Option<Found> {
     Some(Found { home: Home::Database, table, has_secret: row.secret.is_some() })
 }
 
-/// Whoever puts a playbook in force may do by hand what its steps do.
-fn may_do(caller: &Caller, playbook: &Value) -> Result<(), Problem> {
-    for step in playbook["steps"].as_array().into_iter().flatten() {
-        match step["do"].as_str() {
-            Some("suspend") => caller.may(Permission::InventoryWrite)?,
-            Some("revoke") => caller.may(Permission::CertificatesWrite)?,
-            Some("quarantine" | "disconnect") => caller.may(Permission::SessionsChange)?,
-            _ => {}
+/// Whoever puts playbooks in force may do by hand what their steps do. It is asked of the document that is written, and so of nothing
+/// that a body says otherwise.
+///
+/// # Errors
+/// When they may not, or the document cannot be read.
+pub(in crate::api) fn may_put_in_force(caller: &Caller, source: &Source) -> Result<(), Problem> {
+    let document = Document::parse(source).map_err(|error| ChangeError::Faults(error.into()))?;
+    for playbook in &document.playbook {
+        for step in &playbook.steps {
+            if let Some(permission) = step.get_ref().wants() {
+                let what = format!("the step {} of the playbook {}", step.get_ref().code(), playbook.name.get_ref());
+                caller.may_do(permission, &what)?;
+            }
         }
     }
     Ok(())
@@ -181,13 +186,13 @@ async fn write<T: Serialize + DeserializeOwned + Send + Sync>(
         preconditions.check(found.as_ref().and_then(|found| tag::<T>(kind, name, found)).as_deref())?;
         was_there.store(found.is_some(), Ordering::Relaxed);
         let body = body_of(found.as_ref())?;
-        if kind == ObjectKind::Playbook {
-            may_do(caller, &body)?;
-        }
         let mut object = table(body)?;
         object.insert("name".into(), name.into());
-        let text = document_of(kind, &object).map_err(|e| Problem::internal(&e))?;
-        Ok(Request { files: vec![sent(text)], comment: why.comment(), remote: true, ..Request::default() })
+        let source = sent(document_of(kind, &object).map_err(|e| Problem::internal(&e))?);
+        if kind == ObjectKind::Playbook {
+            may_put_in_force(caller, &source)?;
+        }
+        Ok(Request { files: vec![source], comment: why.comment(), remote: true, ..Request::default() })
     })
     .await?;
     // What was written, whether or not it is in force yet.

@@ -6,7 +6,7 @@ use crate::config::document::Sections;
 use crate::config::playbook::{PlaybookSection, WhenSection};
 use crate::enforcement::profile::Profile;
 use crate::inventory::identity::IdentityKind;
-use crate::playbooks::playbook::{Limits, Playbook, Playbooks, Release, Step, Trigger};
+use crate::playbooks::playbook::{Limits, Playbook, Playbooks, Release, Step, Terms, Trigger};
 use crate::posture::check::Check;
 use crate::posture::compliance::Status;
 use crate::signals::risk::Level;
@@ -80,12 +80,12 @@ impl<'a> Builder<'a> {
             }
         };
         let after = section.release_after_secs.as_ref().map(|secs| self.at_most(secs, "release_after_secs", MAX_SECS));
-        let mut limits = Limits::default();
+        let mut limits = Limits::of(section.steps.iter().any(|step| step.get_ref().contains()));
         if let Some(runs) = &section.max_runs {
             limits.runs = self.at_most(runs, "max_runs", MAX_RUNS);
         }
         if let Some(percent) = &section.max_percent {
-            limits.percent = *percent.get_ref();
+            limits.percent = Some(*percent.get_ref());
             if !(1..=100).contains(percent.get_ref()) {
                 self.wrong(percent.span(), format!("max_percent is {}", percent.get_ref()), "give 1 to 100");
             }
@@ -96,17 +96,19 @@ impl<'a> Builder<'a> {
         Some(Playbook {
             name: section.name.get_ref().as_str().into(),
             mode: section.mode,
-            trigger: self.trigger(&section.when)?,
+            terms: Terms {
+                trigger: self.trigger(&section.when)?,
+                release: Release {
+                    automatic,
+                    risk_below: section.release_below.filter(|level| *level != Level::Low),
+                    after: after.map(Duration::from_secs),
+                },
+            },
             kinds,
             groups: section.groups.iter().map(|group| group.as_str().into()).collect(),
             attributes: section.attributes.clone(),
             sites: section.sites.iter().map(|site| site.as_str().into()).collect(),
             steps: section.steps.iter().map(|step| step.get_ref().clone()).collect(),
-            release: Release {
-                automatic,
-                risk_below: section.release_below.filter(|level| *level != Level::Low),
-                after: after.map(Duration::from_secs),
-            },
             limits,
         })
     }

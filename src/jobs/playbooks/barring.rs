@@ -3,16 +3,21 @@
 use crate::audit::event::By;
 use crate::config::apply::in_status;
 use crate::config::authority::AuthorityDir;
-use crate::config::live::{ChangeError, Inventory};
-use crate::ids::IdentityId;
-use crate::inventory::identity::IdentityStatus;
+use crate::config::live::{ChangeError, Inventory, Present};
+use crate::ids::{IdentityId, RunId};
+use crate::inventory::identity::{Identity, IdentityStatus};
 use crate::store::Store;
+use crate::store::inventory::Writes;
 use crate::store::issued::IssuedFilter;
+use crate::store::suspensions::Behalf;
 use crate::transport::clock::Clock;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a change is tried again because another one came in between.
 const TRIES: usize = 5;
+/// How long another change is given to come into force.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Certificates that are revoked at once.
 const AT_ONCE: u32 = 500;
 /// Rounds of that, at most.
@@ -32,37 +37,89 @@ pub struct Barring {
 }
 
 impl Barring {
-    /// Puts an identity that is `from` in the status `to`. Whether it was: one that has another status keeps it.
+    /// Suspends an identity on behalf of a run, or has the run want what other runs have done. Whether the run has to take it back:
+    /// not where an operator or another status bars it already. Doing it again changes nothing.
     ///
     /// # Errors
     /// In words, why it could not be done.
-    pub async fn change(
-        &self,
-        id: IdentityId,
-        from: IdentityStatus,
-        to: IdentityStatus,
-        by: &By,
-        reason: &str,
-    ) -> Result<bool, String> {
+    pub async fn suspend(&self, id: IdentityId, run: RunId, by: &By, reason: &str) -> Result<bool, String> {
         for _ in 0..TRIES {
             let present = self.inventory.present();
-            let identity = present.built.snapshot.identities.by_id(id).cloned();
-            let identity = identity.ok_or("the identity is no more")?;
-            if identity.status != from {
-                return Ok(false);
+            let identity = present.built.snapshot.identities.by_id(id).cloned().ok_or("the identity is no more")?;
+            match identity.status {
+                IdentityStatus::Suspended => {
+                    let joined = self.store.join_suspension(id, run).await.map_err(|e| e.to_string())?;
+                    let latest = self.store.generation().await.map_err(|e| e.to_string())?;
+                    if joined || latest == present.stored.generation {
+                        return Ok(joined);
+                    }
+                    // Somebody has changed something, and it may have been this.
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                IdentityStatus::Active => {}
+                IdentityStatus::Requested | IdentityStatus::Approved | IdentityStatus::Retired => return Ok(false),
             }
-            if !present.stored.identities.iter().any(|known| known.id == id) {
+            if !is_stored(&present, id) {
                 return Err("it is described in the server's configuration file, where its status is changed".into());
             }
-            let (_, writes) = in_status(&identity, to, reason.to_owned()).map_err(|e| e.to_string())?;
-            let (generation, now) = (present.stored.generation, self.clock.now());
-            match self.inventory.commit(generation, &writes, by, now).await {
-                Err(ChangeError::Overtaken) => {}
-                Err(error) => return Err(error.to_string()),
-                Ok(_) => return Ok(true),
+            let (to, behalf) = (IdentityStatus::Suspended, Behalf::Begins(id, run));
+            if self.write(&present, &identity, to, behalf, by, reason).await? {
+                return Ok(true);
             }
         }
         Err(ChangeError::Overtaken.to_string())
+    }
+
+    /// Has a run not want an identity suspended any more, and makes it active again if it was the last that did. Whether it was: one
+    /// that an operator has suspended meanwhile stays so.
+    ///
+    /// # Errors
+    /// In words, why it could not be done.
+    pub async fn lift(&self, id: IdentityId, run: RunId, by: &By, reason: &str) -> Result<bool, String> {
+        for _ in 0..TRIES {
+            let wanted = self.store.suspending_runs(id).await.map_err(|e| e.to_string())?;
+            if !wanted.contains(&run) {
+                return Ok(false);
+            }
+            let present = self.inventory.present();
+            let identity = present.built.snapshot.identities.by_id(id).cloned();
+            let suspended = identity.filter(|identity| identity.status == IdentityStatus::Suspended);
+            let others = wanted.len() > 1;
+            match suspended.filter(|_| !others && is_stored(&present, id)) {
+                Some(identity) => {
+                    let (to, behalf) = (IdentityStatus::Active, Behalf::Ends(id, run));
+                    if self.write(&present, &identity, to, behalf, by, reason).await? {
+                        return Ok(true);
+                    }
+                }
+                None => {
+                    if self.store.leave_suspension(id, run, others).await.map_err(|e| e.to_string())? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Err(ChangeError::Overtaken.to_string())
+    }
+
+    /// Whether it was written: not if another change came in between.
+    async fn write(
+        &self,
+        present: &Present,
+        identity: &Identity,
+        to: IdentityStatus,
+        behalf: Behalf,
+        by: &By,
+        reason: &str,
+    ) -> Result<bool, String> {
+        let (_, writes) = in_status(identity, to, reason.to_owned()).map_err(|e| e.to_string())?;
+        let writes = Writes { behalf, ..writes };
+        match self.inventory.commit(present.stored.generation, &writes, by, self.clock.now()).await {
+            Err(ChangeError::Overtaken) => Ok(false),
+            Err(error) => Err(error.to_string()),
+            Ok(_) => Ok(true),
+        }
     }
 
     /// Revokes all certificates that the server's own CA gave an identity. How many there were.
@@ -95,4 +152,9 @@ impl Barring {
         }
         Ok(count)
     }
+}
+
+/// Whether an identity is the database's, and not the configuration file's.
+fn is_stored(present: &Present, id: IdentityId) -> bool {
+    present.stored.identities.iter().any(|known| known.id == id)
 }

@@ -1,6 +1,7 @@
 //! Drills: a playbook carried out against somebody who is named for it, timed from the request to what the NAS answers, and
 //! taken back.
 
+use super::whose::Whose;
 use super::{NotDone, Playbooks, who};
 use crate::audit::event::By;
 use crate::coa::life::{Fared, Life};
@@ -9,7 +10,6 @@ use crate::playbooks::playbook::{Cause, Mode};
 use crate::playbooks::run::Run;
 use crate::signals::signal::Subject;
 use crate::store::StoreError;
-use crate::store::read::Of;
 use crate::time::Timestamp;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_millis(20);
 /// Sessions of one identity that are followed.
-const MAX_SESSIONS: u32 = 50;
+const MAX_SESSIONS: usize = 50;
 
 /// When each part of one session's change was done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,22 +67,22 @@ impl Playbooks {
         if !enforce {
             playbook.mode = Mode::DryRun;
             let run = Run::begin(&playbook, subject, who, cause, false, detected);
-            self.save(std::slice::from_ref(&run), true).await;
+            self.save(std::slice::from_ref(&run), true).await?;
             return Ok(Report { run, detected, contained: None, sessions: Vec::new(), live: 0 });
         }
         let run = Run::begin(&playbook, subject, who.clone(), cause, true, detected);
         let mut runs = self.0.runs.lock().await;
-        if runs.open.keys().any(|(_, other)| *other == subject) {
+        if runs.is_open_against(subject) {
             return Err(NotDone::Unknown(format!("a playbook runs against {who} already")));
         }
         self.0.store.audit_run(&run, "playbook.drill", by, "", detected).await?;
-        let sessions = self.0.store.live_sessions(Of::Identity(&who), detected, None, MAX_SESSIONS).await?.items;
-        let sessions: Vec<_> = sessions.iter().map(|(session, _)| session.id).collect();
+        let whose = Whose::of(subject, &snapshot).ok_or_else(|| NotDone::Unknown("the identity is no more".into()))?;
+        let sessions = whose.live_sessions(&self.0.store, MAX_SESSIONS, detected).await?;
+        let sessions: Vec<_> = sessions.iter().map(|session| session.id).collect();
         let mut some = vec![run];
-        if !self.save(&some, true).await {
-            return Err(NotDone::Unknown("the run could not be stored".into()));
-        }
-        self.carry_out(&mut some).await;
+        let stopped = self.stopped();
+        self.save(&some, true).await?;
+        self.carry_out(&mut some, stopped.as_ref()).await;
         let contained = Some(self.0.clock.now());
         self.keep(&mut runs, some.clone()).await;
         // While NASes answer, what happens to others is not kept waiting.

@@ -1,15 +1,15 @@
 //! What is known of somebody at a moment, as one bundle of JSON: for a case, which outlives what is dropped for its age.
 
 use super::Playbooks;
+use super::whose::Whose;
 use crate::ids::RunId;
 use crate::signals::signal::Subject;
 use crate::store::StoreError;
-use crate::store::read::{DecisionFilter, SessionFilter};
 use crate::store::signals::SignalFilter;
 use serde_json::{Value, json};
 
 /// Records of each kind in a bundle.
-const MAX_RECORDS: u32 = 50;
+const MAX_RECORDS: usize = 50;
 
 impl Playbooks {
     /// Collects what is known of somebody: the latest signals, decisions and sessions, its risk and its posture.
@@ -19,25 +19,19 @@ impl Playbooks {
     pub async fn evidence(&self, subject: Subject, run: Option<RunId>) -> Result<Value, StoreError> {
         let (store, engine, now) = (&self.0.store, &self.0.engine, self.0.clock.now());
         let snapshot = engine.snapshot();
-        let identity = match subject {
-            Subject::Identity(id) => snapshot.identities.by_id(id).cloned(),
-            Subject::Mac(_) => None,
+        let whose = Whose::of(subject, &snapshot);
+        let identity = whose.as_ref().and_then(Whose::identity).cloned();
+        let (name, mac) = whose.as_ref().map(Whose::names).unwrap_or_default();
+        let of = match subject {
+            Subject::Identity(id) => SignalFilter { identity: Some(id), ..SignalFilter::default() },
+            Subject::Mac(_) => SignalFilter { mac: mac.clone(), ..SignalFilter::default() },
         };
-        let name = identity.as_ref().map(|identity| identity.name.to_string());
-        let mac = match subject {
-            Subject::Identity(_) => None,
-            Subject::Mac(mac) => Some(mac.to_string()),
+        let signals = store.signals(of, None, MAX_RECORDS as u32).await?.items;
+        let (decisions, sessions) = match &whose {
+            Some(whose) => (whose.decisions(store, MAX_RECORDS).await?, whose.sessions(store, MAX_RECORDS).await?),
+            // Of an identity that is no more, its name may be somebody else's by now.
+            None => (Vec::new(), Vec::new()),
         };
-        let of = SignalFilter {
-            identity: identity.as_ref().map(|identity| identity.id),
-            mac: mac.clone(),
-            ..SignalFilter::default()
-        };
-        let signals = store.signals(of, None, MAX_RECORDS).await?.items;
-        let of = DecisionFilter { identity: name.clone(), mac: mac.clone(), ..DecisionFilter::default() };
-        let decisions = store.decisions(&of, None, MAX_RECORDS).await?.items;
-        let of = SessionFilter { identity: name.clone(), mac: mac.clone(), ..SessionFilter::default() };
-        let sessions = store.sessions(&of, None, MAX_RECORDS).await?.items;
         let signals = signals.iter().map(|signal| {
             json!({
                 "id": signal.id, "at": signal.at, "kind": signal.kind, "severity": signal.severity,

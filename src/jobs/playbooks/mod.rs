@@ -6,8 +6,10 @@
 mod barring;
 mod drill;
 mod evidence;
+mod look;
 mod notify;
 mod steps;
+mod whose;
 
 pub use barring::Barring;
 pub use drill::{Report, Timing};
@@ -18,21 +20,21 @@ use crate::audit::event::By;
 use crate::ids::RunId;
 use crate::jobs::changes::Wake;
 use crate::jobs::containments::Containments;
-use crate::playbooks::budget::Budget;
-use crate::playbooks::playbook::{Cause, Mode, Playbook, Playbooks as Rules};
+use crate::playbooks::ledger::{Ledger, Limit};
+use crate::playbooks::playbook::Playbooks as Rules;
 use crate::playbooks::run::{Purpose, Run, State};
 use crate::signals::signal::Subject;
 use crate::store::playbooks::Stopped;
-use crate::store::read::Of;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::webhooks::message::Message;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How often it is looked whose time is over, and whether playbooks have changed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,14 +42,16 @@ const LOOK: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(20);
 /// Those of whom something was noticed and who were not looked at yet. Beyond it, all are looked at.
 const MAX_NOTICED: usize = 100_000;
-/// Runs that are not over. Beyond it none begins, and that is told in the log.
-const MAX_OPEN: usize = 50_000;
 /// Those who are looked at in one go.
 const AT_ONCE: usize = 5_000;
-/// Sessions of one identity whose sites are looked at.
-const MAX_SESSIONS: u32 = 50;
-/// How often old runs are looked for, in looks.
+/// How far back it is counted how often playbooks have run: the longest window.
+const RECALLED: Duration = Duration::from_secs(30 * 86_400);
+/// How often it is told in the log that a bound is reached.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// How often old runs are looked for, in looks: each ten minutes.
 const BOUND: u32 = 1_200;
+/// Runs after which they are looked for besides, so that a storm leaves no more.
+const BOUND_AFTER: usize = 10_000;
 
 /// Of whom something has become known. Cloning it shares it.
 #[derive(Clone, Debug, Default)]
@@ -81,20 +85,6 @@ impl Noticed {
     }
 }
 
-type Key = (String, Subject);
-
-/// What is going on.
-#[derive(Debug, Default)]
-struct Runs {
-    open: HashMap<Key, Run>,
-    /// Those that were taken back while their cause went on.
-    muted: HashMap<Key, Run>,
-    /// Those whom a dry run was about, as long as its cause goes on.
-    rehearsed: HashSet<Key>,
-    budgets: HashMap<String, Budget>,
-    stopped: Option<Stopped>,
-}
-
 #[derive(Debug)]
 struct Shared {
     store: Store,
@@ -104,9 +94,30 @@ struct Shared {
     barring: Barring,
     wake: Wake,
     outbox: Outbox,
+    metrics: Arc<Metrics>,
     /// Whether something could not be stored, so that all are looked at again.
     again: AtomicBool,
-    runs: tokio::sync::Mutex<Runs>,
+    /// Whether something has had no room, so that all are looked at again when there is some.
+    lacking: AtomicBool,
+    /// When each bound was last told in the log.
+    told: Mutex<BTreeMap<Limit, Timestamp>>,
+    counts: watch::Sender<Counts>,
+    /// Whether all are stopped. It is no part of the runs, which may be at work for long: each step looks.
+    stopped: watch::Sender<Option<Stopped>>,
+    /// Who presses the button, one after the other, so that memory and database agree.
+    button: tokio::sync::Mutex<()>,
+    runs: tokio::sync::Mutex<Ledger>,
+}
+
+/// How many runs there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// That are not over.
+    pub open: usize,
+    /// Those of them that wait for an operator.
+    pub held: usize,
+    /// Those of them whose playbook is gone.
+    pub orphaned: usize,
 }
 
 /// What playbooks work with.
@@ -126,6 +137,8 @@ pub struct Parts {
     pub wake: Wake,
     /// Sends emails.
     pub outbox: Outbox,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Playbooks at work. Cloning it shares them.
@@ -155,21 +168,15 @@ impl Playbooks {
     /// # Errors
     /// When the database cannot be read.
     pub async fn start(parts: Parts, noticed: Noticed) -> Result<Playbooks, StoreError> {
-        let Parts { store, engine, clock, containments, barring, wake, outbox } = parts;
-        let mut runs = Runs { stopped: store.playbooks_stopped().await?, ..Runs::default() };
+        let Parts { store, engine, clock, containments, barring, wake, outbox, metrics } = parts;
+        let mut runs = Ledger::default();
         for run in store.open_runs().await? {
-            let key = (run.playbook.clone(), run.subject);
-            if run.muted {
-                runs.muted.insert(key, run)
-            } else {
-                runs.open.insert(key, run)
-            };
+            runs.put(run);
         }
-        let day = Duration::from_secs(86_400);
-        for (playbook, at) in store.runs_since(clock.now() - day).await? {
-            runs.budgets.entry(playbook).or_default().recall(at);
+        for (playbook, subject, at) in store.runs_since(clock.now() - RECALLED).await? {
+            runs.recall_begun(playbook, subject, at);
         }
-        let runs = tokio::sync::Mutex::new(runs);
+        let (stopped, _) = watch::channel(store.playbooks_stopped().await?);
         let playbooks = Playbooks(Arc::new(Shared {
             store,
             engine,
@@ -178,30 +185,37 @@ impl Playbooks {
             barring,
             wake,
             outbox,
+            metrics,
             again: AtomicBool::new(false),
-            runs,
+            lacking: AtomicBool::new(false),
+            told: Mutex::default(),
+            counts: watch::channel(Counts::default()).0,
+            stopped,
+            button: tokio::sync::Mutex::default(),
+            runs: tokio::sync::Mutex::new(runs),
         }));
         playbooks.resume_open().await?;
         tokio::spawn(playbooks.clone().work(noticed));
         Ok(playbooks)
     }
 
-    /// Carries on with runs that a stop of the server has interrupted, and ends drills.
+    /// Carries on with runs that a stop of the server has interrupted, and ends drills. What was done and not stored is done again,
+    /// which changes nothing.
     async fn resume_open(&self) -> Result<(), StoreError> {
         let mut runs = self.0.runs.lock().await;
-        let open = runs.open.values().cloned();
-        let (mut drills, real): (Vec<Run>, Vec<Run>) = open.partition(|run| run.purpose == Purpose::Drill);
+        let (mut drills, real): (Vec<Run>, Vec<Run>) =
+            runs.open().cloned().partition(|run| run.purpose == Purpose::Drill);
         self.undo(&mut drills, &By::server(), "the server was stopped", false).await?;
         self.keep(&mut runs, drills).await;
         let mut interrupted: Vec<Run> = real.into_iter().filter(|run| run.state == State::Running).collect();
-        self.carry_out(&mut interrupted).await;
+        self.carry_out(&mut interrupted, None).await;
         self.keep(&mut runs, interrupted).await;
         Ok(())
     }
 
     async fn work(self, noticed: Noticed) {
         let mut interval = tokio::time::interval(LOOK);
-        let (mut rules, mut looks): (Option<Rules>, u32) = (None, 0);
+        let (mut rules, mut looks, mut begun): (Option<Rules>, u32, usize) = (None, 0, 0);
         loop {
             let told = tokio::select! {
                 () = noticed.0.1.notified() => true,
@@ -216,157 +230,39 @@ impl Playbooks {
             if rules.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &snapshot.playbooks)) {
                 rules = Some(snapshot.playbooks.clone());
                 all = true;
-                // What was only said may be done now.
-                self.0.runs.lock().await.rehearsed.clear();
+                for (playbook, runs) in self.0.runs.lock().await.playbooks(&snapshot.playbooks) {
+                    tracing::warn!(
+                        playbook,
+                        runs,
+                        "this playbook is gone; its runs go on until their cause is gone, their time is \
+                                   over, or somebody releases them"
+                    );
+                }
             }
             if all {
                 subjects = self.0.engine.risks().subjects();
                 subjects.extend(self.0.engine.posture().ids().into_iter().map(Subject::Identity));
             }
             for some in subjects.chunks(AT_ONCE) {
-                self.look(some, &snapshot).await;
+                begun += self.look(some, &snapshot).await;
             }
             if !told {
                 self.look_at_open(&snapshot, all).await;
                 looks = looks.wrapping_add(1);
-                if looks.is_multiple_of(BOUND)
-                    && let Err(error) = self.0.store.bound_runs().await
-                {
+            }
+            if begun >= BOUND_AFTER || (!told && looks.is_multiple_of(BOUND)) {
+                begun = 0;
+                if let Err(error) = self.0.store.bound_runs().await {
                     tracing::debug!(%error, "old runs of playbooks could not be dropped");
                 }
             }
         }
     }
 
-    /// Why a playbook is to run against somebody now.
-    fn cause(&self, playbook: &Playbook, subject: Subject, snapshot: &Snapshot, now: Timestamp) -> Option<Cause> {
-        let identity = match subject {
-            Subject::Identity(id) => Some(snapshot.identities.by_id(id)?),
-            Subject::Mac(_) => None,
-        };
-        if playbook.mode == Mode::Off || !playbook.is_for(identity.map(AsRef::as_ref)) {
-            return None;
-        }
-        let risk = self.0.engine.risks().risk(subject, &snapshot.risk, now);
-        let verdict = identity.map(|i| self.0.engine.posture().verdict(i, &snapshot.compliance, now));
-        playbook.cause(&risk, verdict.as_deref())
-    }
-
-    /// Looks at some of whom something was noticed.
-    async fn look(&self, subjects: &[Subject], snapshot: &Arc<Snapshot>) {
-        if snapshot.playbooks.is_empty() {
-            return;
-        }
-        let now = self.0.clock.now();
-        let mut runs = self.0.runs.lock().await;
-        let (mut begun, mut recovered, mut unmuted, mut live) = (Vec::new(), Vec::new(), Vec::new(), None);
-        for subject in subjects {
-            for playbook in snapshot.playbooks.iter() {
-                let key = (playbook.name.to_string(), *subject);
-                let cause = self.cause(playbook, *subject, snapshot, now);
-                let Some(cause) = cause else {
-                    runs.rehearsed.remove(&key);
-                    unmuted.extend(runs.muted.remove(&key));
-                    let over = |run: &&Run| run.purpose == Purpose::Real && playbook.release.automatic;
-                    recovered.extend(runs.open.get(&key).filter(over).cloned());
-                    continue;
-                };
-                let same = |run: &Run| cause.at.is_none() || cause.at <= run.released();
-                if runs.open.contains_key(&key)
-                    || runs.rehearsed.contains(&key)
-                    || runs.muted.get(&key).is_some_and(same)
-                {
-                    continue;
-                }
-                if runs.open.len() + begun.len() >= MAX_OPEN {
-                    tracing::warn!(playbook = key.0, "{MAX_OPEN} runs are not over: no more are begun");
-                    break;
-                }
-                if !self.is_at(playbook, *subject, snapshot).await {
-                    continue;
-                }
-                unmuted.extend(runs.muted.remove(&key));
-                let live = match live {
-                    Some(live) => live,
-                    None => *live.insert(self.0.store.count_live_sessions().await.unwrap_or_default()),
-                };
-                begun.push(begin(&mut runs, playbook, *subject, (cause, live), snapshot, now));
-            }
-        }
-        for run in &mut unmuted {
-            run.muted = false;
-        }
-        self.save(&unmuted, false).await;
-        if !recovered.is_empty() {
-            if let Err(error) = self.undo(&mut recovered, &By::server(), "its cause is gone", false).await {
-                tracing::warn!(%error, "runs of playbooks are not taken back yet");
-                self.0.again.store(true, Ordering::Relaxed);
-            }
-            self.keep(&mut runs, recovered).await;
-        }
-        // First that it runs, so that a crash leaves nobody contained whom no run would release.
-        if !begun.is_empty() && self.save(&begun, false).await {
-            self.carry_out(&mut begun).await;
-            self.keep(&mut runs, begun).await;
-        }
-    }
-
-    /// Whether somebody is where a playbook is for.
-    async fn is_at(&self, playbook: &Playbook, subject: Subject, snapshot: &Snapshot) -> bool {
-        if playbook.sites.is_empty() {
-            return true;
-        }
-        let (name, mac);
-        let of = match subject {
-            Subject::Identity(id) => match snapshot.identities.by_id(id) {
-                Some(identity) => {
-                    name = identity.name.to_string();
-                    Of::Identity(&name)
-                }
-                None => return false,
-            },
-            Subject::Mac(address) => {
-                mac = address.to_string();
-                Of::Mac(&mac)
-            }
-        };
-        let sessions = self.0.store.live_sessions(of, self.0.clock.now(), None, MAX_SESSIONS).await;
-        let sessions = sessions.map(|page| page.items).unwrap_or_default();
-        sessions.iter().any(|(session, _)| {
-            let site = snapshot.nas.named(&session.key.nas_name).and_then(|nas| nas.site.clone());
-            site.is_some_and(|site| playbook.sites.contains(site.as_str()))
-        })
-    }
-
-    /// Looks at runs that are not over: whose time is, and, if `all`, whose cause is gone.
-    async fn look_at_open(&self, snapshot: &Arc<Snapshot>, all: bool) {
-        let now = self.0.clock.now();
-        let mut runs = self.0.runs.lock().await;
-        let (mut timed, mut gone) = (Vec::new(), Vec::new());
-        for run in runs.open.values().filter(|run| run.purpose == Purpose::Real) {
-            let Some(playbook) = snapshot.playbooks.iter().find(|known| *known.name == *run.playbook) else { continue };
-            if playbook.release.after.is_some_and(|after| run.began + after <= now) {
-                timed.push(run.clone());
-            } else if all && playbook.release.automatic && self.cause(playbook, run.subject, snapshot, now).is_none() {
-                gone.push(run.clone());
-            }
-        }
-        for (mut some, why, muted) in [(timed, "its time is over", true), (gone, "its cause is gone", false)] {
-            if some.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.undo(&mut some, &By::server(), why, muted).await {
-                tracing::warn!(%error, "runs of playbooks are not taken back yet");
-                self.0.again.store(true, Ordering::Relaxed);
-            }
-            self.keep(&mut runs, some).await;
-        }
-    }
-
-    /// Stores runs; with `tell`, webhooks are told where they stand. Whether it was done.
-    async fn save(&self, runs: &[Run], tell: bool) -> bool {
+    /// Stores runs; with `tell`, webhooks are told where they stand.
+    async fn save(&self, runs: &[Run], tell: bool) -> Result<(), StoreError> {
         if runs.is_empty() {
-            return true;
+            return Ok(());
         }
         let now = self.0.clock.now();
         let told = runs.iter().filter(|_| tell).map(|run| Message::of_run(run, run.state.code(), now));
@@ -376,27 +272,49 @@ impl Playbooks {
             tracing::warn!(%error, "runs of playbooks could not be stored");
             self.0.again.store(true, Ordering::Relaxed);
         }
-        saved.is_ok()
+        saved
     }
 
     /// Takes in where runs stand, and stores it.
-    async fn keep(&self, runs: &mut Runs, some: Vec<Run>) {
+    async fn keep(&self, runs: &mut Ledger, some: Vec<Run>) {
         for run in &some {
             tracing::info!(playbook = run.playbook, who = run.who, state = run.state.code(), "{}", run.cause.what);
         }
-        self.save(&some, true).await;
+        let closed = some.iter().any(|run| !run.state.is_open());
+        // It is in memory all the same; after a restart the database's word is carried out again, which changes nothing.
+        let _ = self.save(&some, true).await;
         for run in some {
-            let key = (run.playbook.clone(), run.subject);
-            if run.state.is_open() {
-                runs.open.insert(key, run);
-                continue;
+            let (playbook, state) = (run.playbook.clone(), run.state.code());
+            if runs.put(run) {
+                self.0.metrics.playbooks.run(&playbook, state);
             }
-            runs.open.remove(&key);
-            if run.purpose == Purpose::DryRun && runs.rehearsed.len() < MAX_OPEN {
-                runs.rehearsed.insert(key);
-            } else if run.muted {
-                runs.muted.insert(key, run);
-            }
+        }
+        if closed && self.0.lacking.swap(false, Ordering::Relaxed) {
+            self.0.again.store(true, Ordering::Relaxed);
+        }
+        let forgotten = runs.bound_muted();
+        self.drop_for(Limit::Muted, forgotten.len());
+        let _ = self.save(&forgotten, false).await;
+        self.publish(runs);
+    }
+
+    /// Says how many runs there are, for whoever asks while others are at work.
+    fn publish(&self, runs: &Ledger) {
+        let (open, held, orphaned) = (runs.count_open(), runs.held().count(), runs.count_orphaned());
+        self.0.counts.send_replace(Counts { open, held, orphaned });
+    }
+
+    /// Tells that so much was dropped for want of room.
+    fn drop_for(&self, limit: Limit, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.0.lacking.store(true, Ordering::Relaxed);
+        self.0.metrics.playbooks.dropped(limit.code(), count as u64);
+        let (mut told, now) = (self.0.told.lock().unwrap_or_else(PoisonError::into_inner), self.0.clock.now());
+        if told.get(&limit).is_none_or(|at| now.since(*at) >= TELL_AGAIN) {
+            told.insert(limit, now);
+            tracing::warn!(limit = limit.code(), count, "{}", limit.told());
         }
     }
 
@@ -406,7 +324,7 @@ impl Playbooks {
     /// See [`NotDone`].
     pub async fn release(&self, id: RunId, by: &By, reason: &str) -> Result<Run, NotDone> {
         let mut runs = self.0.runs.lock().await;
-        let Some(run) = runs.open.values().find(|run| run.id == id).cloned() else {
+        let Some(run) = runs.find(id).cloned() else {
             return Err(self.closed(id).await?);
         };
         let mut some = vec![run];
@@ -417,21 +335,24 @@ impl Playbooks {
         Ok(run)
     }
 
-    /// Goes on with a run that is held, and tries again what has failed.
+    /// Goes on with a run that is held, and tries again what has failed; though playbooks are stopped, but not beyond another stop.
     ///
     /// # Errors
     /// See [`NotDone`].
     pub async fn go_on(&self, id: RunId, by: &By, reason: &str) -> Result<Run, NotDone> {
         let mut runs = self.0.runs.lock().await;
-        let Some(mut run) = runs.open.values().find(|run| run.id == id).cloned() else {
+        let Some(mut run) = runs.find(id).cloned() else {
             return Err(self.closed(id).await?);
         };
         if !run.go_on() {
             return Err(NotDone::State(run.state.code()));
         }
+        let stopped = self.stopped();
         self.0.store.audit_run(&run, "playbook.go_on", by, reason, self.0.clock.now()).await?;
         let mut some = vec![run];
-        self.carry_out(&mut some).await;
+        // First that it runs, so that a crash leaves nothing half done.
+        self.save(&some, false).await?;
+        self.carry_out(&mut some, stopped.as_ref()).await;
         let run = some[0].clone();
         self.keep(&mut runs, some).await;
         Ok(run)
@@ -441,23 +362,29 @@ impl Playbooks {
         Ok(self.0.store.run(id).await?.map_or(NotDone::Missing, |run| NotDone::State(run.state.code())))
     }
 
-    /// Whether they are stopped, and how many runs are held.
-    pub async fn state(&self) -> (Option<Stopped>, usize, usize) {
-        let runs = self.0.runs.lock().await;
-        let held = runs.open.values().filter(|run| matches!(run.state, State::Held { .. })).count();
-        (runs.stopped.clone(), runs.open.len(), held)
+    /// Whether they are stopped.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.0.stopped.borrow().clone()
     }
 
-    /// Stops all: what would begin from now on is held. What is contained stays so.
+    /// How many runs there are. It waits for nobody who is at work.
+    pub fn counts(&self) -> Counts {
+        *self.0.counts.borrow()
+    }
+
+    /// Stops all at once: nothing more is done of runs that are at work, and what would begin from now on is held. What is contained stays
+    /// so.
     ///
     /// # Errors
-    /// When it could not be stored.
+    /// When it could not be stored; then they are stopped until the server is.
     pub async fn stop(&self, by: &By, reason: &str) -> Result<(), StoreError> {
-        let mut runs = self.0.runs.lock().await;
         let at = self.0.clock.now();
-        self.0.store.stop_playbooks(true, by, reason, at).await?;
-        runs.stopped = Some(Stopped { at, by: by.actor.clone(), reason: reason.to_owned() });
-        Ok(())
+        let stopped = Some(Stopped { at, by: by.actor.clone(), reason: reason.to_owned() });
+        // Whoever is at work waits for nobody, and neither does this.
+        self.0.stopped.send_replace(stopped.clone());
+        let _turn = self.0.button.lock().await;
+        self.0.stopped.send_replace(stopped);
+        self.0.store.stop_playbooks(true, by, reason, at).await
     }
 
     /// Lets them go on; what is held is done if `go`, and dropped otherwise. How many that were.
@@ -466,15 +393,18 @@ impl Playbooks {
     /// When it could not be stored.
     pub async fn resume(&self, go: bool, by: &By, reason: &str) -> Result<usize, StoreError> {
         let mut runs = self.0.runs.lock().await;
-        self.0.store.stop_playbooks(false, by, reason, self.0.clock.now()).await?;
-        runs.stopped = None;
-        let held = runs.open.values().filter(|run| matches!(run.state, State::Held { .. }));
-        let mut held: Vec<Run> = held.cloned().collect();
+        {
+            let _turn = self.0.button.lock().await;
+            self.0.store.stop_playbooks(false, by, reason, self.0.clock.now()).await?;
+            self.0.stopped.send_replace(None);
+        }
+        let mut held: Vec<Run> = runs.held().cloned().collect();
         if go {
             for run in &mut held {
                 run.go_on();
             }
-            self.carry_out(&mut held).await;
+            self.save(&held, false).await?;
+            self.carry_out(&mut held, None).await;
         } else {
             self.undo(&mut held, by, reason, true).await?;
         }
@@ -487,29 +417,6 @@ impl Playbooks {
     pub fn revocations(&self) -> Arc<tokio::sync::Mutex<()>> {
         self.0.barring.turn.clone()
     }
-}
-
-/// Begins a run, which is held where playbooks are stopped or the playbook has done enough.
-fn begin(
-    runs: &mut Runs,
-    playbook: &Playbook,
-    subject: Subject,
-    (cause, live): (Cause, u64),
-    snapshot: &Snapshot,
-    now: Timestamp,
-) -> Run {
-    let mut run = Run::begin(playbook, subject, who(subject, snapshot), cause, false, now);
-    if run.state == State::Running {
-        if let Some(Stopped { by, .. }) = &runs.stopped {
-            run.hold(format!("playbooks were stopped by {by}"));
-        } else if playbook.contains()
-            && let Err(why) = runs.budgets.entry(run.playbook.clone()).or_default().begin(&playbook.limits, live, now)
-        {
-            tracing::warn!(playbook = run.playbook, who = run.who, "{why}: it waits for an operator");
-            run.hold(why);
-        }
-    }
-    run
 }
 
 /// What somebody is called.
