@@ -240,14 +240,19 @@ impl Playbooks {
                 }
             }
             if all {
-                subjects = self.0.engine.risks().subjects();
+                // Beside those of whom something was noticed: it may be that nothing speaks against them any more.
+                subjects.extend(self.0.engine.risks().subjects());
                 subjects.extend(self.0.engine.posture().ids().into_iter().map(Subject::Identity));
+                subjects.sort_unstable();
+                subjects.dedup();
             }
             for some in subjects.chunks(AT_ONCE) {
                 begun += self.look(some, &snapshot).await;
             }
-            if !told {
+            if all || !told {
                 self.look_at_open(&snapshot, all).await;
+            }
+            if !told {
                 looks = looks.wrapping_add(1);
             }
             if begun >= BOUND_AFTER || (!told && looks.is_multiple_of(BOUND)) {
