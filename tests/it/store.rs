@@ -4,8 +4,9 @@
 use crate::support::postgres::{Postgres, postgres};
 use cordon::audit::event::By;
 use cordon::audit::verify::Verifier;
-use cordon::ids::{DecisionId, IdentityId, RunId};
+use cordon::ids::{CaseId, DecisionId, IdentityId, RunId};
 use cordon::inventory::identity::{Identity, IdentityKind, IdentityStatus};
+use cordon::playbooks::case::{Case, MAX_OPEN_OF_MACS, NoRoom};
 use cordon::session::accounting::{AccountingRecord, AccountingStatus};
 use cordon::session::{Session, SessionState};
 use cordon::store::accounting_read::{AccountingFilter, StoredRecord};
@@ -530,6 +531,32 @@ async fn what_is_not_there_is_not_found() {
     let store = Store::open(&dir.path().join("db")).await.unwrap();
     let id = DecisionId::new(Timestamp::from_unix_secs(T0));
     assert!(store.decision(id).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_about_addresses_that_are_nobodys_leave_room_for_others() {
+    for bed in Bed::both().await {
+        let store = &bed.store;
+        let open = async |identity: Option<IdentityId>| {
+            let (id, by) = (CaseId::new(at(0)), By::cli("anna"));
+            let (title, who, opened) = ("a test".to_owned(), String::new(), at(0));
+            let (run, closed, comments) = (None, None, Vec::new());
+            let case = Case { id, title, identity, who, run, opened, by: by.actor.clone(), closed, comments };
+            (id, store.open_case(&case, &serde_json::json!({}), &by).await.unwrap())
+        };
+        let (first, _) = open(None).await;
+        for _ in 1..MAX_OPEN_OF_MACS {
+            assert_eq!(open(None).await.1, Ok(()));
+        }
+        assert_eq!(open(None).await.1, Err(NoRoom::OpenOfMacs));
+        assert_eq!(open(Some(IdentityId::of_name("coder"))).await.1, Ok(()));
+        let close = |case: &mut Case| {
+            case.closed = Some(at(1));
+            Ok(("case.close", String::new()))
+        };
+        store.change_case(first, &By::cli("anna"), at(1), close).await.unwrap().unwrap().unwrap();
+        assert_eq!(open(None).await.1, Ok(()), "a closed one makes room");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
