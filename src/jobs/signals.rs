@@ -106,6 +106,7 @@ struct Shared {
 /// What was taken up, and what is stored since.
 #[derive(Debug)]
 pub struct Recalled {
+    feed: Feed,
     tapped: mpsc::Receiver<Tapped>,
     detectors: Detectors,
 }
@@ -139,14 +140,13 @@ impl Signals {
         }
         let mut detectors = Detectors::default();
         store.baselines(|identity, baseline| detectors.recall(identity, baseline)).await?;
-        Ok(Recalled { tapped, detectors })
+        Ok(Recalled { feed: writer.feed().clone(), tapped, detectors })
     }
 
     /// Begins to work: stores signals, looks whose risk has fallen, and has sessions looked at.
     pub fn start(
         recalled: Recalled,
         store: Store,
-        writer: &Writer,
         engine: Arc<Engine>,
         clock: Arc<Clock>,
         reevaluate: Reevaluate,
@@ -154,13 +154,13 @@ impl Signals {
         noticed: Noticed,
     ) -> Signals {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let (feed, changed, wake) = (writer.feed().clone(), Mutex::default(), Notify::new());
+        let Recalled { feed, tapped, detectors } = recalled;
+        let (changed, wake) = (Mutex::default(), Notify::new());
         let shared = Arc::new(Shared { store, engine, clock, feed, noticed, standings, changed, wake });
         tokio::spawn(write(shared.clone(), receiver));
         tokio::spawn(tell(shared.clone(), reevaluate));
         tokio::spawn(watch(shared.clone()));
         let signals = Signals { shared, waiting: sender };
-        let Recalled { tapped, detectors } = recalled;
         tokio::spawn(listen(signals.clone(), Watcher { detectors, holders: HashMap::new() }, tapped));
         signals
     }

@@ -242,7 +242,7 @@ impl Ledger {
         }
         let mut keys: Vec<(bool, Option<Timestamp>, Key)> =
             self.muted.iter().map(|(key, run)| (!is_mac(key.1), run.released(), key.clone())).collect();
-        keys.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        keys.sort_unstable_by_key(|(is_identity, released, _)| (*is_identity, *released));
         keys.iter().take(excess).filter_map(|(_, _, key)| self.unmute(key)).collect()
     }
 }

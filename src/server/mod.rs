@@ -323,7 +323,6 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let signals = Signals::start(
         recalled,
         store.clone(),
-        &writer,
         engine.clone(),
         clock.clone(),
         reevaluate.clone(),
