@@ -45,6 +45,7 @@ use crate::radius::dictionary::Dictionary;
 use crate::radius::packet::{Code, Packet};
 use crate::radius::radsec::{self, Version, error_cause};
 use crate::secret::Secret;
+use crate::shared_signals::receivers::Receivers;
 use crate::shared_signals::transmitter::Transmitter;
 use crate::signals::hook::Hook;
 use crate::signals::risk;
@@ -108,6 +109,8 @@ pub struct Snapshot {
     pub hooks: Arc<[Hook]>,
     /// Who tells by Shared Signals.
     pub transmitters: Arc<[Arc<Transmitter>]>,
+    /// Where events of Shared Signals may be pushed to.
+    pub receivers: Arc<Receivers>,
 }
 
 /// What a listener is for.

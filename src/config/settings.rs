@@ -96,7 +96,9 @@ pub fn settings(config: &Config, source: &Source) -> Vec<Setting> {
     all.restart("recheck", "tls", tls);
     all.restart("recheck", "contact", contact);
     of_risk(&mut all, &config.risk);
-    let SharedSignalsSection { transmitter } = &config.ssf;
+    let SharedSignalsSection { receivers, transmitter } = &config.ssf;
+    let receivers: Vec<_> = receivers.iter().map(|one| one.get_ref().as_str()).collect();
+    all.reload("ssf", "receivers", &receivers);
     let names: Vec<_> = transmitter.iter().map(|one| one.name.get_ref().as_str()).collect();
     all.reload("ssf", "transmitter", &names);
     of_smtp(&mut all, config.smtp.as_ref());

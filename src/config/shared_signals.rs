@@ -1,4 +1,4 @@
-//! `[[ssf.transmitter]]`: other systems that tell what they know, by Shared Signals.
+//! `[ssf]`: Shared Signals, from other systems that tell what they know, and to those who may be told.
 
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use toml::Spanned;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SharedSignalsSection {
+    /// Hosts that streams may have events pushed to.
+    pub receivers: Vec<Spanned<String>>,
     /// Who tells.
     pub transmitter: Vec<TransmitterSection>,
 }
@@ -37,6 +39,9 @@ pub struct TransmitterSection {
     /// Whose names for subjects are believed, besides its own.
     #[serde(default)]
     pub subject_issuers: Vec<String>,
+    /// Whether names are believed of which no issuer is said.
+    #[serde(default)]
+    pub opaque_subjects: bool,
     /// What is acted on; everything, if it is not said.
     pub events: Option<Vec<Spanned<String>>>,
     /// What its signals weigh at most.

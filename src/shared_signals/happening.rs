@@ -108,8 +108,15 @@ impl Happening {
         Value::Object(members)
     }
 
-    /// The claims of the token that tells it (SSF 1.0, section 4).
-    pub fn claims(&self, jti: &str, issuer: &str, audience: &str, subject: &Value, about: &'static str) -> Value {
+    /// The claims of a token that tells it, signed at `signed` (SSF 1.0, section 4): when it happened is said within the event.
+    pub fn claims(
+        &self,
+        jti: &str,
+        (issuer, audience): (&str, &str),
+        subject: &Value,
+        about: &'static str,
+        signed: Timestamp,
+    ) -> Value {
         let mut event = match &self.what {
             What::SessionRevoked => json!({}),
             What::Certificate { revoked, issuer, serial, subject } => json!({
@@ -134,7 +141,7 @@ impl Happening {
             event["reason_admin"] = json!({ "en": why });
         }
         json!({
-            "iss": issuer, "aud": audience, "jti": jti, "iat": self.at.unix_secs(), "txn": jti,
+            "iss": issuer, "aud": audience, "jti": jti, "iat": signed.unix_secs(), "txn": jti,
             "sub_id": subject, "events": { self.what.event().uri(): event },
         })
     }
@@ -152,6 +159,7 @@ const fn level_code(level: Level) -> &'static str {
 mod tests {
     use super::super::set::Set;
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn what_is_told_is_what_would_be_taken() {
@@ -168,9 +176,15 @@ mod tests {
             let happening = Happening { what, ..Happening::verification(None, at) };
             let subject = happening.subject(&told);
             assert_eq!(subject["format"], "email");
-            let claims = happening.claims("7", "https://a.example", "https://b.example", &subject, "user");
-            let set = Set::read(claims.as_object().unwrap(), "https://a.example", &["https://b.example".into()], at);
-            let set = set.unwrap();
+            // It waited for days: it is told as of then, and taken in as a token of now.
+            let signed = at + Duration::from_secs(3 * 24 * 3600);
+            let of = ("https://a.example", "https://b.example");
+            let claims = happening.claims("7", of, &subject, "user", signed);
+            let set = Set::read(claims.as_object().unwrap(), of.0, &[of.1.into()], signed).unwrap();
+            assert_eq!((set.issued, &claims["txn"]), (signed, &json!("7")));
+            let timestamp = &claims["events"][happening.what.event().uri()]["event_timestamp"];
+            let verification = matches!(happening.what, What::Verification { .. });
+            assert_eq!(timestamp.as_i64(), (!verification).then_some(at.unix_secs()));
             assert_eq!(set.event, Some(happening.what.event()));
             assert_eq!(set.reason().is_some(), !matches!(happening.what, What::Verification { .. }));
         }

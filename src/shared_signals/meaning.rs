@@ -2,6 +2,7 @@
 
 use super::event::EventType;
 use super::set::Set;
+use super::transmitter::Sort;
 use crate::signals::kind::SignalKind;
 use crate::signals::signal::{Severity, plain};
 
@@ -18,6 +19,8 @@ pub struct Meaning {
     pub ends: bool,
     /// What of a complex subject it is about, the first that is known.
     pub about: [&'static str; 2],
+    /// What a subject is that does not say so, where the event does.
+    pub sort: Option<Sort>,
 }
 
 /// An account as a whole, rather than one session.
@@ -32,9 +35,16 @@ pub fn meaning(set: &Set) -> Option<Meaning> {
     let says = |key: &str, word: &str| set.text(key).is_some_and(|said| said.eq_ignore_ascii_case(word));
     // What is good news of one credential, namespace or principal takes back nothing of another.
     let named = |key: &str| plain(&set.text(key).unwrap_or_default().to_ascii_lowercase());
-    let of = |kind, severity, topic, about| Some(Meaning { kind, severity, topic, ends: false, about });
+    let of = |kind, severity, topic, about, sort| Some(Meaning { kind, severity, topic, ends: false, about, sort });
     let account = |severity, ends| {
-        Some(Meaning { kind: SignalKind::SessionRevoked, severity, topic: ACCOUNT.to_owned(), ends, about: USER_FIRST })
+        Some(Meaning {
+            kind: SignalKind::SessionRevoked,
+            severity,
+            topic: ACCOUNT.to_owned(),
+            ends,
+            about: USER_FIRST,
+            sort: Some(Sort::User),
+        })
     };
     match set.event? {
         EventType::SessionRevoked | EventType::SessionsRevoked => Some(Meaning {
@@ -43,6 +53,7 @@ pub fn meaning(set: &Set) -> Option<Meaning> {
             topic: String::new(),
             ends: true,
             about: DEVICE_FIRST,
+            sort: None,
         }),
         EventType::AccountDisabled | EventType::AccountPurged => account(Severity::Critical, true),
         EventType::AccountEnabled => account(Severity::Info, false),
@@ -50,39 +61,47 @@ pub fn meaning(set: &Set) -> Option<Meaning> {
             let topic = named("credential_type");
             let says = |word| says("change_type", word);
             if says("revoke") || says("delete") {
-                of(SignalKind::CredentialChange, Severity::High, topic, USER_FIRST)
+                of(SignalKind::CredentialChange, Severity::High, topic, USER_FIRST, None)
             } else if (says("create") || says("update")) && !topic.is_empty() {
-                of(SignalKind::CredentialChange, Severity::Info, topic, USER_FIRST)
+                of(SignalKind::CredentialChange, Severity::Info, topic, USER_FIRST, None)
             } else {
                 None
             }
         }
         EventType::CredentialCompromise => {
-            of(SignalKind::CredentialCompromise, Severity::High, named("credential_type"), USER_FIRST)
+            of(SignalKind::CredentialCompromise, Severity::High, named("credential_type"), USER_FIRST, None)
         }
-        EventType::CredentialChangeRequired => {
-            of(SignalKind::CredentialCompromise, Severity::Medium, CHANGE_REQUIRED.to_owned(), USER_FIRST)
-        }
+        EventType::CredentialChangeRequired => of(
+            SignalKind::CredentialCompromise,
+            Severity::Medium,
+            CHANGE_REQUIRED.to_owned(),
+            USER_FIRST,
+            Some(Sort::User),
+        ),
         EventType::AssuranceLevelChange => {
             // What does not say in which direction is weighed as the worse.
             let severity = if says("change_direction", "increase") { Severity::Info } else { Severity::High };
-            of(SignalKind::AssuranceLevelChange, severity, named("namespace"), USER_FIRST)
+            of(SignalKind::AssuranceLevelChange, severity, named("namespace"), USER_FIRST, None)
         }
         EventType::DeviceComplianceChange if says("current_status", "compliant") => {
-            of(SignalKind::DeviceNotCompliant, Severity::Info, String::new(), DEVICE_FIRST)
+            of(SignalKind::DeviceNotCompliant, Severity::Info, String::new(), DEVICE_FIRST, Some(Sort::Thing))
         }
         EventType::DeviceComplianceChange if says("current_status", "not-compliant") => {
-            of(SignalKind::DeviceNotCompliant, Severity::High, String::new(), DEVICE_FIRST)
+            of(SignalKind::DeviceNotCompliant, Severity::High, String::new(), DEVICE_FIRST, Some(Sort::Thing))
         }
         EventType::RiskLevelChange => {
             // Such that the level here is that there: without `[risk]`, 70 points are just below high when a second is over.
             let levels = [("HIGH", Severity::Critical), ("MEDIUM", Severity::High), ("LOW", Severity::Info)];
             let (_, severity) = levels.into_iter().find(|(level, _)| says("current_level", level))?;
-            let about = if says("principal", "DEVICE") { DEVICE_FIRST } else { USER_FIRST };
+            let (about, sort) = if says("principal", "DEVICE") {
+                (DEVICE_FIRST, Some(Sort::Thing))
+            } else {
+                (USER_FIRST, says("principal", "USER").then_some(Sort::User))
+            };
             // Of a tenant or a group it is not known whom it concerns.
             let known = ["USER", "DEVICE", "SESSION"].into_iter().any(|principal| says("principal", principal));
             if known || set.text("principal").is_none() {
-                of(SignalKind::RiskLevelChange, severity, named("principal"), about)
+                of(SignalKind::RiskLevelChange, severity, named("principal"), about, sort)
             } else {
                 None
             }

@@ -6,6 +6,7 @@ pub mod event;
 pub mod happening;
 pub mod key;
 pub mod meaning;
+pub mod receivers;
 pub mod set;
 pub mod stream;
 pub mod subject;

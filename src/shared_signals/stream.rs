@@ -122,6 +122,8 @@ pub struct Stream {
     pub status: Status,
     /// When it was made.
     pub created: Timestamp,
+    /// How often it was changed: who changes it says which form they have seen.
+    pub version: u64,
 }
 
 /// What a receiver says of its stream.

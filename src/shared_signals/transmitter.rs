@@ -73,6 +73,8 @@ pub struct Transmitter {
     pub poll: Option<Poll>,
     /// Whose names for subjects are believed.
     pub subject_issuers: Vec<String>,
+    /// Whether names are believed of which it is not said whose they are.
+    pub opaque_subjects: bool,
     /// What of all that it tells is acted on; everything, if it is not said.
     pub events: Option<Vec<EventType>>,
     /// What its signals weigh at most.
@@ -103,15 +105,17 @@ impl Transmitter {
         match identifier {
             Identifier::Email(text) => vec![Name::Address(text)],
             Identifier::IssuerSubject { issuer, subject } if self.subject_issuers.contains(issuer) => {
-                vec![Name::Text(subject)]
+                vec![Name::Issued(subject)]
             }
-            Identifier::Opaque(text) => vec![Name::Text(text)],
+            Identifier::Opaque(text) if self.opaque_subjects => vec![Name::Opaque(text)],
             Identifier::Uri(uri) => match uri.strip_prefix("acct:").or_else(|| uri.strip_prefix("mailto:")) {
                 Some(address) => vec![Name::Address(address)],
                 None => vec![Name::Uri(uri)],
             },
             Identifier::Aliases(all) => all.iter().flat_map(|one| self.names(one)).collect(),
-            Identifier::IssuerSubject { .. } | Identifier::Ips(_) | Identifier::Other(_) => Vec::new(),
+            Identifier::IssuerSubject { .. } | Identifier::Opaque(_) | Identifier::Ips(_) | Identifier::Other(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -123,13 +127,78 @@ pub enum Name<'a> {
     Address(&'a str),
     /// A URI of a certificate.
     Uri(&'a str),
-    /// An id, a name, a DNS name or a MAC address.
-    Text(&'a str),
+    /// What an issuer calls somebody: an id, a name, a DNS name or a MAC address.
+    Issued(&'a str),
+    /// The same, of which it is not said who calls them so.
+    Opaque(&'a str),
+}
+
+/// What somebody is, as far as an event tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sort {
+    /// A human.
+    User,
+    /// Anything else.
+    Thing,
+}
+
+impl Name<'_> {
+    /// What names of this form are as a rule, if there is a rule.
+    pub fn sort(self) -> Option<Sort> {
+        match self {
+            Name::Address(_) | Name::Issued(_) => Some(Sort::User),
+            Name::Uri(_) | Name::Opaque(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_believed_of_those_alone_who_may_give_them() {
+        let transmitter = |opaque_subjects| Transmitter {
+            name: "idp".into(),
+            issuer: "https://idp.example".into(),
+            audience: Vec::new(),
+            keys: Keys::Discovered,
+            cas: Vec::new(),
+            push_token: None,
+            poll: None,
+            subject_issuers: vec!["https://idp.example".into(), "https://directory.example".into()],
+            opaque_subjects,
+            events: Some(vec![EventType::SessionRevoked]),
+            severity_at_most: Severity::Critical,
+            ends: Ends::No,
+            owned: false,
+        };
+        let of = |issuer: &str| Identifier::IssuerSubject { issuer: issuer.into(), subject: "alice".into() };
+        let one = transmitter(false);
+        assert!(one.may_tell(EventType::SessionRevoked) && !one.may_tell(EventType::AccountDisabled));
+        for (identifier, wanted) in [
+            (of("https://idp.example"), vec![Name::Issued("alice")]),
+            (of("https://directory.example"), vec![Name::Issued("alice")]),
+            (of("https://idp.example/"), vec![]),
+            (of("https://evil.example"), vec![]),
+            (Identifier::Opaque("alice".into()), vec![]),
+            (Identifier::Email("a@b.example".into()), vec![Name::Address("a@b.example")]),
+            (Identifier::Uri("acct:a@b.example".into()), vec![Name::Address("a@b.example")]),
+            (Identifier::Uri("spiffe://x/y".into()), vec![Name::Uri("spiffe://x/y")]),
+            (Identifier::Ips(vec!["10.0.0.1".parse().unwrap()]), vec![]),
+            (
+                Identifier::Aliases(vec![
+                    Identifier::Opaque("alice".into()),
+                    of("https://evil.example"),
+                    of("https://idp.example"),
+                ]),
+                vec![Name::Issued("alice")],
+            ),
+        ] {
+            assert_eq!(one.names(&identifier), wanted, "{identifier:?}");
+        }
+        assert_eq!(transmitter(true).names(&Identifier::Opaque("alice".into())), [Name::Opaque("alice")]);
+    }
 
     #[test]
     fn others_than_this_host_are_asked_by_tls_alone() {

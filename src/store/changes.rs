@@ -196,8 +196,9 @@ impl Store {
                 }
                 rewrite(&mut tx, &stopped).await?;
             }
-            self.tell(&mut tx, &ended).await?;
+            let told = self.tell(&mut tx, &ended).await?;
             tx.commit().await?;
+            self.ring(told);
         }
         Ok(())
     }

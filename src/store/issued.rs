@@ -73,8 +73,10 @@ impl Store {
         let after = json!({ "subject": issued.subject, "identity": issued.identity, "not_after": issued.not_after });
         let event = Event::new(by, "certificate.issue", KIND, &issued.serial, issued.issued);
         audit::append(&mut tx, vec![event.states(Value::Null, after)]).await?;
-        self.tell(&mut tx, &[of_certificate(issued, false, "", issued.issued)]).await?;
-        tx.commit().await
+        let told = self.tell(&mut tx, &[of_certificate(issued, false, "", issued.issued)]).await?;
+        tx.commit().await?;
+        self.ring(told);
+        Ok(())
     }
 
     /// Notes that certificates are revoked; of those that were so before, nothing is noted.
@@ -82,17 +84,19 @@ impl Store {
     /// # Errors
     /// When the database does not.
     pub async fn mark_revoked(&self, all: &[Issued], why: &str, by: &By, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
+        let (mut tx, mut told) = (self.db.begin().await?, false);
         for issued in all {
             let sql = Sql::new("UPDATE issued_certificate SET revoked_us = ? WHERE revoked_us IS NULL AND serial = ?");
             if tx.execute(sql.bind(now).bind(&issued.serial)).await? == 1 {
                 let before = json!({ "subject": issued.subject, "identity": issued.identity });
                 let event = Event::new(by, "certificate.revoke", KIND, &issued.serial, now);
                 audit::append(&mut tx, vec![event.states(before, Value::Null).because(why)]).await?;
-                self.tell(&mut tx, &[of_certificate(issued, true, why, now)]).await?;
+                told |= self.tell(&mut tx, &[of_certificate(issued, true, why, now)]).await?;
             }
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.ring(told);
+        Ok(())
     }
 
     /// One certificate.

@@ -132,6 +132,8 @@ pub struct Store {
     progress: Arc<OnceLock<Arc<writer::Progress>>>,
     /// Who is told what happens.
     hooks: Arc<webhooks::Hooks>,
+    /// Those who tell by Shared Signals wake by it.
+    streams: Arc<shared_signals::Bell>,
 }
 
 impl Store {
@@ -190,7 +192,13 @@ impl Store {
     }
 
     fn of(db: Db) -> Store {
-        Store { db, partitions: Partitions::default(), progress: Arc::default(), hooks: Arc::default() }
+        Store {
+            db,
+            partitions: Partitions::default(),
+            progress: Arc::default(),
+            hooks: Arc::default(),
+            streams: Arc::default(),
+        }
     }
 
     /// Waits until what is durable by now can be read here, but no longer than

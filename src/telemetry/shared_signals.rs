@@ -9,18 +9,26 @@ use prometheus_client::registry::Registry;
 #[derive(Debug, Default)]
 pub struct SharedSignalsMetrics {
     received: Family<ResultLabel, Counter>,
+    unmatched: Family<ResultLabel, Counter>,
     sent: Family<ResultLabel, Counter>,
 }
 
 impl SharedSignalsMetrics {
     pub(super) fn register(&self, r: &mut Registry) {
         r.register("ssf_received", "Events that others told, by what came of them", self.received.clone());
+        let help = "Events that others told of nobody who is known, or of somebody who cannot be told from others";
+        r.register("ssf_unmatched", help, self.unmatched.clone());
         r.register("ssf_sent", "Attempts to tell events to others, by what came of them", self.sent.clone());
     }
 
     /// An event came in: "acted", "acknowledged", "repeated", "unavailable", or the code of RFC 8935 that it was refused with.
     pub fn received(&self, result: &'static str) {
         self.received.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// An event that was acted on is about nobody: "unknown", or "ambiguous" where several have that name.
+    pub fn unmatched(&self, result: &'static str) {
+        self.unmatched.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// An event was told: "taken", "left_out", "again" or "dead".

@@ -1,7 +1,7 @@
 //! What receivers do with their streams: pause them, take subjects out, try them out, and poll (SSF 1.0, sections 8.1.2 to
 //! 8.1.4; RFC 8936).
 
-use super::stream::own;
+use super::stream::{edit, own};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::extract::{Body, Query};
@@ -9,7 +9,7 @@ use crate::api::problem::Problem;
 use crate::ids::StreamEventId;
 use crate::jobs::shared_signals::push::{MAX_POLLED, Untold};
 use crate::shared_signals::happening::Happening;
-use crate::shared_signals::stream::{MAX_ALL_REMOVED, MAX_REMOVED, MAX_SUBJECT, MIN_VERIFICATION, Status};
+use crate::shared_signals::stream::{MAX_ALL_REMOVED, MAX_REMOVED, MAX_SUBJECT, MIN_VERIFICATION, Status, Stream};
 use crate::shared_signals::subject::Subject;
 use crate::signals::signal::plain;
 use crate::store::shared_signals::Sent;
@@ -79,11 +79,13 @@ pub(in crate::api) async fn set_status(
     caller: Caller,
     Body(body): Body<StatusOf>,
 ) -> Result<Json<StatusOf>, Problem> {
-    let old = own(&state, &caller, &body.stream_id).await?.stream;
-    let mut new = old.clone();
-    (new.status, new.about.reason) = (body.status, body.reason.as_deref().map(plain));
-    state.store.change_stream(&old, &new, None, &caller.by(), state.clock.now()).await?;
-    Ok(Json(StatusOf { stream_id: body.stream_id, status: new.status, reason: new.about.reason }))
+    let reason = body.reason.as_deref().map(plain);
+    let changed = edit(&state, &caller, &body.stream_id, |stream| {
+        (stream.status, stream.about.reason) = (body.status, reason.clone());
+        Ok(None)
+    });
+    let Stream { status, about, .. } = changed.await?;
+    Ok(Json(StatusOf { stream_id: body.stream_id, status, reason: about.reason }))
 }
 
 /// A subject of a stream.
@@ -105,22 +107,25 @@ async fn subject(state: &ApiState, caller: &Caller, body: SubjectBody, removes: 
     if len > MAX_SUBJECT {
         return Err(Problem::parameter("subject", format!("a subject has at most {MAX_SUBJECT} octets")));
     }
-    let old = own(state, caller, &body.stream_id).await?.stream;
-    let mut new = old.clone();
-    new.about.removed.retain(|known| *known != body.subject);
-    if removes {
-        if new.about.removed.len() >= MAX_REMOVED || new.about.removed_len() + len > MAX_ALL_REMOVED {
+    let changed = edit(state, caller, &body.stream_id, |stream| {
+        let about = &mut stream.about;
+        if about.removed.contains(&body.subject) == removes {
+            return Ok(None);
+        }
+        if !removes {
+            about.removed.retain(|known| *known != body.subject);
+            return Ok(None);
+        }
+        if about.removed.len() >= MAX_REMOVED || about.removed_len() + len > MAX_ALL_REMOVED {
             let detail = format!(
                 "{MAX_REMOVED} subjects or {MAX_ALL_REMOVED} octets are left out already: leave the others out where they arrive"
             );
             return Err(Problem::conflict("too_many_subjects", detail));
         }
-        new.about.removed.push(body.subject);
-    }
-    if old != new {
-        state.store.change_stream(&old, &new, None, &caller.by(), state.clock.now()).await?;
-    }
-    Ok(())
+        about.removed.push(body.subject.clone());
+        Ok(None)
+    });
+    changed.await.map(drop)
 }
 
 /// Has a stream tell of a subject again
@@ -207,7 +212,7 @@ pub(in crate::api) struct PollBody {
     /// The most events of the answer; 100 if it is not said.
     #[serde(default, rename = "maxEvents")]
     most: Option<u32>,
-    /// Whether to answer at once, though there is nothing; else it is waited for half a minute.
+    /// Whether to answer at once, though there is nothing; else it is waited for half a minute, or until another waits.
     #[serde(default, rename = "returnImmediately")]
     at_once: bool,
     /// Events that are taken in.
@@ -270,7 +275,7 @@ pub(in crate::api) async fn poll(
         Some((known(jti)?, Sent::Dead { error }))
     }));
     let most = body.most.unwrap_or(MAX_POLLED);
-    let polled = state.teller.poll(&stream, &settled, most, !body.at_once).await.map_err(|error| match error {
+    let polled = state.teller.poll(stream.id, &settled, most, !body.at_once).await.map_err(|error| match error {
         Untold::Store(error) => error.into(),
         error => Problem::internal(&error),
     })?;

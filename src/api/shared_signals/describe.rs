@@ -21,7 +21,8 @@ pub(in crate::api) struct Configuration {
     spec_version: &'static str,
     issuer: String,
     jwks_uri: String,
-    delivery_methods_supported: [&'static str; 2],
+    /// Pushing, if the configuration lists whom to, and polling.
+    delivery_methods_supported: Vec<&'static str>,
     configuration_endpoint: String,
     status_endpoint: String,
     add_subject_endpoint: String,
@@ -56,7 +57,7 @@ pub(in crate::api) async fn configuration(State(state): State<ApiState>) -> Json
         spec_version: "1_0",
         issuer: issuer.clone(),
         jwks_uri: at("jwks"),
-        delivery_methods_supported: [PUSH, POLL],
+        delivery_methods_supported: if state.teller.pushes() { vec![PUSH, POLL] } else { vec![POLL] },
         configuration_endpoint: at("stream"),
         status_endpoint: at("status"),
         add_subject_endpoint: at("subjects/add"),

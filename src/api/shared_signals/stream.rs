@@ -24,6 +24,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// URIs of events that a receiver may ask for, known or not.
 const MAX_EVENTS: usize = 100;
+/// How often a change of a stream is tried that others change at the same time: each time one of them is done.
+const TRIES: usize = 20;
 /// The longest header that a receiver wants to be shown, in octets.
 const MAX_HEADER: usize = 4_096;
 
@@ -165,7 +167,7 @@ fn named(id: Option<&str>) -> Result<&str, Problem> {
 }
 
 /// What a delivery comes to: where events are pushed, and what is shown there.
-fn delivered(delivery: Option<&Delivery>) -> Result<(Option<String>, Option<Secret>), Problem> {
+fn delivered(state: &ApiState, delivery: Option<&Delivery>) -> Result<(Option<String>, Option<Secret>), Problem> {
     let Some(delivery) = delivery else { return Ok((None, None)) };
     match delivery.method.as_str() {
         POLL => Ok((None, None)),
@@ -176,7 +178,9 @@ fn delivered(delivery: Option<&Delivery>) -> Result<(Option<String>, Option<Secr
             if shown.is_some_and(|shown| shown.len() > MAX_HEADER || HeaderValue::from_str(shown).is_err()) {
                 return Err(Problem::parameter("delivery", "authorization_header is no value of a header"));
             }
-            Ok((Some(url_of(url)?), shown.map(Secret::new)))
+            let url = url_of(url)?;
+            state.teller.may_push_to(&url).map_err(|error| Problem::parameter("delivery", error))?;
+            Ok((Some(url), shown.map(Secret::new)))
         }
         other => Err(Problem::parameter("delivery", format!("{other:?} is neither {PUSH} nor {POLL}"))),
     }
@@ -209,7 +213,7 @@ pub(in crate::api) async fn create(
     caller: Caller,
     Body(body): Body<StreamBody>,
 ) -> Result<(StatusCode, Json<StreamView>), Problem> {
-    let (push, shown) = delivered(body.delivery.as_ref())?;
+    let (push, shown) = delivered(&state, body.delivery.as_ref())?;
     let now = state.clock.now();
     let stream = Stream {
         id: StreamId::new(now),
@@ -224,6 +228,7 @@ pub(in crate::api) async fn create(
         },
         status: Status::Enabled,
         created: now,
+        version: 0,
     };
     let authorization = sealed(&state, stream.id, shown.as_ref())?;
     if !state.store.add_stream(&stream, authorization.as_deref(), &caller.by()).await? {
@@ -258,26 +263,51 @@ pub(in crate::api) async fn read(
     Ok(Json(own.collect::<Vec<_>>()).into_response())
 }
 
+/// Changes a stream of the one who asks, as it is now. Where somebody else changes it meanwhile, the change is made to what they
+/// made of it, so that neither is lost. `change` also gives what is shown to the receiver, sealed, where that is another.
+pub(super) async fn edit(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    change: impl Fn(&mut Stream) -> Result<Option<Option<Vec<u8>>>, Problem> + Send + Sync,
+) -> Result<Stream, Problem> {
+    for _ in 0..TRIES {
+        let old = own(state, caller, id).await?.stream;
+        let mut new = old.clone();
+        let shown = change(&mut new)?;
+        if old == new && shown.is_none() {
+            return Ok(new);
+        }
+        let shown = shown.as_ref().map(Option::as_deref);
+        if state.store.change_stream(&old, &new, shown, &caller.by(), state.clock.now()).await? {
+            return Ok(new);
+        }
+    }
+    Err(Problem::conflict("stream_changed", "others change this stream all the time: read it, and change it again"))
+}
+
 async fn change(state: &ApiState, caller: &Caller, body: StreamBody, whole: bool) -> Result<Json<StreamView>, Problem> {
-    let old = own(state, caller, named(body.stream_id.as_deref())?).await?.stream;
-    let mut new = old.clone();
-    let mut authorization = None;
-    if body.delivery.is_some() || whole {
-        let (push, shown) = delivered(body.delivery.as_ref())?;
-        new.about.push = push;
-        authorization = Some(sealed(state, old.id, shown.as_ref())?);
-    }
-    match body.events_requested {
-        Some(events) => new.about.requested = requested(events)?,
-        None if whole => new.about.requested.clear(),
-        None => {}
-    }
-    if body.description.is_some() || whole {
-        new.about.description = body.description.as_deref().map(plain);
-    }
-    let authorization = authorization.as_ref().map(Option::as_deref);
-    state.store.change_stream(&old, &new, authorization, &caller.by(), state.clock.now()).await?;
-    Ok(Json(view(state, &new)))
+    let delivery = match body.delivery.is_some() || whole {
+        true => Some(delivered(state, body.delivery.as_ref())?),
+        false => None,
+    };
+    let events = match body.events_requested {
+        Some(events) => Some(requested(events)?),
+        None => whole.then(Vec::new),
+    };
+    let description = (body.description.is_some() || whole).then(|| body.description.as_deref().map(plain));
+    let changed = edit(state, caller, named(body.stream_id.as_deref())?, |stream| {
+        if let Some(events) = &events {
+            stream.about.requested.clone_from(events);
+        }
+        if let Some(description) = &description {
+            stream.about.description.clone_from(description);
+        }
+        let Some((push, shown)) = &delivery else { return Ok(None) };
+        stream.about.push.clone_from(push);
+        sealed(state, stream.id, shown.as_ref()).map(Some)
+    });
+    Ok(Json(view(state, &changed.await?)))
 }
 
 /// Changes what is said of a stream

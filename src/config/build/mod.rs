@@ -253,6 +253,7 @@ pub fn build(
     let risk = builder.risk(config);
     let hooks = builder.hooks(config);
     let transmitters = builder.transmitters(config);
+    let receivers = builder.receivers(config);
     let syslog = builder.syslog(config);
     if let (Some(policy), Some(nas), Some(identities), Some(timezone)) = (&policy, &nas, &identities, &timezone) {
         let around = Surroundings { identities: identities.all(), nas: nas.all(), profiles: &profiles };
@@ -305,6 +306,7 @@ pub fn build(
                 risk,
                 hooks,
                 transmitters,
+                receivers,
             };
             Ok(Built {
                 snapshot,

@@ -1,4 +1,4 @@
-//! `[[ssf.transmitter]]`, checked as it is read.
+//! `[ssf]`, checked as it is read.
 
 use super::Builder;
 use crate::config::Config;
@@ -6,6 +6,7 @@ use crate::config::shared_signals::TransmitterSection;
 use crate::pki::pem;
 use crate::secret::Secret;
 use crate::shared_signals::event::EventType;
+use crate::shared_signals::receivers::{MAX_RECEIVERS, Place, Receivers};
 use crate::shared_signals::transmitter::{Ends, Keys, MAX_TRANSMITTERS, Poll, Transmitter, is_safe};
 use crate::signals::signal::{OURSELVES, Severity};
 use std::path::PathBuf;
@@ -44,6 +45,26 @@ impl Builder<'_> {
             all.extend(self.transmitter(section).map(Arc::new));
         }
         all.into()
+    }
+
+    /// Where events may be pushed to.
+    pub(super) fn receivers(&mut self, config: &Config) -> Arc<Receivers> {
+        let written = &config.ssf.receivers;
+        if let Some(one) = written.get(MAX_RECEIVERS) {
+            let message = format!("there are more than {MAX_RECEIVERS} receivers");
+            self.wrong(one.span(), message, "there are no more streams than that: list those that are used");
+        }
+        let mut all = Vec::new();
+        for one in written {
+            match one.get_ref().parse::<Place>() {
+                Ok(place) => all.push(place),
+                Err(error) => {
+                    let remedy = "give a host or an address, with its port if that is not 443: \"siem.example:8443\"";
+                    self.wrong(one.span(), error.to_string(), remedy);
+                }
+            }
+        }
+        Arc::new(Receivers::new(all))
     }
 
     fn transmitter(&mut self, section: &TransmitterSection) -> Option<Transmitter> {
@@ -140,6 +161,7 @@ impl Builder<'_> {
             push_token,
             poll,
             subject_issuers: subject_issuers.collect(),
+            opaque_subjects: section.opaque_subjects,
             events,
             severity_at_most: severity?,
             ends: ends?,

@@ -12,26 +12,31 @@ use crate::ids::{StreamEventId, StreamId};
 use crate::random::random;
 use crate::shared_signals::event::EventType;
 use crate::shared_signals::key::PUBLISHED;
+use crate::shared_signals::receivers::Place;
 use crate::shared_signals::stream::{Status, Stream};
-use crate::store::shared_signals::{Queued, Sent};
+use crate::store::shared_signals::{Queued, Sent, Waiting};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
+use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::https::{self, FetchError};
 use crate::webhooks::schedule::{again_after, rest_after};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How often it is looked for what is due.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked for what is due though nobody rang: for what other processes do, and for what grows old.
+const LOOK: Duration = Duration::from_secs(10);
+/// How long what is rung for is gathered before it is looked: a storm is a few looks.
+const GATHER: Duration = Duration::from_millis(50);
 /// How often it is looked for what is too old to be kept.
 const FORGET: Duration = Duration::from_secs(600);
-/// Events that are read at once.
+/// Events of a stream that nobody polls for that are looked at to be given up, at once.
 const AT_ONCE: u32 = 32;
 /// How long a receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,12 +44,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub const MAX_POLLED: u32 = 100;
 /// How long a question is kept open until there is something: shorter than a request may take.
 pub const HELD: Duration = Duration::from_secs(30);
-/// How often it is looked meanwhile.
-const HELD_LOOK: Duration = Duration::from_millis(250);
 /// The longest time until an event is tried again: those after it wait with it.
 const LONGEST_AGAIN: Duration = Duration::from_secs(300);
 /// What is told of an error, in characters.
 const TOLD: usize = 300;
+/// Why an event is given up that waited for too long.
+const UNTAKEN: &str = "nobody took it in time";
 
 /// Why nothing is told at the moment.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +90,23 @@ pub struct Teller {
     /// What this server calls itself.
     pub issuer: String,
     client: reqwest::Client,
+    held: Held,
+}
+
+/// The questions that are kept open, one for each stream. The sender goes when another takes its place.
+#[derive(Debug, Default)]
+struct Held(Mutex<HashMap<StreamId, oneshot::Sender<()>>>);
+
+impl Held {
+    /// A question for this stream, and what ends when another takes its place: who polls has forgotten the one before, or would
+    /// hold ever more of them.
+    fn hold(&self, id: StreamId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, other| !other.is_closed());
+        held.insert(id, sender);
+        receiver
+    }
 }
 
 impl Teller {
@@ -99,98 +121,145 @@ impl Teller {
     ) -> Result<Teller, FetchError> {
         let (store, engine, clock, metrics) = shared;
         let signer = Signer::new(store.clone(), inventory.clone(), clock.clone());
-        Ok(Teller { store, engine, inventory, clock, metrics, signer, issuer, client: https::client(&[])? })
+        Ok(Teller {
+            store,
+            engine,
+            inventory,
+            clock,
+            metrics,
+            signer,
+            issuer,
+            client: https::client(&[])?,
+            held: Held::default(),
+        })
     }
 
-    /// Pushes, until the server ends.
+    /// Pushes, until the server ends: one task for each stream for which something is due.
     pub async fn run(self: Arc<Self>) {
-        let mut lanes: HashMap<StreamId, JoinHandle<()>> = HashMap::new();
-        let mut interval = tokio::time::interval(LOOK);
-        let mut forgot: Option<Instant> = None;
+        let mut changed = self.store.watch_streams();
+        let (mut lanes, mut running) = (JoinSet::new(), HashMap::new());
+        let (mut forgot, mut kept): (Option<Instant>, Option<Instant>) = (None, None);
+        let is_over = |at: Option<Instant>, after| at.is_none_or(|at| at.elapsed() >= after);
         loop {
-            interval.tick().await;
-            if forgot.is_none_or(|at| at.elapsed() >= FORGET) {
+            changed.borrow_and_update();
+            if is_over(forgot, FORGET) {
                 forgot = Some(Instant::now());
                 if let Err(error) = self.store.ssf_forget(PUBLISHED, self.clock.now()).await {
                     tracing::debug!(%error, "old events of Shared Signals are still there");
                 }
             }
-            lanes.retain(|_, lane| !lane.is_finished());
-            let streams = match self.store.waiting_streams().await {
-                Ok(streams) => streams,
-                Err(error) => {
-                    tracing::debug!(%error, "streams cannot be read");
+            let streams = self.store.waiting_streams().await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "streams cannot be read");
+                Vec::new()
+            });
+            // Of those that are polled for, the old ones are given up now and then.
+            let keeps = is_over(kept, LOOK);
+            kept = if keeps { Some(Instant::now()) } else { kept };
+            let (now, mut rest) = (self.clock.now(), LOOK);
+            for Waiting { id, pushed, due } in streams {
+                if running.values().any(|other| *other == id) || !(pushed || keeps) {
                     continue;
                 }
-            };
-            for id in streams {
+                if due > now && pushed {
+                    rest = rest.min(due.since(now));
+                    continue;
+                }
                 let teller = self.clone();
-                lanes.entry(id).or_insert_with(|| tokio::spawn(async move { teller.round(id).await }));
+                let lane = lanes.spawn(async move { teller.lane(id).await });
+                running.insert(lane.id(), id);
             }
-        }
-    }
-
-    /// Pushes what is due for one stream; gives up what waited too long.
-    async fn round(&self, id: StreamId) {
-        match self.told(id).await {
-            Ok(true) => {}
-            // It fails: it is left alone for a moment.
-            Ok(false) => tokio::time::sleep(rest_after(3)).await,
-            Err(error) => {
-                tracing::warn!(stream = %id, %error, "nothing can be told at the moment");
-                tokio::time::sleep(rest_after(3)).await;
-            }
-        }
-    }
-
-    async fn told(&self, id: StreamId) -> Result<bool, Untold> {
-        let Some(stream) = self.store.stream(id).await?.map(|row| row.stream) else { return Ok(true) };
-        let now = self.clock.now();
-        if !may_be_told(&self.store, stream.owner, now).await? {
-            let mut off = stream.clone();
-            off.status = Status::Disabled;
-            off.about.reason = Some("its owner may be told nothing any more".into());
-            tracing::warn!(stream = %id, owner = stream.owner_name, "a stream is disabled: its owner may be told nothing");
-            self.store.change_stream(&stream, &off, None, &By::server(), now).await?;
-            return Ok(true);
-        }
-        match &stream.about.push {
-            _ if stream.status != Status::Enabled => Ok(true),
-            Some(url) => self.push(&stream, url).await,
-            None => self.due(&stream, AT_ONCE).await.map(|_| true),
-        }
-    }
-
-    /// Pushes in the order in which it happened; whether all was taken.
-    async fn push(&self, stream: &Stream, url: &str) -> Result<bool, Untold> {
-        let due = self.due(stream, AT_ONCE).await?;
-        if due.is_empty() {
-            return Ok(true);
-        }
-        let shown = self.shown(stream.id).await?;
-        for queued in due {
-            let Some(token) = self.token(stream, &queued).await? else {
-                self.settle(stream, &queued, Sent::LeftOut).await?;
-                continue;
+            let ended = tokio::select! {
+                _ = changed.changed() => None,
+                ended = lanes.join_next_with_id(), if !lanes.is_empty() => ended,
+                () = tokio::time::sleep(rest) => None,
             };
-            let mut request =
-                self.client.post(url).timeout(PATIENCE).header("content-type", "application/secevent+jwt");
-            request = request.header("accept", "application/json").body(token);
-            if let Some(shown) = &shown {
-                request = request.header("authorization", shown);
+            match ended {
+                Some(Ok((lane, ()))) => drop(running.remove(&lane)),
+                Some(Err(error)) => drop(running.remove(&error.id())),
+                None => {}
             }
-            let sent = match https::answer_to(request).await {
-                Ok((200..300, _)) => Sent::Taken,
-                Ok((status, body)) => self.refused(&queued, status, &body),
-                Err(error) => self.again(&queued, error.to_string()),
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+
+    /// Tells what is due for one stream.
+    async fn lane(&self, id: StreamId) {
+        if let Err(error) = self.told(id).await {
+            tracing::warn!(stream = %id, %error, "nothing can be told at the moment");
+            tokio::time::sleep(rest_after(3)).await;
+        }
+    }
+
+    /// Pushes what is due for one stream in the order in which it happened, until all is taken or one is not.
+    async fn told(&self, id: StreamId) -> Result<(), Untold> {
+        // Anew before each event: of a stream that is paused, taken away or moved meanwhile nothing more is told where it was.
+        while let Some((stream, shown)) = self.store.stream_to_push(id).await? {
+            let now = self.clock.now();
+            if stream.status != Status::Enabled {
+                break;
+            }
+            if !may_be_told(&self.store, stream.owner, now).await? {
+                let mut off = stream.clone();
+                off.status = Status::Disabled;
+                off.about.reason = Some("its owner may be told nothing any more".into());
+                if self.store.change_stream(&stream, &off, None, &By::server(), now).await? {
+                    tracing::warn!(stream = %id, owner = stream.owner_name, "a stream is disabled: its owner may be told nothing");
+                }
+                continue;
+            }
+            let Some(url) = &stream.about.push else {
+                self.due(&stream, AT_ONCE).await?;
+                break;
+            };
+            let Some(queued) = self.store.due_events(id, now, 1).await?.pop() else { break };
+            let sent = match is_old(&stream, &queued, now) {
+                true => Sent::Dead { error: UNTAKEN.into() },
+                false => self.push(&stream, url, shown, &queued).await?,
             };
             let goes_on = !matches!(sent, Sent::Again { .. });
-            self.settle(stream, &queued, sent).await?;
+            self.settle(&stream, &queued, sent).await?;
             if !goes_on {
-                return Ok(false);
+                break;
             }
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Pushes one event; what came of it.
+    async fn push(&self, stream: &Stream, url: &str, shown: Option<Vec<u8>>, queued: &Queued) -> Result<Sent, Untold> {
+        // What was allowed when the stream was made may not be any more.
+        if let Err(error) = self.may_push_to(url) {
+            return Ok(self.again(queued, error));
+        }
+        let Some(token) = self.token(stream, queued).await? else { return Ok(Sent::LeftOut) };
+        let mut request = self.client.post(url).timeout(PATIENCE).header("content-type", "application/secevent+jwt");
+        request = request.header("accept", "application/json").body(token);
+        if let Some(shown) = self.opened(stream.id, shown)? {
+            request = request.header("authorization", shown);
+        }
+        Ok(match https::answer_to(request).await {
+            Ok((200..300, _)) => Sent::Taken,
+            Ok((status, body)) => self.refused(queued, status, &body),
+            Err(error) => self.again(queued, error.to_string()),
+        })
+    }
+
+    /// Checks that the operator has events pushed to this URL.
+    ///
+    /// # Errors
+    /// What is to be configured.
+    pub fn may_push_to(&self, url: &str) -> Result<(), String> {
+        let place = reqwest::Url::parse(url).ok().and_then(|url| {
+            let port = url.port_or_known_default()?;
+            Place::of(url.host_str()?, port).ok()
+        });
+        let place = place.ok_or_else(|| format!("{url:?} names no host"))?;
+        self.engine.snapshot().receivers.check(&place).map_err(|error| error.to_string())
+    }
+
+    /// Whether events are pushed anywhere.
+    pub fn pushes(&self) -> bool {
+        !self.engine.snapshot().receivers.is_empty()
     }
 
     fn refused(&self, queued: &Queued, status: u16, body: &[u8]) -> Sent {
@@ -233,14 +302,11 @@ impl Teller {
         let now = self.clock.now();
         let (mut due, mut old) = (Vec::new(), Vec::new());
         for queued in self.store.due_events(stream.id, now, most).await? {
-            if now.since(queued.happening.at) > stream.about.patience() {
-                old.push(queued);
-            } else {
-                due.push(queued);
-            }
+            let of = if is_old(stream, &queued, now) { &mut old } else { &mut due };
+            of.push(queued);
         }
         for queued in old {
-            self.settle(stream, &queued, Sent::Dead { error: "nobody took it in time".into() }).await?;
+            self.settle(stream, &queued, Sent::Dead { error: UNTAKEN.into() }).await?;
         }
         Ok(due)
     }
@@ -265,54 +331,78 @@ impl Teller {
             return Ok(None);
         }
         let audience = audience(&self.issuer, stream.id);
-        let claims = happening.claims(&queued.id.to_string(), &self.issuer, &audience, &subject, about);
+        let (jti, signed) = (queued.id.to_string(), self.clock.now());
+        let claims = happening.claims(&jti, (&self.issuer, &audience), &subject, about, signed);
         Ok(Some(self.signer.key().await?.sign(&claims).map_err(NotSigned::from)?))
     }
 
     /// What the receiver of a stream wants to be shown.
-    async fn shown(&self, id: StreamId) -> Result<Option<String>, Untold> {
-        let Some(sealed) = self.store.stream_authorization(id).await? else { return Ok(None) };
+    fn opened(&self, id: StreamId, sealed: Option<Vec<u8>>) -> Result<Option<String>, Untold> {
+        let Some(sealed) = sealed else { return Ok(None) };
         let seal = self.inventory.seal().map_err(|e| Untold::Sealed(e.to_string()))?;
         let opened = seal.open(&authorization_of(id), &sealed).map_err(|e| Untold::Sealed(e.to_string()))?;
         Ok(Some(String::from_utf8_lossy(opened.expose()).into_owned()))
     }
 
-    /// Events for who polls, by their ids, and whether there are more. What they acknowledge or refuse is told no more.
+    /// Events for who polls, by their ids, and whether there are more. What they acknowledge or refuse is told no more. A
+    /// question that `waits` is answered when there is something, and with nothing when another of the same stream waits.
     ///
     /// # Errors
     /// See [`Untold`].
     pub async fn poll(
         &self,
-        stream: &Stream,
+        id: StreamId,
         settled: &[(StreamEventId, Sent)],
         most: u32,
         waits: bool,
     ) -> Result<(BTreeMap<String, Value>, bool), Untold> {
-        self.store.note_sent(stream.id, settled, self.clock.now()).await?;
+        self.store.note_sent(id, settled, self.clock.now()).await?;
         for (_, sent) in settled {
             self.metrics.shared_signals.sent(if *sent == Sent::Taken { "taken" } else { "dead" });
         }
         let (began, most) = (Instant::now(), most.min(MAX_POLLED));
+        let mut changed = self.store.watch_streams();
+        let mut replaced = waits.then(|| self.held.hold(id));
         loop {
-            let (mut sets, mut more) = (BTreeMap::new(), false);
-            if stream.status == Status::Enabled {
-                for queued in self.due(stream, most + 1).await? {
-                    if sets.len() >= most as usize {
-                        more = true;
-                        break;
-                    }
-                    match self.token(stream, &queued).await? {
-                        Some(token) => drop(sets.insert(queued.id.to_string(), token.into())),
-                        None => self.settle(stream, &queued, Sent::LeftOut).await?,
-                    }
-                }
-            }
-            if !sets.is_empty() || most == 0 || !waits || began.elapsed() >= HELD {
+            changed.borrow_and_update();
+            let (sets, more) = self.polled(id, most).await?;
+            let left = HELD.saturating_sub(began.elapsed());
+            let Some(replaced) = replaced.as_mut().filter(|_| sets.is_empty() && most > 0 && !left.is_zero()) else {
                 return Ok((sets, more));
+            };
+            tokio::select! {
+                _ = changed.changed() => tokio::time::sleep(GATHER).await,
+                _ = replaced => return Ok((sets, more)),
+                () = tokio::time::sleep(left.min(LOOK)) => {}
             }
-            tokio::time::sleep(HELD_LOOK).await;
         }
     }
+
+    /// What there is at the moment for who polls: nothing, where the stream is told nothing, is pushed or is gone.
+    async fn polled(&self, id: StreamId, most: u32) -> Result<(BTreeMap<String, Value>, bool), Untold> {
+        let (mut sets, mut more) = (BTreeMap::new(), false);
+        let stream = self.store.stream_to_push(id).await?.map(|(stream, _)| stream);
+        let Some(stream) = stream.filter(|stream| stream.status == Status::Enabled && stream.about.push.is_none())
+        else {
+            return Ok((sets, more));
+        };
+        for queued in self.due(&stream, most + 1).await? {
+            if sets.len() >= most as usize {
+                more = true;
+                break;
+            }
+            match self.token(&stream, &queued).await? {
+                Some(token) => drop(sets.insert(queued.id.to_string(), token.into())),
+                None => self.settle(&stream, &queued, Sent::LeftOut).await?,
+            }
+        }
+        Ok((sets, more))
+    }
+}
+
+/// Whether an event has waited for too long.
+fn is_old(stream: &Stream, queued: &Queued, now: Timestamp) -> bool {
+    now.since(queued.happening.at) > stream.about.patience()
 }
 
 /// What a stream's receiver is called.
@@ -327,4 +417,27 @@ pub fn authorization_of(id: StreamId) -> String {
 
 fn cut(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(TOLD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_stream_one_question_is_kept_open() {
+        let (held, at) = (Held::default(), Timestamp::from_unix_secs(1_790_000_000));
+        let (one, other) = (StreamId::new(at), StreamId::new(at));
+        let mut first = held.hold(one);
+        let mut second = held.hold(other);
+        assert!(first.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        let mut third = held.hold(one);
+        assert!(first.try_recv() == Err(oneshot::error::TryRecvError::Closed), "another took its place");
+        for open in [&mut second, &mut third] {
+            assert!(open.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        }
+        // Those that were answered are not kept in mind.
+        drop((second, third));
+        let _last = held.hold(one);
+        assert_eq!(held.0.lock().unwrap().len(), 1);
+    }
 }

@@ -3,19 +3,23 @@
 //! A token is noted as taken in after what it asks for was done: a crash before that has it come again, and the same
 //! signal and the same change twice do no harm. What is noted changes nothing any more.
 
-use super::names::{owned, who};
+use super::names::{Found, owned, who};
 use crate::access::{Engine, Snapshot};
+use crate::audit::decision::IdentityRef;
 use crate::audit::event::{By, Event};
 use crate::enforcement::coa::Wish;
+use crate::ids::DecisionId;
 use crate::inventory::identity::{Identity, IdentityKind};
+use crate::inventory::index::IdentityIndex;
 use crate::jobs::asked::{Asked, ask_many, meant};
 use crate::jobs::changes::Wake;
 use crate::jobs::signals::{NotTaken, Signals};
+use crate::session::state::Session;
 use crate::shared_signals::event::EventType;
 use crate::shared_signals::meaning::{Meaning, meaning};
 use crate::shared_signals::set::{Refused, RefusedCode, Set};
 use crate::shared_signals::subject::{Identifier, Subject};
-use crate::shared_signals::transmitter::{Ends, Keys, Transmitter, is_safe};
+use crate::shared_signals::transmitter::{Ends, Keys, Sort, Transmitter, is_safe};
 use crate::shared_signals::{NotOpened, open};
 use crate::signals::signal::{Severity, Told, plain};
 use crate::store::read::SessionFilter;
@@ -24,13 +28,13 @@ use crate::telemetry::Metrics;
 use crate::time::Timestamp;
 use crate::transport::clock::Clock;
 use crate::transport::https::{self, FetchError};
-use crate::transport::jwks::Published;
+use crate::transport::jwks::{Failure, Published};
 use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::jwk::JwkSet;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as Turn;
@@ -43,6 +47,10 @@ const OLDEST: Duration = Duration::from_secs(23 * 3600);
 const MAX_REMEMBERED: u64 = 100_000;
 /// How often it is counted how many are remembered; between, those that are added are.
 const COUNTED: Duration = Duration::from_secs(600);
+/// Decisions that are read at once.
+const DECISIONS: usize = 500;
+/// Those of one name that are told of, when nothing tells which is meant.
+const ALIKE: usize = 8;
 
 /// Why an event is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +98,17 @@ struct Discovered {
     jwks_uri: String,
 }
 
-/// The keys of a transmitter as it is configured.
-type Cached = Arc<Turn<Option<(Arc<Transmitter>, Published)>>>;
+/// What is known of the keys of a transmitter.
+#[derive(Debug)]
+enum Known {
+    /// They.
+    Keys(Published),
+    /// That they were not to be had.
+    Not(Failure),
+}
+
+/// The same, of a transmitter as it is configured.
+type Cached = Arc<Turn<Option<(Arc<Transmitter>, Known)>>>;
 
 /// Takes events in.
 #[derive(Debug)]
@@ -229,7 +246,7 @@ impl Receiver {
         let now = self.clock.now();
         let Transmitter { issuer, audience, .. } = &**transmitter;
         for again in [false, true] {
-            let keys = self.keys(transmitter, again, now).await.map_err(|e| Untaken::Later(e.to_string()))?;
+            let keys = self.keys(transmitter, again).await.map_err(|e| Untaken::Later(e.to_string()))?;
             match open(token, &keys, issuer, audience, now) {
                 Ok(set) => return Ok(set),
                 Err(NotOpened::Refused(refused)) => return Err(refused.into()),
@@ -239,13 +256,11 @@ impl Receiver {
         Err(Refused::new(RefusedCode::InvalidKey, NotOpened::UnknownKey.to_string()).into())
     }
 
-    /// The keys of a transmitter; asked for anew where one is not known.
-    async fn keys(&self, transmitter: &Arc<Transmitter>, again: bool, now: Timestamp) -> Result<JwkSet, FetchError> {
-        let uri = match &transmitter.keys {
-            Keys::Fixed(keys) => return Ok(keys.clone()),
-            Keys::At(uri) => Some(uri.clone()),
-            Keys::Discovered => None,
-        };
+    /// The keys of a transmitter; asked for anew where one is not known. What fails is not tried again for a moment.
+    async fn keys(&self, transmitter: &Arc<Transmitter>, again: bool) -> Result<JwkSet, FetchError> {
+        if let Keys::Fixed(keys) = &transmitter.keys {
+            return Ok(keys.clone());
+        }
         let cached = {
             let mut all = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
             let configured = self.transmitters();
@@ -253,33 +268,34 @@ impl Receiver {
             all.entry(transmitter.name.clone()).or_default().clone()
         };
         let mut cached = cached.lock().await;
-        if let Some((_, published)) = cached.as_mut().filter(|(of, known)| of == transmitter && !known.is_old(now)) {
-            if again {
-                published.again(now).await?;
+        // Another may have asked while this one waited for its turn.
+        let now = self.clock.now();
+        match cached.as_mut().filter(|(of, _)| of == transmitter).map(|(_, known)| known) {
+            Some(Known::Keys(published)) if !published.is_old(now) => {
+                if again {
+                    published.again(now).await?;
+                }
+                return Ok(published.keys.clone());
             }
-            return Ok(published.keys.clone());
+            Some(Known::Not(failure)) => {
+                if let Some(error) = failure.holds(now) {
+                    return Err(error);
+                }
+            }
+            Some(Known::Keys(_)) | None => {}
         }
-        let client = client_of(transmitter)?;
-        let uri = match uri {
-            Some(uri) => uri,
-            None => {
-                let says: Discovered = https::json(client.get(described_at(&transmitter.issuer))).await?;
-                if says.issuer != transmitter.issuer {
-                    let message =
-                        format!("it calls itself {:?}, and its issuer is {:?}", says.issuer, transmitter.issuer);
-                    return Err(FetchError::Unreadable(message));
-                }
-                if !is_safe(&says.jwks_uri) {
-                    let message = format!("it has its keys at {:?}, which is no https URL", says.jwks_uri);
-                    return Err(FetchError::Unreadable(message));
-                }
-                says.jwks_uri
+        match fetched(transmitter, now).await {
+            Ok(published) => {
+                let keys = published.keys.clone();
+                *cached = Some((transmitter.clone(), Known::Keys(published)));
+                Ok(keys)
             }
-        };
-        let published = Published::fetch(client, uri, now).await?;
-        let keys = published.keys.clone();
-        *cached = Some((transmitter.clone(), published));
-        Ok(keys)
+            Err(error) => {
+                let failure = Failure::new(&error, self.clock.now());
+                *cached = Some((transmitter.clone(), Known::Not(failure)));
+                Err(error)
+            }
+        }
     }
 
     /// What follows from an event. Gives what is told of it in the audit log.
@@ -291,7 +307,7 @@ impl Receiver {
         now: Timestamp,
     ) -> Result<Event, Untaken> {
         let snapshot = self.engine.snapshot();
-        let about = whom(transmitter, set, means, &snapshot);
+        let whom = whom(transmitter, set, means, &snapshot.identities);
         let subject = set.subject.as_ref().map(Subject::describe).unwrap_or_default();
         let code = set.event.map_or(set.uri.as_str(), |event| event.code());
         let detail = match set.reason() {
@@ -317,18 +333,32 @@ impl Receiver {
         ] {
             told.evidence(key, set.text(key).unwrap_or_default());
         }
+        let alike = whom.alike.join(", ");
+        if whom.all.is_empty() {
+            self.metrics.shared_signals.unmatched(if alike.is_empty() { "unknown" } else { "ambiguous" });
+            if !alike.is_empty() {
+                tracing::warn!(
+                    transmitter = transmitter.name,
+                    subject,
+                    alike,
+                    "several have the name that an event tells of"
+                );
+                told.evidence("ambiguous", &alike);
+            }
+        }
         if let Some(Subject::Simple(Identifier::Ips(ips))) = &set.subject {
             told.ips.clone_from(ips);
         }
         // First, for the signal has sessions looked at, too, and gentler changes would take the place of this one.
         let by = By { actor: format!("ssf:{}", transmitter.name), ..By::server() };
-        let mut ended = 0;
-        if means.ends && transmitter.ends != Ends::No {
-            for identity in &about {
+        let (mut ended, ends) = (0, means.ends && transmitter.ends != Ends::No);
+        if ends {
+            for identity in &whom.all {
                 ended += self.end(transmitter, identity, &by, &detail, &snapshot, now).await?;
             }
         }
         let mut signals = Vec::new();
+        let about = whom.weighed(severity);
         // What is about nobody who is known is kept, for people to see; it adds to nobody's risk.
         let each: Vec<Option<&Arc<Identity>>> =
             if about.is_empty() { vec![None] } else { about.iter().map(Some).collect() };
@@ -342,11 +372,15 @@ impl Receiver {
             }
             signals.push(self.signals.take(of_one).await?.signal.id);
         }
-        let names: Vec<&str> = about.iter().map(|identity| &*identity.name).collect();
-        let after = json!({
+        let names: Vec<&str> =
+            if ends { &whom.all[..] } else { about }.iter().map(|identity| &*identity.name).collect();
+        let mut after = json!({
             "event": code, "jti": set.jti, "identities": names, "signals": signals, "severity": severity,
             "sessions_ended": ended,
         });
+        if whom.all.is_empty() && !alike.is_empty() {
+            after["ambiguous"] = whom.alike.into();
+        }
         let event = Event::new(&by, "ssf.event", "subject", &subject, now).states(Value::Null, after);
         Ok(event.because(set.reason().unwrap_or_default()))
     }
@@ -362,7 +396,8 @@ impl Receiver {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let filter = SessionFilter { identity: Some(identity.name.to_string()), ..SessionFilter::default() };
-        let meant = meant(&self.store, snapshot, &filter, None, now).await?;
+        let mut meant = meant(&self.store, snapshot, &filter, None, now).await?;
+        self.leave_out_others(&mut meant.sessions, identity, &snapshot.identities).await?;
         if meant.sessions.is_empty() {
             return Ok(0);
         }
@@ -375,29 +410,111 @@ impl Receiver {
         self.wake.wake();
         Ok(meant.sessions.len())
     }
+
+    /// Leaves out the sessions that others have by the name of this identity.
+    async fn leave_out_others(
+        &self,
+        sessions: &mut Vec<Session>,
+        identity: &Identity,
+        identities: &IdentityIndex,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<DecisionId> = sessions.iter().filter_map(Session::decision).collect();
+        let (mut own, mut others) = (HashSet::new(), HashSet::new());
+        for piece in ids.chunks(DECISIONS) {
+            for decision in self.store.decisions_by_id(piece).await? {
+                let same = decision.identity.as_ref().is_some_and(|known| is_same(known, identity, identities));
+                let of = if same { &mut own } else { &mut others };
+                of.insert(decision.id);
+            }
+        }
+        sessions.retain(|session| match session.decision() {
+            Some(id) if own.contains(&id) => true,
+            Some(id) if others.contains(&id) => false,
+            // Of a decision that is not kept any more the session knows the kind.
+            _ => session.kind().is_none_or(|kind| kind == identity.kind.as_str()),
+        });
+        Ok(())
+    }
 }
 
 /// Whom an event is about, of those who are known.
-fn whom(transmitter: &Transmitter, set: &Set, means: &Meaning, snapshot: &Snapshot) -> Vec<Arc<Identity>> {
-    use IdentityKind::{Agent, Device, Machine, Model, Service, User};
-    let Some(subject) = &set.subject else { return Vec::new() };
-    let identities = &snapshot.identities;
-    // Good news is of whom it names in the first place, and of nobody else.
-    let roles = if means.severity == Severity::Info { &means.about[..1] } else { &means.about[..] };
-    let found = roles.iter().find_map(|role| {
-        let kinds: &[IdentityKind] = match *role {
-            "device" => &[Device, Machine, Agent, Service, Model, User],
-            _ => &[User, Agent, Service, Model, Machine, Device],
-        };
-        let names = transmitter.names(subject.member(role)?);
-        names.into_iter().find_map(|name| who(identities, name, kinds))
-    });
-    let Some(identity) = found else { return Vec::new() };
-    let mut all = vec![identity];
-    if transmitter.owned && all[0].kind == User {
-        all.extend(owned(identities, &all[0].clone()));
+#[derive(Debug, Default)]
+struct Whom {
+    /// They; first the one that it names.
+    all: Vec<Arc<Identity>>,
+    /// Whether the one whom such an event is of in the first place was not found, and this is another that it names.
+    instead: bool,
+    /// Those who have a name of the subject together, in words.
+    alike: Vec<String>,
+}
+
+impl Whom {
+    /// Of whom it is told as a signal of this severity. What speaks against nobody, good news above all, is of whom the event is
+    /// of in the first place, and of nobody else.
+    fn weighed(&self, severity: Severity) -> &[Arc<Identity>] {
+        if severity == Severity::Info && self.instead { &[] } else { &self.all }
     }
-    all
+}
+
+fn whom(transmitter: &Transmitter, set: &Set, means: &Meaning, identities: &IdentityIndex) -> Whom {
+    let mut whom = Whom::default();
+    let members: Vec<(usize, &Identifier, Option<Sort>)> = match &set.subject {
+        None => Vec::new(),
+        Some(Subject::Simple(identifier)) => vec![(0, identifier, means.sort)],
+        Some(subject @ Subject::Complex(_)) => {
+            let sort = |role| if role == "user" { Sort::User } else { Sort::Thing };
+            let member = |(place, role)| Some((place, subject.member(role)?, Some(sort(role))));
+            means.about.into_iter().enumerate().filter_map(member).collect()
+        }
+    };
+    for (place, identifier, sort) in members {
+        for name in transmitter.names(identifier) {
+            match who(identities, name, sort.or(name.sort())) {
+                Found::Nobody => {}
+                Found::Several(all) => {
+                    let all = all.iter().map(|one| format!("{} {}", one.kind, one.name));
+                    whom.alike.extend(all.take(ALIKE.saturating_sub(whom.alike.len())));
+                }
+                Found::One(identity) => {
+                    if transmitter.owned && identity.kind == IdentityKind::User {
+                        whom.all = owned(identities, &identity);
+                    }
+                    whom.all.insert(0, identity);
+                    whom.instead = place > 0;
+                    return whom;
+                }
+            }
+        }
+    }
+    whom
+}
+
+/// Whether who was recognised by the name of `identity` is that identity: one of another kind may have the name, too. An id that
+/// is nobody's any more is of one that was written down anew.
+fn is_same(known: &IdentityRef, identity: &Identity, identities: &IdentityIndex) -> bool {
+    let anew = || known.kind == identity.kind.as_str() && identities.by_id(known.id).is_none();
+    known.id == identity.id || anew()
+}
+
+/// Asks a transmitter for its keys.
+async fn fetched(transmitter: &Transmitter, now: Timestamp) -> Result<Published, FetchError> {
+    let client = client_of(transmitter)?;
+    let uri = match &transmitter.keys {
+        Keys::At(uri) => uri.clone(),
+        Keys::Fixed(_) | Keys::Discovered => {
+            let says: Discovered = https::json(client.get(described_at(&transmitter.issuer))).await?;
+            if says.issuer != transmitter.issuer {
+                let message = format!("it calls itself {:?}, and its issuer is {:?}", says.issuer, transmitter.issuer);
+                return Err(FetchError::Unreadable(message));
+            }
+            if !is_safe(&says.jwks_uri) {
+                let message = format!("it has its keys at {:?}, which is no https URL", says.jwks_uri);
+                return Err(FetchError::Unreadable(message));
+            }
+            says.jwks_uri
+        }
+    };
+    Published::fetch(client, uri, now).await
 }
 
 /// A client for what a transmitter is asked.
@@ -437,13 +554,5 @@ impl From<NotTaken> for Untaken {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_issuer_with_a_path_describes_itself_before_it() {
-        assert_eq!(described_at("https://a.example"), "https://a.example/.well-known/ssf-configuration");
-        assert_eq!(described_at("https://a.example/"), "https://a.example/.well-known/ssf-configuration");
-        assert_eq!(described_at("https://a.example/t/1"), "https://a.example/.well-known/ssf-configuration/t/1");
-    }
-}
+#[path = "receive_tests.rs"]
+mod tests;

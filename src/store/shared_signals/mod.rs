@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What the audit log calls a stream.
 const KIND: &str = "ssf_stream";
@@ -24,6 +25,21 @@ const REMEMBERED: Duration = Duration::from_secs(26 * 3600);
 /// All of a stream, and how many events wait for it.
 const SELECT: &str =
     "SELECT s.*, (SELECT count(*) FROM ssf_event e WHERE e.stream_id = s.id) AS waiting FROM ssf_stream s";
+
+/// Rung when there is something to tell, or a stream is another.
+#[derive(Debug, Default)]
+pub(super) struct Bell(watch::Sender<u64>);
+
+/// A stream for which something waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// Which.
+    pub id: StreamId,
+    /// Whether it is pushed.
+    pub pushed: bool,
+    /// When what comes next is due.
+    pub due: Timestamp,
+}
 
 /// A stream, and how it is doing.
 #[derive(Clone, PartialEq, Debug)]
@@ -92,6 +108,10 @@ impl Store {
     /// When the database cannot be written.
     pub async fn ssf_forget(&self, published: Duration, now: Timestamp) -> Result<(), StoreError> {
         self.db.execute(Sql::new("DELETE FROM ssf_received WHERE at_us < ?").bind(now - REMEMBERED)).await?;
+        // Of a stream that was disabled or taken away while something was added to it.
+        let stray =
+            "DELETE FROM ssf_event WHERE stream_id NOT IN (SELECT id FROM ssf_stream WHERE status <> 'disabled')";
+        self.db.execute(Sql::new(stray)).await?;
         self.db.execute(Sql::new("DELETE FROM ssf_key WHERE retired_us < ?").bind(now - published)).await.map(drop)
     }
 
@@ -120,15 +140,46 @@ impl Store {
         self.db.fetch_one(sql).await?.as_ref().map(stream_of_row).transpose()
     }
 
-    /// The streams for which something waits, but for those that are disabled.
+    /// A stream as it is now, with what its receiver wants to be shown, sealed: both of one moment, so that nothing is shown at
+    /// the address that was before.
+    ///
+    /// # Errors
+    /// When the database or its row cannot be read.
+    pub async fn stream_to_push(&self, id: StreamId) -> Result<Option<(Stream, Option<Vec<u8>>)>, StoreError> {
+        let sql = Sql::new("SELECT * FROM ssf_stream WHERE id = ?").bind(id.as_bytes());
+        let Some(row) = self.db.fetch_one(sql).await? else { return Ok(None) };
+        Ok(Some((stream_of(&row)?, row.maybe_blob("authorization_")?.map(<[u8]>::to_vec))))
+    }
+
+    /// The streams that are told something, and for which something waits.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn waiting_streams(&self) -> Result<Vec<StreamId>, StoreError> {
-        let sql = "SELECT s.id FROM ssf_stream s WHERE s.status <> 'disabled' \
-                   AND EXISTS (SELECT 1 FROM ssf_event e WHERE e.stream_id = s.id) ORDER BY s.id";
-        let rows = self.db.fetch(Sql::new(sql)).await?;
-        rows.iter().map(|row| Ok(StreamId::from_bytes(row.id("ssf_stream", "id")?))).collect()
+    pub async fn waiting_streams(&self) -> Result<Vec<Waiting>, StoreError> {
+        let sql = "SELECT s.id, s.body, (SELECT e.due_us FROM ssf_event e WHERE e.stream_id = s.id ORDER BY e.id LIMIT 1) \
+                   AS due FROM ssf_stream s WHERE s.status = 'enabled' ORDER BY s.id";
+        let mut all = Vec::new();
+        for row in self.db.fetch(Sql::new(sql)).await? {
+            let Some(due) = row.maybe_int("due")?.map(Timestamp::from_micros) else { continue };
+            let id = StreamId::from_bytes(row.id("ssf_stream", "id")?);
+            match serde_json::from_str(row.text("body")?) {
+                Ok(Pushed { push }) => all.push(Waiting { id, pushed: push.is_some(), due }),
+                Err(error) => tracing::error!(stream = %id, %error, "a stream is told nothing: its row cannot be read"),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Wakes when there is something to tell, or a stream is another; not by what another process does.
+    pub fn watch_streams(&self) -> watch::Receiver<u64> {
+        self.streams.0.subscribe()
+    }
+
+    /// Wakes those who tell, if there is something to tell: it must be committed by now.
+    pub(super) fn ring(&self, told: bool) {
+        if told {
+            self.streams.0.send_modify(|count| *count += 1);
+        }
     }
 
     /// Whether there is any stream.
@@ -145,6 +196,9 @@ impl Store {
     /// When the database does not; then it is not stored.
     pub async fn add_stream(&self, stream: &Stream, authorization: Option<&[u8]>, by: &By) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
+        // First: it lets one at a time count.
+        let event = Event::new(by, "ssf.stream.create", KIND, &stream.id.to_string(), stream.created);
+        audit::append(&mut tx, vec![event.states(Value::Null, described(stream))]).await?;
         if tx.number(Sql::new("SELECT count(*) AS n FROM ssf_stream")).await? >= MAX_STREAMS as i64 {
             return Ok(false);
         }
@@ -153,8 +207,6 @@ impl Store {
         if tx.number(own).await? >= MAX_OWN_STREAMS as i64 {
             return Ok(false);
         }
-        let event = Event::new(by, "ssf.stream.create", KIND, &stream.id.to_string(), stream.created);
-        audit::append(&mut tx, vec![event.states(Value::Null, described(stream))]).await?;
         let sql = "INSERT INTO ssf_stream (id, owner, owner_name, status, body, authorization_, created_us, delivered, \
                    dropped, dead) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)";
         let sql = Sql::new(sql).bind(stream.id.as_bytes()).bind(&owner).bind(&stream.owner_name);
@@ -165,7 +217,8 @@ impl Store {
     }
 
     /// Puts `new` in the place of `old`, which has the same id; `authorization` where that is another, too. What waits for one
-    /// that is told nothing any more is let go.
+    /// that is told nothing any more is let go. Whether `old` was what is stored: else nothing has changed, and what is stored
+    /// now is to be looked at.
     ///
     /// # Errors
     /// When the database does not; then it stays as it was.
@@ -176,19 +229,25 @@ impl Store {
         authorization: Option<Option<&[u8]>>,
         by: &By,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         let event = Event::new(by, "ssf.stream.update", KIND, &new.id.to_string(), now);
         audit::append(&mut tx, vec![event.states(described(old), described(new))]).await?;
-        let mut sql = Sql::new("UPDATE ssf_stream SET status = ?, body = ?").bind(new.status.code()).bind(body(new)?);
+        let mut sql = Sql::new("UPDATE ssf_stream SET version = version + 1, status = ?, body = ?");
+        sql = sql.bind(new.status.code()).bind(body(new)?);
         if let Some(authorization) = authorization {
             sql = sql.then(", authorization_ = ?").bind(authorization.map(<[u8]>::to_vec));
         }
-        tx.execute(sql.then(" WHERE id = ?").bind(new.id.as_bytes())).await?;
+        let sql = sql.then(" WHERE id = ? AND version = ?").bind(new.id.as_bytes()).bind(old.version);
+        if tx.execute(sql).await? == 0 {
+            return Ok(false);
+        }
         if new.status == Status::Disabled {
             tx.execute(Sql::new("DELETE FROM ssf_event WHERE stream_id = ?").bind(new.id.as_bytes())).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.ring(true);
+        Ok(true)
     }
 
     /// Takes a stream away, with all that it was not told yet.
@@ -206,17 +265,9 @@ impl Store {
             // Nobody is told, so that nothing is known of what was told last.
             tx.execute(Sql::new("DELETE FROM ssf_told")).await?;
         }
-        tx.commit().await
-    }
-
-    /// What the receiver of a stream wants to be shown, sealed.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn stream_authorization(&self, id: StreamId) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = Sql::new("SELECT authorization_ FROM ssf_stream WHERE id = ?").bind(id.as_bytes());
-        let row = self.db.fetch_one(sql).await?;
-        Ok(row.as_ref().map(|row| row.maybe_blob("authorization_")).transpose()?.flatten().map(<[u8]>::to_vec))
+        tx.commit().await?;
+        self.ring(true);
+        Ok(())
     }
 
     /// The keys, sealed, by their names; the one that signs first.
@@ -258,20 +309,24 @@ fn body(stream: &Stream) -> Result<String, StoreError> {
         .map_err(|e| StoreError::Unreadable { table: "ssf_stream", what: e.to_string() })
 }
 
-fn stream_of_row(row: &Row) -> Result<StreamRow, StoreError> {
+fn stream_of(row: &Row) -> Result<Stream, StoreError> {
     let unreadable = |what: String| StoreError::Unreadable { table: "ssf_stream", what };
-    let maybe = |column| Ok::<_, StoreError>(row.maybe_int(column)?.map(Timestamp::from_micros));
     let status = row.text("status")?;
-    let stream = Stream {
+    Ok(Stream {
         id: StreamId::from_bytes(row.id("ssf_stream", "id")?),
         owner: row.text("owner")?.parse().map_err(|e: NoOwner| unreadable(e.to_string()))?,
         owner_name: row.text("owner_name")?.to_owned(),
         about: serde_json::from_str(row.text("body")?).map_err(|e| unreadable(e.to_string()))?,
         status: Status::from_code(status).ok_or_else(|| unreadable(format!("{status:?} is no status")))?,
         created: row.time("created_us")?,
-    };
+        version: row.counter("version")?,
+    })
+}
+
+fn stream_of_row(row: &Row) -> Result<StreamRow, StoreError> {
+    let maybe = |column| Ok::<_, StoreError>(row.maybe_int(column)?.map(Timestamp::from_micros));
     Ok(StreamRow {
-        stream,
+        stream: stream_of(row)?,
         waiting: row.counter("waiting")?,
         delivered: row.counter("delivered")?,
         dropped: row.counter("dropped")?,
@@ -300,6 +355,12 @@ impl Listener {
 #[derive(Deserialize)]
 struct Wanted {
     requested: Vec<String>,
+}
+
+/// The part that tells where it is told.
+#[derive(Deserialize)]
+struct Pushed {
+    push: Option<String>,
 }
 
 /// The streams that are told something, within a transaction that may tell it. One that cannot be read holds nobody up.

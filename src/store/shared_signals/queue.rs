@@ -48,16 +48,19 @@ pub enum Sent {
 }
 
 impl Store {
-    /// Adds what happened to the queues of those who want it, within the transaction of what it tells of.
-    pub(in crate::store) async fn tell(&self, tx: &mut Tx, all: &[Happening]) -> Result<(), StoreError> {
+    /// Adds what happened to the queues of those who want it, within the transaction of what it tells of. Whether anybody does:
+    /// then [`Store::ring`] is due, once it is committed.
+    pub(in crate::store) async fn tell(&self, tx: &mut Tx, all: &[Happening]) -> Result<bool, StoreError> {
+        let mut told = false;
         if all.is_empty() {
-            return Ok(());
+            return Ok(told);
         }
         for listener in listeners(tx).await? {
             let wanted: Vec<_> = all.iter().filter(|of| listener.wants(of.what.event())).collect();
             add(tx, &listener, &wanted).await?;
+            told |= !wanted.is_empty();
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Adds an event that one stream asked for. Whether there was room, and it is told anything.
@@ -73,6 +76,7 @@ impl Store {
         let sql = Sql::new("UPDATE ssf_stream SET verified_us = ? WHERE id = ?").bind(happening.at);
         tx.execute(sql.bind(stream.as_bytes())).await?;
         tx.commit().await?;
+        self.ring(true);
         Ok(room)
     }
 
@@ -100,8 +104,10 @@ impl Store {
                        ON CONFLICT (identity_id, what) DO UPDATE SET value = excluded.value";
             tx.execute(Sql::new(sql).bind(id).bind(standing.what).bind(standing.value)).await?;
         }
-        self.tell(&mut tx, &told).await?;
-        tx.commit().await
+        let told = self.tell(&mut tx, &told).await?;
+        tx.commit().await?;
+        self.ring(told);
+        Ok(())
     }
 
     /// Whose standing was told as something that is not `usual`.
