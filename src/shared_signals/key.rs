@@ -119,6 +119,12 @@ mod tests {
             _ => None,
         };
         assert_eq!(code(opened(&forged, &keys)), Some(RefusedCode::InvalidKey));
+        // Nor does the signature of other claims.
+        let mut altered = claims.clone();
+        altered["jti"] = json!("2");
+        let head = rest.split('.').next().unwrap();
+        let altered = format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(altered.to_string()));
+        assert_eq!(code(opened(&altered, &keys)), Some(RefusedCode::InvalidKey));
         let none = serde_json::from_value(json!({ "keys": [] })).unwrap();
         assert_eq!(opened(&token, &none), Err(NotOpened::UnknownKey));
         for (header, wanted) in [

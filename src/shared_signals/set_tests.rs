@@ -70,6 +70,52 @@ fn what_is_not_as_it_must_be_is_refused_by_the_code_that_says_so() {
     assert!(read(&edge).is_ok());
 }
 
+#[test]
+fn nothing_that_must_be_there_may_be_missing_and_nothing_is_taken_for_something_like_it() {
+    use RefusedCode::{InvalidAudience, InvalidIssuer, InvalidRequest};
+    for (key, code) in [
+        ("iss", InvalidIssuer),
+        ("aud", InvalidAudience),
+        ("jti", InvalidRequest),
+        ("iat", InvalidRequest),
+        ("events", InvalidRequest),
+        ("sub_id", InvalidRequest),
+    ] {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(key);
+        assert_eq!(read(&claims).map_err(|refused| refused.code), Err(code), "without {key}");
+    }
+    for (key, value, code) in [
+        ("iss", json!("https://idp.example/"), InvalidIssuer),
+        ("iss", json!("HTTPS://IDP.EXAMPLE"), InvalidIssuer),
+        ("iss", json!(["https://idp.example"]), InvalidIssuer),
+        ("aud", json!("https://cordon.example.evil.example"), InvalidAudience),
+        ("aud", json!("https://cordon.example/"), InvalidAudience),
+        ("aud", json!([]), InvalidAudience),
+        ("aud", json!([["https://cordon.example"], 5]), InvalidAudience),
+        ("aud", json!({ "0": "https://cordon.example" }), InvalidAudience),
+        ("sub", Value::Null, InvalidRequest),
+        ("exp", Value::Null, InvalidRequest),
+        ("iat", json!(NOW.to_string()), InvalidRequest),
+        ("events", json!([{ EventType::SessionRevoked.uri(): {} }]), InvalidRequest),
+        ("events", json!({ EventType::SessionRevoked.uri(): null }), InvalidRequest),
+        ("sub_id", json!("alice@corp.example"), InvalidRequest),
+    ] {
+        let mut claims = claims();
+        claims[key] = value.clone();
+        assert_eq!(read(&claims).map_err(|refused| refused.code), Err(code), "{key} {value}");
+    }
+    // Drafts had the subject within the event, and what is about the stream alone needs none.
+    let mut draft = claims();
+    let subject = draft.as_object_mut().unwrap().remove("sub_id").unwrap();
+    draft["events"][EventType::SessionRevoked.uri()]["subject"] = subject;
+    assert!(read(&draft).unwrap().subject.is_some());
+    let mut verification = claims();
+    verification.as_object_mut().unwrap().remove("sub_id");
+    verification["events"] = json!({ EventType::Verification.uri(): { "state": "x" } });
+    assert_eq!(read(&verification).unwrap().text("state"), Some("x"));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

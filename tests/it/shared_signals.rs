@@ -327,6 +327,8 @@ fn mistakes_in_the_configuration_of_a_transmitter_are_told() {
         (good.replace(&idp.at("push"), "short"), "shorter than 16 octets"),
         (good.replace("push_token_file", "poll_token_file"), "can tell nothing"),
         (good.replace(&idp.at("jwks.json"), "short"), "the keys of idp"),
+        ("[ssf]\nreceivers = [\"https://siem.example\"]".into(), "\"https://siem.example\" names no host"),
+        (format!("[ssf]\nreceivers = {:?}", vec!["siem.example"; 51]), "more than 50 receivers"),
         (format!("{good}[[risk.hook]]\nname = \"idp\"\nip = [\"/src\"]"), "a hook is called"),
     ] {
         std::fs::write(server.path("cordon.toml"), format!("{before}{text}\n")).unwrap();
@@ -418,6 +420,12 @@ fn local(server: &Server, url: &Value) -> String {
     format!("http://{}/{path}", server.http)
 }
 
+/// The section that has events pushed to these.
+fn listed(receivers: &[&Receiver]) -> String {
+    let all: Vec<_> = receivers.iter().map(|receiver| format!("127.0.0.1:{}", receiver.port())).collect();
+    format!("[ssf]\nreceivers = {all:?}\n")
+}
+
 fn signal(server: &Server, severity: &str) {
     let signals = json!({ "signals": [{ "kind": "malware", "severity": severity, "identity_kind": "device",
                                         "identity_name": "camera", "topic": "x", "source": "edr" }] });
@@ -429,13 +437,13 @@ fn signal(server: &Server, severity: &str) {
 fn what_happens_is_pushed_signed_and_survives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let nas = CoaNas::start(dir.path(), &[]);
-    let server = Server::bare();
+    let mut receiver = Receiver::start_with("ssf_peer.py", &["serve"], "202");
+    let server = Server::bare_with(&listed(&[&receiver]));
     inventory(&server, nas.port);
     let described = server.get_raw("/.well-known/ssf-configuration", None);
     assert_eq!(described.0, 200);
     let described: Value = serde_json::from_str(&described.1).unwrap();
     assert_eq!(described["spec_version"], "1_0", "{described:#}");
-    let mut receiver = Receiver::start_with("ssf_peer.py", &["serve"], "202");
     std::fs::write(receiver.dir.path().join("jwks_url"), local(&server, &described["jwks_uri"])).unwrap();
     let bearer = subscriber(&server, "siem");
     let delivery = |more: &str| {
@@ -518,6 +526,7 @@ fn what_happens_is_pushed_signed_and_survives_a_kill() {
         let streams = server.get("/api/v1/ssf/streams");
         (!streams[0]["last_error"].is_null()).then_some(())
     });
+    let gone = now();
     let rotated = server.send("POST", "/api/v1/ssf/keys", &Value::Null);
     assert_eq!(rotated.0, 200, "{:#}", rotated.1);
     let server = server.restart("KILL");
@@ -527,6 +536,11 @@ fn what_happens_is_pushed_signed_and_survives_a_kill() {
     receiver.run();
     let risks = wait(&receiver, "risk-level-change", 2);
     assert_eq!(risks.len(), 2, "{risks:#?}");
+    // As a token of when it was signed, of an event of when it happened.
+    let (taken, claims) = (risks[1]["at"].as_f64().unwrap() as u64, &risks[1]["claims"]);
+    let (signed, happened) = (claims["iat"].as_u64(), &claims["events"][caep("risk-level-change")]["event_timestamp"]);
+    assert!(signed.is_some_and(|at| at + 3 >= taken), "{claims:#}");
+    assert!(happened.as_u64().is_some_and(|at| at <= gone), "{claims:#}");
     let streams = server.get("/api/v1/ssf/streams");
     assert_eq!((&streams[0]["dropped"], &streams[0]["dead"]), (&json!(0), &json!(0)), "{streams:#}");
 
@@ -563,6 +577,10 @@ fn events_are_polled_for_until_they_are_acknowledged() {
         (json!({ "delivery": { "method": "smoke" } }), "neither"),
         (json!({ "delivery": { "method": "urn:ietf:rfc:8935" } }), "endpoint_url"),
         (json!({ "delivery": { "method": "urn:ietf:rfc:8935", "endpoint_url": "http://siem.example/" } }), "https"),
+        (
+            json!({ "delivery": { "method": "urn:ietf:rfc:8935", "endpoint_url": "https://siem.example/" } }),
+            "[ssf] receivers",
+        ),
     ] {
         let answer = send("POST", "/api/v1/ssf/stream", body);
         assert!(answer.status == 400 && answer.text.contains(told), "{told}: {}", answer.text);
@@ -635,9 +653,9 @@ fn events_are_polled_for_until_they_are_acknowledged() {
 
 #[test]
 fn a_stream_does_not_outlive_the_rights_of_its_owner_and_operators_can_end_it() {
-    let server = Server::bare();
-    inventory(&server, 3799);
     let receiver = Receiver::start_with("ssf_peer.py", &["serve"], "500");
+    let server = Server::bare_with(&listed(&[&receiver]));
+    inventory(&server, 3799);
     let wanted = json!({ "name": "siem", "permissions": ["ssf:manage"] });
     let (status, token) = server.send("POST", "/api/v1/tokens", &wanted);
     assert_eq!(status, 201, "{token:#}");
@@ -709,4 +727,344 @@ fn good_news_of_one_thing_leaves_the_bad_news_of_another_and_what_changes_nothin
         tell("5", &camera(), "session-presented", &json!({}));
     }
     assert!(metric("cordon_ssf_received_total{result=\"acknowledged\"} 2"));
+}
+
+/// Where a receiver takes what is pushed.
+fn pushed_to(receiver: &Receiver) -> String {
+    format!("http://127.0.0.1:{}/push", receiver.port())
+}
+
+#[test]
+fn events_are_pushed_to_whom_the_operator_lists_and_to_nobody_else() {
+    let (listens, other) = (
+        Receiver::start_with("ssf_peer.py", &["serve"], "307"),
+        Receiver::start_with("ssf_peer.py", &["serve"], "202"),
+    );
+    std::fs::write(listens.dir.path().join("location"), pushed_to(&other)).unwrap();
+    let server = Server::bare_with(&listed(&[&listens]));
+    inventory(&server, 3799);
+    for receiver in [&listens, &other] {
+        let jwks = format!("http://{}/api/v1/ssf/jwks", server.http);
+        std::fs::write(receiver.dir.path().join("jwks_url"), jwks).unwrap();
+    }
+    let bearer = subscriber(&server, "siem");
+    let send = |method: &str, body: Value| server.exchange(method, "/api/v1/ssf/stream", &[&bearer], Some(&body));
+    let to = |url: &str| json!({ "method": "urn:ietf:rfc:8935", "endpoint_url": url });
+    let refused = [
+        pushed_to(&other),
+        pushed_to(&listens).replace("127.0.0.1", "localhost"),
+        pushed_to(&listens).replace("127.0.0.1", "127.0.0.2"),
+        pushed_to(&listens).replace("127.0.0.1", "[::1]"),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+        "https://10.0.0.1/".to_owned(),
+    ];
+    for url in &refused {
+        let answer = send("POST", json!({ "events_requested": told(), "delivery": to(url) }));
+        assert_eq!((answer.status, &answer.body["field"]), (400, &json!("delivery")), "{url}: {}", answer.text);
+        assert!(answer.text.contains("[ssf] receivers"), "{url}: {}", answer.text);
+    }
+    // However it is spelled, it is the address that is listed.
+    let spelled = pushed_to(&listens).replace("127.0.0.1", "2130706433");
+    let made = send("POST", json!({ "events_requested": told(), "delivery": to(&spelled) }));
+    assert_eq!(
+        (made.status, &made.body["delivery"]["endpoint_url"]),
+        (201, &json!(pushed_to(&listens))),
+        "{}",
+        made.text
+    );
+    let id = &made.body["stream_id"];
+    for method in ["PATCH", "PUT"] {
+        let answer = send(method, json!({ "stream_id": id, "delivery": to(&refused[0]) }));
+        assert_eq!(answer.status, 400, "{method}: {}", answer.text);
+    }
+
+    // A redirect leads nowhere.
+    signal(&server, "critical");
+    let error = |part: &str| {
+        wait_for(part, SOON, || {
+            let streams = server.get("/api/v1/ssf/streams");
+            streams[0]["last_error"].as_str().is_some_and(|error| error.contains(part)).then_some(())
+        });
+    };
+    error("307");
+    assert_eq!(other.lines().len(), 0, "it was led there");
+    // Whom the operator takes off the list is told nothing any more, and what happened is kept.
+    let file = server.path("cordon.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let without = text.replace(&listed(&[&listens]), "");
+    assert_ne!(text, without);
+    listens.mode("202");
+    server.in_force(|| std::fs::write(&file, &without).map(|()| String::new()).unwrap());
+    let before = listens.lines().len();
+    error("[ssf] receivers");
+    assert_eq!(listens.lines().len(), before);
+    let described: Value = serde_json::from_str(&server.get_raw("/.well-known/ssf-configuration", None).1).unwrap();
+    assert_eq!(described["delivery_methods_supported"], json!(["urn:ietf:rfc:8936"]), "{described:#}");
+    server.in_force(|| std::fs::write(&file, &text).map(|()| String::new()).unwrap());
+    wait_for("the event", Duration::from_secs(40), || {
+        listens.lines().iter().any(|line| line["mode"] == 202 && line["error"].is_null()).then_some(())
+    });
+    assert_eq!(other.lines().len(), 0);
+}
+
+#[test]
+fn a_name_that_several_have_is_that_of_whom_the_event_tells_or_of_nobody() {
+    const HERS: &str = "02-00-5E-00-00-A1";
+    const THINGS: &str = "02-00-5E-00-00-A2";
+    let (dir, idp) = (tempfile::tempdir().unwrap(), Idp::new());
+    let nas = CoaNas::start(dir.path(), &[]);
+    let strict = idp.section("").replace("\"idp\"", "\"strict\"");
+    let server = Server::bare_with(&format!("{}{strict}", idp.section("opaque_subjects = true\n")));
+    std::fs::write(
+        server.path("rules.cedar"),
+        "@id(\"all\") @order(\"1\") @profile(\"iot\")\npermit (principal in Group::\"all\", action == Network::Action::\"connect\", resource);",
+    )
+    .unwrap();
+    let one = |name: &str, kind: &str, more: &str, mac: &str| {
+        format!(
+            "[[identity]]\nname = {name:?}\nkind = {kind:?}\ngroups = [\"all\"]\n{more}credentials = [{{ mac = {mac:?} }}]\n"
+        )
+    };
+    let owned = "owner = \"alice\"\npurpose = \"x\"\n";
+    server.apply(&format!(
+        "[policy]\nfile = \"rules.cedar\"\n[[nas]]\nname = \"sw\"\naddress = \"127.0.0.1\"\nsecret = {SECRET:?}\n\
+         coa = {{ port = {} }}\n[[profile]]\nname = \"iot\"\nvlan = 20\n{}{}{}",
+        nas.port,
+        one("alice", "user", "", HERS),
+        one("alice", "device", owned, THINGS),
+        one("camera", "device", owned, CAMERA),
+    ));
+    for (port, mac) in [HERS, THINGS, CAMERA].iter().enumerate() {
+        let attributes = format!(
+            "User-Name={mac:?}, User-Password={mac:?}, Service-Type=Call-Check, Calling-Station-Id={mac:?}, \
+             NAS-IP-Address=127.0.0.1, NAS-Port={port}, NAS-Port-Type=Ethernet, Acct-Session-Id=\"0000000{port}\", \
+             Message-Authenticator=0x00"
+        );
+        let out = radclient(server.auth, "auth", &attributes);
+        assert!(out.contains("Received Access-Accept"), "{out}");
+    }
+    let tell = |to: &str, jti: &str, subject: Value, event: &str, details: Value| -> Value {
+        let token = idp.sign(&json!({ "claims": claims(jti, &subject, &caep(event), &details) }));
+        assert_eq!(push_as(&server, to, PUSH_TOKEN, "application/secevent+jwt", &token).0, 202);
+        let audit = server.get("/api/v1/audit?action=ssf.event");
+        let all = audit["items"].as_array().unwrap();
+        all.iter().find(|event| event["after"]["jti"] == jti).unwrap()["after"].clone()
+    };
+    let opaque = |name: &str| json!({ "format": "opaque", "id": name });
+    let issued = json!({ "format": "iss_sub", "iss": ISSUER, "sub": "alice" });
+
+    // Nothing tells which of the two is meant.
+    let event = tell("idp", "1", opaque("alice"), "session-revoked", json!({}));
+    assert_eq!((&event["identities"], &event["sessions_ended"]), (&json!([]), &json!(0)), "{event:#}");
+    let mut alike: Vec<_> = event["ambiguous"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    alike.sort_unstable();
+    assert_eq!(alike, ["device alice", "user alice"]);
+    // Nobody says whose name this is, and this transmitter is not believed then.
+    let event = tell("strict", "2", opaque("camera"), "session-revoked", json!({}));
+    assert_eq!((&event["identities"], &event["ambiguous"]), (&json!([]), &Value::Null), "{event:#}");
+    let metrics = server.get_raw("/metrics", Some(TOKEN)).1;
+    for part in ["ambiguous", "unknown"] {
+        assert!(metrics.contains(&format!("cordon_ssf_unmatched_total{{result=\"{part}\"}} 1")), "{part}: {metrics}");
+    }
+    // A user, whose sessions alone end, though a device has the same name.
+    let event = tell("strict", "3", issued.clone(), "session-revoked", json!({}));
+    assert_eq!((&event["identities"], &event["sessions_ended"]), (&json!(["alice"]), &json!(1)), "{event:#}");
+    let request = nas.first(1, SOON).remove(0);
+    assert_eq!(values(&request, 31), [HERS], "{request}");
+    // The compliance of a device is that of the device.
+    tell("idp", "4", issued.clone(), "device-compliance-change", json!({ "current_status": "not-compliant" }));
+    let about = |jti: &str| {
+        let signals = server.get("/api/v1/signals");
+        signals["items"].as_array().unwrap().iter().find(|signal| signal["source_id"] == jti).unwrap()["identity"]
+            .clone()
+    };
+    let kinds = server.get("/api/v1/identities");
+    let of = |kind: &str| {
+        let all = kinds["items"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == "alice" && one["kind"] == kind).unwrap()["id"].clone()
+    };
+    let (signal, device) = (about("4"), of("device"));
+    assert!(signal == device || signal["id"] == device, "{signal:#} {device}");
+    // Whoever says so, the device by its own name.
+    let device = json!({ "format": "complex", "device": issued });
+    let event = tell("strict", "5", device, "session-revoked", json!({}));
+    assert_eq!(event["sessions_ended"], 1, "{event:#}");
+    let request = nas.first(2, SOON).remove(1);
+    assert_eq!(values(&request, 31), [THINGS], "{request}");
+    assert_eq!(nas.requests().len(), 2);
+}
+
+/// A stream that many change at once, and one that is paused and moved while it is told.
+fn changed(more: &str) {
+    let ca = tempfile::tempdir().unwrap();
+    succeed(cordon().args(["ca", "init", "--dir"]).arg(ca.path()));
+    let (first, second) = (
+        Receiver::start_with("ssf_peer.py", &["serve"], "202"),
+        Receiver::start_with("ssf_peer.py", &["serve"], "202"),
+    );
+    let own = format!("[pki]\ndir = {:?}\n[[ca]]\nname = \"own\"\nfile = {:?}\n", ca.path(), ca.path().join("ca.pem"));
+    let server = Server::bare_with(&format!("{more}{}{own}", listed(&[&first, &second])));
+    inventory(&server, 3799);
+    for receiver in [&first, &second] {
+        let jwks = format!("http://{}/api/v1/ssf/jwks", server.http);
+        std::fs::write(receiver.dir.path().join("jwks_url"), jwks).unwrap();
+    }
+    let bearer = subscriber(&server, "siem");
+    let send = |method: &str, path: &str, body: Value| server.exchange(method, path, &[&bearer], Some(&body));
+    let to = |receiver: &Receiver, shown: &str| json!({ "method": "urn:ietf:rfc:8935", "endpoint_url": pushed_to(receiver), "authorization_header": shown });
+    let body = json!({ "events_requested": [caep("credential-change")], "delivery": to(&first, "Bearer first") });
+    let made = send("POST", "/api/v1/ssf/stream", body);
+    assert_eq!(made.status, 201, "{}", made.text);
+    let id = made.body["stream_id"].clone();
+
+    const AT_ONCE: usize = 12;
+    std::thread::scope(|scope| {
+        for number in 0..AT_ONCE {
+            let (send, id) = (&send, &id);
+            scope.spawn(move || {
+                let subject = json!({ "format": "email", "email": format!("{number}@corp.example") });
+                let body = json!({ "stream_id": id, "subject": subject });
+                assert_eq!(send("POST", "/api/v1/ssf/subjects/remove", body).status, 204);
+            });
+        }
+        scope.spawn(|| {
+            let changed = send("PATCH", "/api/v1/ssf/stream", json!({ "stream_id": id, "description": "another" }));
+            assert_eq!(changed.status, 200, "{}", changed.text);
+        });
+    });
+    let stream = server.get("/api/v1/ssf/streams")[0].clone();
+    assert_eq!(
+        (&stream["removed_subjects"], &stream["description"]),
+        (&json!(AT_ONCE), &json!("another")),
+        "{stream:#}"
+    );
+
+    // Four events for a slow receiver: it has the one that was on its way when the stream was paused, and no other.
+    std::fs::write(first.dir.path().join("delay"), "2").unwrap();
+    let status = |status: &str| {
+        let answer = send("POST", "/api/v1/ssf/status", json!({ "stream_id": id, "status": status }));
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    status("paused");
+    let people = server.get("/api/v1/identities");
+    let ben = people["items"].as_array().unwrap().iter().find(|one| one["name"] == "ben").unwrap()["id"].clone();
+    for _ in 0..4 {
+        let (status, issued) = server.send("POST", "/api/v1/ca/certificates", &json!({ "identity": ben, "days": 30 }));
+        assert_eq!(status, 201, "{issued:#}");
+    }
+    status("enabled");
+    wait_for("the first event", SOON, || (first.lines().len() == 1).then_some(()));
+    status("paused");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(first.lines().len(), 1, "it was told more when it was paused");
+    // It moves while the next is on its way.
+    status("enabled");
+    wait_for("the second event", SOON, || (first.lines().len() == 2).then_some(()));
+    let moved =
+        send("PATCH", "/api/v1/ssf/stream", json!({ "stream_id": id, "delivery": to(&second, "Bearer second") }));
+    assert_eq!(moved.status, 200, "{}", moved.text);
+    wait_for("the others", SOON, || (second.lines().len() == 2).then_some(()));
+    let of = |receiver: &Receiver| -> Vec<(Value, Value, Value)> {
+        let lines = receiver.lines().into_iter();
+        lines
+            .map(|line| (line["authorization"].clone(), line["error"].clone(), line["claims"]["jti"].clone()))
+            .collect()
+    };
+    let mut all = of(&first);
+    assert!(all.iter().all(|(shown, error, _)| shown == "Bearer first" && error.is_null()), "{all:?}");
+    let rest = of(&second);
+    assert!(rest.iter().all(|(shown, error, _)| shown == "Bearer second" && error.is_null()), "{rest:?}");
+    all.extend(rest);
+    all.dedup_by(|a, b| a.2 == b.2);
+    assert_eq!(all.len(), 4, "{all:?}");
+}
+
+#[test]
+fn changes_of_a_stream_at_once_are_all_made_and_one_that_is_moved_is_told_nothing_where_it_was() {
+    changed("");
+}
+
+#[test]
+fn nor_is_a_change_lost_with_postgresql() {
+    changed(&format!("[database]\nurl = {:?}\n", postgres().database()));
+}
+
+#[test]
+fn of_a_stream_one_question_is_kept_open() {
+    let server = Server::bare();
+    inventory(&server, 3799);
+    let bearer = subscriber(&server, "siem");
+    let send = |method: &str, path: &str, body: Value| server.exchange(method, path, &[&bearer], Some(&body));
+    let made = send("POST", "/api/v1/ssf/stream", json!({ "events_requested": told() }));
+    let id = made.body["stream_id"].as_str().unwrap().to_owned();
+    let poll = format!("/api/v1/ssf/streams/{id}/poll");
+    std::thread::scope(|scope| {
+        let ask = || {
+            let began = Instant::now();
+            (send("POST", &poll, json!({})), began.elapsed())
+        };
+        let first = scope.spawn(ask);
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(!first.is_finished(), "it is kept open");
+        let second = scope.spawn(ask);
+        let (answer, took) = first.join().unwrap();
+        assert_eq!((answer.status, &answer.body["sets"]), (200, &json!({})), "{}", answer.text);
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        assert!(!second.is_finished(), "the second is kept open");
+        // It is answered as soon as there is something.
+        let began = Instant::now();
+        assert_eq!(send("POST", "/api/v1/ssf/verify", json!({ "stream_id": id })).status, 204);
+        let (answer, _) = second.join().unwrap();
+        assert_eq!(answer.body["sets"].as_object().unwrap().len(), 1, "{}", answer.text);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let jti = answer.body["sets"].as_object().unwrap().keys().next().unwrap().clone();
+        // So does one whose stream goes away.
+        let ack = json!({ "ack": [jti] });
+        let (send, poll) = (&send, &poll);
+        let third = scope.spawn(move || send("POST", poll, ack));
+        std::thread::sleep(Duration::from_secs(2));
+        let began = Instant::now();
+        let path = format!("/api/v1/ssf/streams/{id}");
+        assert_eq!(server.send("DELETE", &path, &Value::Null).0, 204);
+        let answer = third.join().unwrap();
+        assert_eq!(answer.body["sets"], json!({}), "{}", answer.text);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn keys_that_are_not_to_be_had_are_not_asked_for_all_the_time() {
+    let transmitter = Receiver::start_with("ssf_peer.py", &["serve"], "200");
+    let idp = Idp::in_dir(transmitter.dir.path());
+    let issuer = format!("http://127.0.0.1:{}", transmitter.port());
+    let server = Server::bare_with(&format!(
+        "[[ssf.transmitter]]\nname = \"idp\"\nissuer = {issuer:?}\naudience = [\"https://cordon.example/ssf\"]\n\
+         push_token_file = {:?}\n",
+        idp.at("push")
+    ));
+    inventory(&server, 3799);
+    let token = |jti: &str, kid: &str| {
+        let mut claims = claims(jti, &camera(), &caep("session-revoked"), &json!({}));
+        claims["iss"] = json!(issuer);
+        idp.sign(&json!({ "claims": claims, "kid": kid }))
+    };
+    let asked = |path: &str| {
+        let gets = crate::support::read(&idp.dir.join("gets"));
+        gets.lines().filter(|line| *line == path).count()
+    };
+    std::fs::write(idp.dir.join("away"), "500").unwrap();
+    for number in 0..5 {
+        let (status, answer) = push(&server, &token(&number.to_string(), &format!("forged-{number}")));
+        assert_eq!(status, 503, "{answer}");
+    }
+    assert_eq!(asked("/.well-known/ssf-configuration"), 1);
+    // What the server knew of it is gone with the server.
+    std::fs::remove_file(idp.dir.join("away")).unwrap();
+    let server = server.restart("TERM");
+    for number in 0..5 {
+        let (status, answer) = push(&server, &token(&number.to_string(), &format!("forged-{number}")));
+        assert_eq!((status, &answer["err"]), (400, &json!("invalid_key")), "{answer}");
+    }
+    assert_eq!((asked("/.well-known/ssf-configuration"), asked("/jwks")), (2, 1));
+    assert_eq!(push(&server, &token("good", "k1")).0, 202);
 }

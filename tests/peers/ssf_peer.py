@@ -4,11 +4,14 @@
     ssf_peer.py make DIR                 a transmitter's keys: DIR/key.json, DIR/evil.json, DIR/jwks.json
     ssf_peer.py sign DIR SPEC            a Security Event Token as SPEC (JSON) says, on standard output
     ssf_peer.py serve DIR                serves, on a port that is then in DIR/port:
-        GET  /.well-known/ssf-configuration, /jwks      what a transmitter says of itself
+        GET  /.well-known/ssf-configuration, /jwks      what a transmitter says of itself, or the status in DIR/away; the path
+                                                        of each question goes to DIR/gets
         POST /poll                                      RFC 8936: DIR/queue is what is given, a line of JSON each:
                                                         {"jti": ..., "set": ...}; each question goes to DIR/polls
         POST /push                                      RFC 8935: verifies by the keys at the URL in DIR/jwks_url, answers
-                                                        with the status in DIR/mode, and notes it in DIR/taken
+                                                        with the status in DIR/mode, with DIR/location where it is a
+                                                        redirect, after as many seconds as DIR/delay says, and notes it in
+                                                        DIR/taken before
     ssf_peer.py verify URL               verifies the tokens on standard input, one a line, by the keys at URL
 
 A SPEC may say: key ("key" or "evil"), alg, typ, kid, claims; alg "none" and "HS256" with the public key are made by hand.
@@ -77,6 +80,8 @@ class Peer(BaseHTTPRequestHandler):
     def answer(self, status, body=None):
         body = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("location", (DIR / "location").read_text())
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -84,7 +89,11 @@ class Peer(BaseHTTPRequestHandler):
 
     def do_GET(self):
         here = f"http://{self.headers['host']}"
-        if self.path == "/.well-known/ssf-configuration":
+        with LOCK, (DIR / "gets").open("a") as file:
+            file.write(self.path + "\n")
+        if (DIR / "away").exists():
+            self.answer(int((DIR / "away").read_text()))
+        elif self.path == "/.well-known/ssf-configuration":
             self.answer(200, {"spec_version": "1_0", "issuer": here, "jwks_uri": f"{here}/jwks"})
         elif self.path == "/jwks":
             self.answer(200, json.loads((DIR / "jwks.json").read_text()))
@@ -104,6 +113,8 @@ class Peer(BaseHTTPRequestHandler):
             taken["error"] = repr(error)
         with LOCK, (DIR / "taken").open("a") as file:
             file.write(json.dumps(taken) + "\n")
+        if (DIR / "delay").exists():
+            time.sleep(float((DIR / "delay").read_text()))
         if mode == 400:
             return self.answer(400, {"err": "invalid_request", "description": "not wanted"})
         return self.answer(mode)

@@ -345,7 +345,8 @@ impl Teller {
     }
 
     /// Events for who polls, by their ids, and whether there are more. What they acknowledge or refuse is told no more. A
-    /// question that `waits` is answered when there is something, and with nothing when another of the same stream waits.
+    /// question that `waits` is answered when there is something, and with nothing when another of the same stream waits or the
+    /// stream is gone.
     ///
     /// # Errors
     /// See [`Untold`].
@@ -365,7 +366,7 @@ impl Teller {
         let mut replaced = waits.then(|| self.held.hold(id));
         loop {
             changed.borrow_and_update();
-            let (sets, more) = self.polled(id, most).await?;
+            let Some((sets, more)) = self.polled(id, most).await? else { return Ok((BTreeMap::new(), false)) };
             let left = HELD.saturating_sub(began.elapsed());
             let Some(replaced) = replaced.as_mut().filter(|_| sets.is_empty() && most > 0 && !left.is_zero()) else {
                 return Ok((sets, more));
@@ -378,14 +379,15 @@ impl Teller {
         }
     }
 
-    /// What there is at the moment for who polls: nothing, where the stream is told nothing, is pushed or is gone.
-    async fn polled(&self, id: StreamId, most: u32) -> Result<(BTreeMap<String, Value>, bool), Untold> {
+    /// What there is at the moment for who polls, and whether there is more; `None` where there will be nothing, as the stream is
+    /// pushed or gone.
+    async fn polled(&self, id: StreamId, most: u32) -> Result<Option<(BTreeMap<String, Value>, bool)>, Untold> {
         let (mut sets, mut more) = (BTreeMap::new(), false);
         let stream = self.store.stream_to_push(id).await?.map(|(stream, _)| stream);
-        let Some(stream) = stream.filter(|stream| stream.status == Status::Enabled && stream.about.push.is_none())
-        else {
-            return Ok((sets, more));
-        };
+        let Some(stream) = stream.filter(|stream| stream.about.push.is_none()) else { return Ok(None) };
+        if stream.status != Status::Enabled {
+            return Ok(Some((sets, more)));
+        }
         for queued in self.due(&stream, most + 1).await? {
             if sets.len() >= most as usize {
                 more = true;
@@ -396,7 +398,7 @@ impl Teller {
                 None => self.settle(&stream, &queued, Sent::LeftOut).await?,
             }
         }
-        Ok((sets, more))
+        Ok(Some((sets, more)))
     }
 }
 
