@@ -14,7 +14,7 @@ mod calendar;
 mod caller;
 mod cases;
 mod changes;
-mod console;
+pub mod console;
 mod containments;
 mod decisions;
 mod docs;
@@ -105,6 +105,7 @@ pub type ReadyCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct ApiState {
+    console: console::Console,
     store: Store,
     engine: Arc<Engine>,
     connections: Connections,
@@ -150,6 +151,8 @@ pub struct ApiState {
 /// What the API reads from.
 #[derive(Clone, Debug)]
 pub struct Sources {
+    /// The files of the web console.
+    pub console: console::Console,
     /// What was recorded.
     pub store: Store,
     /// What is on its way there.
@@ -203,6 +206,7 @@ impl ApiState {
     /// Reads from `sources`, for those who know `token`.
     pub fn new(sources: Sources, token: Secret, ready: ReadyCheck) -> Self {
         let Sources {
+            console,
             store,
             writer,
             engine,
@@ -226,6 +230,7 @@ impl ApiState {
         let ca = playbooks.revocations();
         let watchers = Arc::new(Semaphore::new(events::MAX_WATCHERS));
         Self {
+            console,
             store,
             engine,
             connections,

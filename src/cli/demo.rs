@@ -6,6 +6,7 @@ use super::auth::{ClientArgs, Tls};
 use super::ca::{Eku, InitArgs, IssueArgs, init, issue, revoke};
 use super::serve::{log, stopped};
 use crate::access::Service;
+use crate::api::console::Console;
 use crate::audit::decision::Decision;
 use crate::client::Login;
 use crate::config::files::{Readers, secret_file, write_whole};
@@ -87,8 +88,9 @@ impl Place {
 ///
 /// # Errors
 /// When a file cannot be written or a port is taken.
-pub fn run(args: &DemoArgs) -> Result<(), String> {
+pub fn run(args: &DemoArgs, console: &'static [u8]) -> Result<(), String> {
     log(false);
+    let console = Console::read(console)?;
     fs::create_dir_all(&args.data).map_err(|e| format!("{}: {e}", args.data.display()))?;
     let dir = args.data.canonicalize().map_err(|e| format!("{}: {e}", args.data.display()))?;
     let place = Place { dir };
@@ -99,7 +101,7 @@ pub fn run(args: &DemoArgs) -> Result<(), String> {
     configuration(&place, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let running = server::start(&place.at("cordon.toml")).await.map_err(|e| e.to_string())?;
+        let running = server::start(&place.at("cordon.toml"), console).await.map_err(|e| e.to_string())?;
         let env = environment(&place, &running)?;
         write_whole(&place.at("demo.env"), &env, Readers::Owner).map_err(|e| e.to_string())?;
         let rows = log_all_in(&place, &running).await?;

@@ -80,16 +80,17 @@ enum Command {
     Decode(decode::DecodeArgs),
 }
 
-/// Runs the command that the arguments name.
-pub fn main() -> ExitCode {
+/// Runs the command that the arguments name. `console` is the archive of the web console, which the program carries; empty is
+/// none.
+pub fn main(console: &'static [u8]) -> ExitCode {
     end_with_the_reader();
     let result = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
-        Command::Serve(args) => serve::serve(&args),
+        Command::Serve(args) => serve::serve(&args, console),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Check(args) => serve::check(&args),
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo(args) => demo::run(&args, console),
         Command::Apply(args) => apply::apply(&args),
         Command::Export(args) => apply::export(&args),
         Command::Nas(args) => nas::run(&args),

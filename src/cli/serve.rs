@@ -1,6 +1,7 @@
 //! `cordon serve` and `cordon check`.
 
 use super::host::{Host, runtime};
+use crate::api::console::Console;
 use crate::config::files::{Readers, write_whole};
 use crate::server;
 use clap::Args;
@@ -43,15 +44,16 @@ pub fn log(json: bool) {
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop, with the web console of that archive.
 ///
 /// # Errors
 /// Why it does not start.
-pub fn serve(args: &ServeArgs) -> Result<(), String> {
+pub fn serve(args: &ServeArgs, console: &'static [u8]) -> Result<(), String> {
     log(args.log_json);
+    let console = Console::read(console)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let running = server::start(&args.config).await.map_err(|e| e.to_string())?;
+        let running = server::start(&args.config, console).await.map_err(|e| e.to_string())?;
         let text = running.ready_text();
         tracing::info!(auth = ?running.auth, acct = ?running.acct, radsec = ?running.radsec, posture = ?running.posture, http = %running.http, "ready");
         if let Some(file) = &args.ready_file {

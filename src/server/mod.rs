@@ -9,6 +9,7 @@ pub mod reload;
 mod stop;
 
 use crate::access::{Engine, Service};
+use crate::api::console::Console;
 use crate::api::door::{Door, link_at};
 use crate::api::{self, ApiState, Sources};
 use crate::audit::event::{By, Event};
@@ -186,11 +187,11 @@ pub fn load_untested(file: &Path, stored: &mut Stored) -> Result<(Config, Source
     Ok((config, source, built))
 }
 
-/// Starts everything. Returns when requests are served.
+/// Starts everything, with this web console. Returns when requests are served.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn start(file: &Path) -> Result<Running, StartError> {
+pub async fn start(file: &Path, console: Console) -> Result<Running, StartError> {
     let (config, source) = Config::load(file).map_err(|e| StartError::Config(e.into()))?;
     let data_dir = source.resolve(&config.server.data_dir);
     std::fs::create_dir_all(&data_dir)?;
@@ -353,6 +354,7 @@ pub async fn start(file: &Path) -> Result<Running, StartError> {
     let teller = Arc::new(Teller::new(shared, live.clone(), door.origin().to_owned()).map_err(unusual)?);
     tokio::spawn(teller.clone().run());
     let sources = Sources {
+        console,
         door,
         courier,
         tracer,

@@ -8,6 +8,7 @@ use crate::support::radsec::{NasPki, Proxy, SW1};
 use crate::support::server::{Config, Server, TOKEN};
 use crate::support::{camera, succeed, system, text, wait_for};
 use cordon::access::{Answer, Engine, TlsArrival};
+use cordon::api::console::Console;
 use cordon::config::Source;
 use cordon::config::build::build;
 use cordon::config::stored::Stored;
@@ -179,7 +180,8 @@ impl Local {
         std::fs::write(dir.path().join("policy.cedar"), &config.policy).unwrap();
         std::fs::write(dir.path().join("cordon.toml"), config.text()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let running = runtime.block_on(cordon::server::start(&dir.path().join("cordon.toml"))).unwrap();
+        let running =
+            runtime.block_on(cordon::server::start(&dir.path().join("cordon.toml"), Console::default())).unwrap();
         Self { runtime, running, _dir: dir }
     }
 
