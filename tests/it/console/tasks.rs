@@ -11,8 +11,6 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY_SECS: u64 = 86_400;
-/// Identities of the long list: its rows are paged many times.
-const MANY: usize = 3_000;
 /// Logins that the stream is to show.
 const STREAM: usize = 6_000;
 /// How many come in a second at least, from a build without optimisation and beside other tests; `make bench` has more.
@@ -142,17 +140,16 @@ fn an_operator_finds_out_why_and_who_and_quarantines_and_nothing_hostile_runs() 
     assert_eq!(agent["groups"], json!(["agents"]), "{agent:#}");
     assert!(nas.requests().len() >= 2, "{:#?}", nas.requests());
     let audit = server.get("/api/v1/audit?limit=200").to_string();
-    assert!(audit.contains("it sends mail by night"), "why is not in the audit log");
+    assert!(
+        audit.contains("it sends mail by night") && audit.contains("containment.end"),
+        "why is not in the audit log"
+    );
     assert_eq!(told["hit"], Value::Null, "{told:#}");
 }
 
 #[test]
-fn the_list_scrolls_over_thousands_and_a_storm_of_logins_stalls_nothing() {
+fn a_storm_of_logins_stalls_nothing() {
     let (server, _nas) = serve();
-    let identities: Vec<Value> =
-        (0..MANY).map(|n| json!({ "kind": "user", "name": format!("user-{n:05}@corp.example") })).collect();
-    let (status, done) = server.send("POST", "/api/v1/identities/bulk", &json!({ "identities": identities }));
-    assert_eq!((status, &done["created"]), (200, &json!(MANY)), "{done}");
     let auth = server.auth.to_string();
     let load = std::thread::spawn({
         let (ready, stream) = (server.path("stream-wanted"), STREAM.to_string());
@@ -165,12 +162,11 @@ fn the_list_scrolls_over_thousands_and_a_storm_of_logins_stalls_nothing() {
             serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
         }
     });
-    let told = json!({ "many": MANY, "stream": STREAM, "wanted": server.path("stream-wanted") });
+    let told = json!({ "wanted": server.path("stream-wanted") });
     let told = browse_as(&server, &["viewer"], "stream", &told);
     let load = load.join().unwrap();
     println!("the load: {load}\nthe page: {told:#}");
     let number = |key: &str| told[key].as_f64().unwrap_or_else(|| panic!("{key}: {told:#}"));
-    assert!(number("rows_in_page") < 120.0, "{told:#}");
     // What came within the busiest ten seconds was shown, or all of it, if it took less.
     let rate = load["per_second"].as_f64().unwrap();
     let came = (rate * 10.0).min(STREAM as f64);

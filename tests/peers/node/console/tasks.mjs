@@ -89,9 +89,11 @@ await scenario(async (page) => {
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'coder-1' }).waitFor();
   await page.getByTestId('session').filter({ hasText: 'agents' }).first().waitFor();
-  await page.getByRole('button', { name: 'Quarantine' }).click();
+  await page.getByRole('button', { name: 'Quarantine', exact: true }).click();
+  await page.getByRole('dialog').locator('[name=secs]').selectOption('28800');
   assert.match(await confirm(page, 'Quarantine', 'it sends mail by night'), /coder-1/);
-  await page.getByTestId('quarantined').waitFor();
+  const contained = page.getByTestId('containment');
+  await contained.filter({ hasText: 'it sends mail by night' }).filter({ hasText: 'anna' }).filter({ hasText: /in [78] h/ }).waitFor();
   await look(page, 'identity-quarantined');
   await open(page, '/changes');
   await page.getByRole('row').filter({ hasText: 'coder-1' }).filter({ hasText: 'done' }).first().waitFor();
@@ -99,7 +101,7 @@ await scenario(async (page) => {
   await find(page, 'coder');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Release from quarantine' }).click();
-  await confirm(page, 'Release from quarantine');
+  await confirm(page, 'Release from quarantine', 'it was a test');
   await page.getByTestId('quarantined').waitFor({ state: 'detached' });
 
   // A session that goes on is asked to log in again.

@@ -25,7 +25,6 @@ export const audit = {
   faults: (n: number) => (n === 1 ? 'One thing is wrong:' : `${n.toLocaleString('en')} things are wrong:`),
   whatNow: 'Restore the database from a backup that verifies, and find out who wrote to it. Others can verify the log by `cordon audit verify`, with the public key of this server.',
   verifiedAt: 'Verified',
-  export: 'Export as CSV',
   checkpoint: 'Checkpoint',
   close: 'Close',
   empty: 'No event yet',

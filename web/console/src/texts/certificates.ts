@@ -25,7 +25,6 @@ export const certificates = {
   issueHint: 'The key is made here, shown once and kept nowhere. Devices that can should make their own key and enrol instead.',
   identity: 'Identity',
   identityHint: 'By its name; it needs a credential that a certificate can hold, such as a DNS name or a URI.',
-  noIdentity: 'there is no such identity',
   days: 'Days',
   daysHint: 'As long as its kind may have, if left empty.',
   key: 'Key',

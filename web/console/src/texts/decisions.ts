@@ -1,21 +1,14 @@
+import { network } from './network';
+
 export const decisions = {
+  ...network,
   title: 'Logins',
   hint: 'Every attempt to get on the network as it happens, and why it ended as it did.',
   outcome: { accept: 'accepted', reject: 'rejected', incomplete: 'incomplete' } as Record<string, string>,
   at: 'When',
-  who: 'Who',
-  mac: 'MAC address',
-  nas: 'Network device',
-  device: 'Device',
-  profile: 'Profile',
   method: 'Method',
   reason: 'Reason',
   outcomeHead: 'Outcome',
-  site: 'Site',
-  ssid: 'SSID',
-  vlan: 'VLAN',
-  since: 'Since',
-  until: 'Until',
   empty: 'No login yet',
   emptyHint: 'As soon as a switch or an access point asks, its logins are here. Add one under network devices, and point it at this server.',
   live: 'Live',
@@ -27,7 +20,6 @@ export const decisions = {
   waiting: (n: number) => `Show ${n.toLocaleString('en')} new`,
   rate: (n: number) => `${n.toLocaleString('en')} in the last 10 s`,
   overflow: 'Older ones are left out while so many come: pause, or filter, to see them.',
-  export: 'Export as CSV',
 };
 
 /// The story of one decision.

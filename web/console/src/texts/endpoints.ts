@@ -1,17 +1,16 @@
+import { network } from './network';
+
 export const endpoints = {
+  ...network,
   title: 'Endpoints',
   hint: 'What is seen on the wire, whether or not it is known.',
   known: 'Known',
   knownYes: 'as an identity',
   knownNo: 'as nobody',
-  mac: 'MAC address',
   vendor: 'Vendor',
   category: 'Seems to be',
   identity: 'Identity',
   unknown: 'unknown',
-  nas: 'Network device',
-  site: 'Site',
-  ip: 'IP address',
   first: 'First seen',
   last: 'Last seen',
   randomized: 'Address',
@@ -20,7 +19,6 @@ export const endpoints = {
   signal: 'Signal',
   adopt: 'Adopt',
   adoptHint: 'Makes an identity that is recognised by this MAC address.',
-  export: 'Export as CSV',
   empty: 'Nothing was seen yet',
   emptyHint: 'Endpoints appear with their first login, or with the accounting of a network device.',
   os: 'System',
@@ -38,9 +36,6 @@ export const endpoints = {
   none: 'None told.',
   back: 'All endpoints',
   logins: 'All its logins',
-  port: 'Port',
   present: 'there now',
-  since: 'Since',
-  until: 'Until',
   title_: (name: string) => `Endpoint ${name}`,
 };

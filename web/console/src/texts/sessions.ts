@@ -1,4 +1,7 @@
+import { network } from './network';
+
 export const sessions = {
+  ...network,
   title: 'Sessions',
   hint: 'Who is on the network, since when, and where.',
   state: { authenticated: 'let in', started: 'started', active: 'active', stopped: 'ended', inferred: 'must have ended' } as Record<string, string>,
@@ -6,20 +9,10 @@ export const sessions = {
   live: 'Which',
   liveOn: 'that go on',
   liveOff: 'that ended',
-  who: 'Who',
-  mac: 'MAC address',
-  ip: 'IP address',
-  nas: 'Network device',
-  port: 'Port',
-  site: 'Site',
-  profile: 'Profile',
-  ssid: 'SSID',
-  vlan: 'VLAN',
   started: 'Since',
   last: 'Last heard of',
   usage: 'In / out',
   map: 'Map',
-  export: 'Export as CSV',
   empty: 'Nobody is on the network',
   emptyHint: 'A session begins when somebody is let in, and is told of by the accounting of the network device.',
 };

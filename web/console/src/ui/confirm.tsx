@@ -13,8 +13,8 @@ export interface Asked {
   /// What stands on the button.
   action: string;
   danger?: boolean;
-  /// Whether why it is done is asked for, for the record.
-  reason?: boolean;
+  /// Whether why it is done is asked for, for the record, and has to be said.
+  reason?: boolean | 'needed';
 }
 
 /// Said yes, and why, if that was asked for; null is no.
@@ -45,7 +45,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
     <Context.Provider value={confirm}>
       {children}
       <Dialog opened={open} onClose={() => end(null)} title={asked?.title ?? ''} zIndex={ABOVE}>
-        <form onSubmit={(e) => { e.preventDefault(); end({ reason: reason.trim() }); }}>
+        <form onSubmit={(e) => { e.preventDefault(); if (asked?.reason !== 'needed' || reason.trim()) end({ reason: reason.trim() }); }}>
           <Stack gap="sm">
             {asked?.body && <Text size="sm" component="div">{asked.body}</Text>}
             {hits.length > 0 && (
@@ -57,7 +57,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
                 {hits.length > LISTED && <Text size="sm" c="dimmed">{common.more(hits.length - LISTED)}</Text>}
               </div>
             )}
-            {asked?.reason && <TextInput label={common.reason} description={common.reasonHint} value={reason} onChange={(e) => setReason(e.currentTarget.value)} maxLength={200} data-autofocus />}
+            {asked?.reason && <TextInput label={common.reason} description={asked.reason === 'needed' ? common.reasonNeeded : common.reasonHint} required={asked.reason === 'needed'} value={reason} onChange={(e) => setReason(e.currentTarget.value)} maxLength={200} data-autofocus />}
             <Group justify="flex-end" gap="xs">
               <Button variant="default" onClick={() => end(null)}>{common.cancel}</Button>
               <Button type="submit" color={asked?.danger ? 'red' : undefined}>{asked?.action}</Button>

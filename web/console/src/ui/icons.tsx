@@ -26,6 +26,7 @@ const PATHS = {
   system: 'M3 4h18v12H3zM8 20h8M12 16v4',
   chevron: 'M9 6l6 6-6 6',
   down: 'M6 9l6 6 6-6',
+  up: 'M6 15l6-6 6 6',
   check: 'M5 12l5 5 9-10',
   cross: 'M6 6l12 12M18 6 6 18',
   warning: 'M12 4 2.500 20h19zM12 10v4M12 17h.01',

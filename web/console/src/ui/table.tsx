@@ -1,14 +1,15 @@
 /// A list that the server pages and the browser shows a window of: a million rows scroll as ten do.
 import { Loader, Text, VisuallyHidden } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
-import { useInfiniteQuery, type QueryKey } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { common } from '../texts/common';
 import { Empty } from './empty';
 import { NARROW } from './narrow';
+import { usePages, type Listed, type Paged } from './pages';
 import { ProblemAlert } from './problem';
+import { shifted, SPAN } from './span';
 
 export interface Column<T> {
   key: string;
@@ -20,20 +21,15 @@ export interface Column<T> {
   narrow?: 'first' | 'second' | 'hidden';
 }
 
-export interface Paged<T> {
-  items: T[];
-  next: string | null;
-}
-
 interface RowsProps<T> {
   label: string;
   columns: Column<T>[];
-  rows: T[];
+  rows: Listed<T>;
   rowKey: (row: T) => string;
   /// Where a row leads.
   rowTo?: (row: T) => string | undefined;
-  /// Rows are asked for as the end comes near.
-  more?: () => void;
+  /// Is told which rows are seen: those are asked for that are not here.
+  see?: (from: number, to: number) => void;
   /// Whether there may be more than are here.
   partial?: boolean;
   busy?: boolean;
@@ -48,51 +44,81 @@ const ROW = 34;
 const ROW_NARROW = 58;
 /// Rows that are kept above and below what is seen.
 const OVERSCAN = 12;
-/// How near the end the next page is asked for, in rows.
-const NEAR = 40;
 
 function Waiting() {
   return <div className="rows-wait"><Loader size={18} aria-label={common.loading} /></div>;
 }
 
-/// Rows, of which those are in the page that are seen.
-export function Rows<T>({ label, columns, rows, rowKey, rowTo, more, partial = false, busy = false, empty, height, onTop }: RowsProps<T>) {
+/// Rows, of which those are in the document that are seen. Of very many the scroller holds a span, which moves along: browsers
+/// draw nothing that is higher than some ten million pixels.
+export function Rows<T>({ label, columns, rows, rowKey, rowTo, see, partial = false, busy = false, empty, height, onTop }: RowsProps<T>) {
   const narrow = useMediaQuery(NARROW, false, { getInitialValueInEffect: false });
+  const size = narrow ? ROW_NARROW : ROW;
   const scroller = useRef<HTMLDivElement>(null);
   const navigate = useNavigate();
+  const [base, setBase] = useState(0);
   const virtual = useVirtualizer({
-    count: rows.length,
+    count: Math.max(0, Math.min(rows.length - base, SPAN)),
     getScrollElement: () => scroller.current,
-    estimateSize: () => (narrow ? ROW_NARROW : ROW),
+    estimateSize: () => size,
     overscan: OVERSCAN,
     scrollPaddingStart: narrow ? 0 : ROW,
-    getItemKey: (n) => { const row = rows[n]; return row === undefined ? n : rowKey(row); },
   });
-  useEffect(() => virtual.measure(), [narrow, virtual]);
+  useEffect(() => virtual.measure(), [size, virtual]);
   const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? -1;
-  useEffect(() => {
-    if (more && last >= rows.length - NEAR) more();
-  }, [more, last, rows.length]);
-  const top = (virtual.scrollOffset ?? 0) < ROW;
+  const first = base + (items.at(0)?.index ?? 0);
+  const last = base + (items.at(-1)?.index ?? 0);
+  useEffect(() => see?.(first, last), [see, first, last]);
+  const top = base === 0 && (virtual.scrollOffset ?? 0) < ROW;
   useEffect(() => onTop?.(top), [onTop, top]);
+  // Where the span begins and how far it is scrolled change as one, so that no other rows are seen in between.
+  const place = (to: number, offset: number) => {
+    if (!scroller.current) return;
+    scroller.current.scrollTop = offset;
+    virtual.scrollOffset = scroller.current.scrollTop;
+    setBase(to);
+  };
+  const moved = shifted(base, first, last, rows.length);
+  useLayoutEffect(() => {
+    if (moved !== base) place(moved, (scroller.current?.scrollTop ?? 0) - (moved - base) * size);
+  });
   const template = columns.map((column) => column.width).join(' ');
   const shown = narrow ? columns.filter((column) => column.narrow !== 'hidden') : columns;
-  const keys = (e: KeyboardEvent<HTMLDivElement>, n: number) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
-    const row = rows[n];
+  // A row that a key leads to is in the document some frames later, and is another once what is in it has come.
+  const target = useRef<number>(undefined);
+  useEffect(() => {
+    const row = target.current === undefined ? null : scroller.current?.querySelector<HTMLElement>(`[data-index="${target.current}"]`);
+    if (!row) return;
+    row.focus({ preventScroll: true });
+    if (!row.ariaBusy) target.current = undefined;
+  });
+  // Whoever scrolls away from the row that has the focus goes on with their keys from what is seen.
+  const held = useRef<Element>(undefined);
+  useEffect(() => {
+    if (held.current?.isConnected === false && document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
+  });
+  const keys = (e: KeyboardEvent<HTMLDivElement>) => {
+    const within = (e.target as Element).closest<HTMLElement>('[data-index]');
+    const n = within ? Number(within.dataset.index) : base + Math.floor((virtual.scrollOffset ?? 0) / size);
+    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / size) - 2);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -n, End: rows.length }[e.key];
+    const row = rows.at(n);
     if (step !== undefined) {
       e.preventDefault();
-      virtual.scrollToIndex(n + step);
-      requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${n + step}"]`)?.focus());
-    } else if (e.key === 'Enter' && row !== undefined && e.target === e.currentTarget) {
+      const to = Math.min(rows.length - 1, Math.max(0, n + step));
+      target.current = to;
+      const begin = Math.max(0, Math.min(to - SPAN / 2, rows.length - SPAN));
+      if (to < base || to >= base + SPAN) place(begin, (to - begin) * size);
+      else virtual.scrollToIndex(to - base);
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${to}"]`)?.focus({ preventScroll: true });
+    } else if (e.key === 'Enter' && row !== undefined && e.target === within) {
       const to = rowTo?.(row);
       if (to) void navigate({ to: to as never });
     }
   };
   return (
     <div className="rows" data-narrow={narrow || undefined}>
-      <div ref={scroller} className="rows-body" role="table" aria-label={label} aria-rowcount={partial ? -1 : rows.length + 1} tabIndex={rows.length > 0 ? -1 : 0} style={height === undefined ? undefined : { maxHeight: height }}>
+      <div ref={scroller} className="rows-body" role="table" aria-label={label} aria-rowcount={partial ? -1 : rows.length + 1} tabIndex={rows.length > 0 ? -1 : 0} onKeyDown={keys} onFocus={(e) => { held.current = e.target; }} onBlur={(e) => { if (e.target.isConnected) held.current = undefined; }} style={height === undefined ? undefined : { maxHeight: height }}>
         {!narrow && rows.length > 0 && (
           <div role="rowgroup" className="rows-head-group">
             <div className="rows-head" role="row" style={{ gridTemplateColumns: template }}>
@@ -103,18 +129,19 @@ export function Rows<T>({ label, columns, rows, rowKey, rowTo, more, partial = f
         {rows.length === 0 && <div role="row"><div role="cell">{busy ? <Waiting /> : empty ?? <Empty title={common.noneHere} />}</div></div>}
         <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
           {items.map((item) => {
-            const row = rows[item.index];
-            if (row === undefined) return null;
-            const to = rowTo?.(row);
+            const n = base + item.index;
+            const row = rows.at(n);
+            const to = row === undefined ? undefined : rowTo?.(row);
+            const cell = (column: Column<T>) => <div role="cell" key={column.key}>{row === undefined ? null : column.cell(row)}</div>;
             return (
               <div
-                key={item.key}
+                key={row === undefined ? n : rowKey(row)}
                 role="row"
                 className={to ? 'row row-link' : 'row'}
-                aria-rowindex={item.index + 2}
-                data-index={item.index}
+                aria-rowindex={n + 2}
+                aria-busy={row === undefined || undefined}
+                data-index={n}
                 tabIndex={0}
-                onKeyDown={(e) => keys(e, item.index)}
                 onClick={(e) => {
                   // Links, and text that is being marked, are for themselves.
                   if (!to || (e.target as Element).closest('a,button') || getSelection()?.toString()) return;
@@ -125,10 +152,10 @@ export function Rows<T>({ label, columns, rows, rowKey, rowTo, more, partial = f
                 {narrow
                   ? (['first', 'second'] as const).map((line) => (
                     <div key={line} className={`row-${line}`} role="presentation">
-                      {shown.filter((column) => (column.narrow ?? 'second') === line).map((column) => <div role="cell" key={column.key}>{column.cell(row)}</div>)}
+                      {shown.filter((column) => (column.narrow ?? 'second') === line).map(cell)}
                     </div>
                   ))
-                  : columns.map((column) => <div role="cell" key={column.key}>{column.cell(row)}</div>)}
+                  : columns.map(cell)}
               </div>
             );
           })}
@@ -142,37 +169,27 @@ export function Rows<T>({ label, columns, rows, rowKey, rowTo, more, partial = f
   );
 }
 
-interface TableProps<T> extends Omit<RowsProps<T>, 'rows' | 'more' | 'partial' | 'busy'> {
+interface TableProps<T> extends Omit<RowsProps<T>, 'rows' | 'see' | 'partial' | 'busy'> {
   /// Names the list with its filters, so that each is kept apart.
-  queryKey: QueryKey;
+  queryKey: readonly unknown[];
   /// The page that begins at a cursor; undefined is the first.
   fetch: (cursor: string | undefined) => Promise<Paged<T>>;
-  /// How often the first page is asked for again, in milliseconds.
+  /// How often the first page is asked for again, in milliseconds: only while it is alone, since to ask for all that were
+  /// scrolled through again would be a burden.
   refresh?: number;
 }
 
-/// A list of the server's.
-export function DataTable<T>({ queryKey, fetch, refresh, ...rest }: TableProps<T>) {
-  const query = useInfiniteQuery({
-    queryKey,
-    queryFn: ({ pageParam }) => fetch(pageParam),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next ?? undefined,
-    // Only while one page is here: to ask for all that were scrolled through again would be a burden.
-    refetchInterval: (query) => (refresh && (query.state.data?.pages.length ?? 0) <= 1 ? refresh : false),
-    refetchOnWindowFocus: false,
-  });
-  const rows = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
-  const { hasNextPage, isFetchingNextPage, fetchNextPage, isError } = query;
-  const more = useMemo(
-    () => (hasNextPage && !isFetchingNextPage && !isError ? () => void fetchNextPage() : undefined),
-    [hasNextPage, isFetchingNextPage, isError, fetchNextPage],
-  );
+function Paging<T>({ queryKey, fetch, refresh, ...rest }: TableProps<T>) {
+  const pages = usePages({ queryKey, fetch, refresh });
   return (
     <>
-      <ProblemAlert error={query.error} retry={() => void query.refetch()} />
-      <Rows {...rest} rows={rows} more={more} partial={hasNextPage} busy={query.isPending || isFetchingNextPage} />
+      <ProblemAlert error={pages.error} retry={pages.retry} />
+      <Rows {...rest} rows={pages.rows} see={pages.see} partial={pages.partial} busy={pages.busy} />
     </>
   );
 }
 
+/// A list of the server's. Another filter is another list, which begins at its top.
+export function DataTable<T>(props: TableProps<T>) {
+  return <Paging key={JSON.stringify(props.queryKey)} {...props} />;
+}

@@ -1,14 +1,10 @@
-import { Button } from '@mantine/core';
-import { useMemo, useState } from 'react';
+import { useState } from 'react';
 import { api, ask } from '../../api/client';
-import { stringifySearch, useParameters } from '../../app/search';
 import { audit as texts } from '../../texts/audit';
-import { common } from '../../texts/common';
-import { Empty } from '../../ui/empty';
-import { Filters, wanted, type Filter } from '../../ui/filters';
-import { PageFrame } from '../../ui/heading';
-import { Icon } from '../../ui/icons';
+import type { Filter } from '../../ui/filters';
+import { ListPage, Nothing, useWanted } from '../../ui/list';
 import '../../ui/lists.css';
+import { BY } from '../../ui/network';
 import { DataTable, type Column } from '../../ui/table';
 import { Tag } from '../../ui/tag';
 import { Time } from '../../ui/time';
@@ -21,14 +17,13 @@ const FILTERS: Filter[] = [
   { key: 'action', label: texts.action, kind: 'text', placeholder: 'identity.update' },
   { key: 'kind', label: texts.kind, kind: 'text', width: 110 },
   { key: 'object', label: texts.object, kind: 'text' },
-  { key: 'since', label: texts.since, kind: 'time' },
-  { key: 'until', label: texts.until, kind: 'time' },
+  BY.since,
+  BY.until,
 ];
 
 export default function Audit() {
-  const [params] = useParameters();
   const [shown, show] = useState<Event>();
-  const query = useMemo(() => wanted(params, FILTERS), [params]);
+  const query = useWanted(FILTERS);
   const columns: Column<Event>[] = [
     { key: 'seq', header: texts.number, width: '64px', narrow: 'hidden', cell: (e) => <span className="mono">{e.seq}</span> },
     { key: 'at', header: texts.when, width: '160px', cell: (e) => <Time at={e.at} exact /> },
@@ -38,22 +33,17 @@ export default function Audit() {
     { key: 'reason', header: texts.why, width: 'minmax(100px, 1fr)', narrow: 'hidden', cell: (e) => e.reason },
     { key: 'source', header: texts.from, width: '150px', narrow: 'hidden', cell: (e) => sourceText(e.source) },
   ];
-  const filtered = Object.keys(query).length > 0;
   return (
-    <PageFrame title={texts.title} hint={texts.hint} full actions={(
-      <Button variant="default" component="a" href={`/api/v1/audit.csv${stringifySearch(query)}`} leftSection={<Icon name="download" size={14} />}>{texts.export}</Button>
-    )}>
-      <Verify />
-      <Filters of={FILTERS} />
+    <ListPage words={texts} filters={FILTERS} csv="/api/v1/audit.csv" query={query} above={<Verify />}>
       <DataTable
         label={texts.title}
         columns={columns}
         queryKey={['audit', query]}
         fetch={(cursor) => ask(api.GET('/api/v1/audit', { params: { query: { ...query, cursor, limit: 100 } as never } }))}
         rowKey={(e) => e.id}
-        empty={<Empty title={filtered ? common.noneFiltered : texts.empty}>{filtered ? common.noneFilteredHint : texts.emptyHint}</Empty>}
+        empty={<Nothing query={query} words={texts} />}
       />
       {shown && <EventDrawer event={shown} close={() => show(undefined)} />}
-    </PageFrame>
+    </ListPage>
   );
 }

@@ -1,17 +1,15 @@
-import { Alert, Autocomplete, Button, Group, NativeSelect, NumberInput, Stack, Text } from '@mantine/core';
-import { useDebouncedValue } from '@mantine/hooks';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Alert, Button, Group, NativeSelect, NumberInput, Stack, Text } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
 import { certificates as texts } from '../../texts/certificates';
 import { common } from '../../texts/common';
 import { Dialog } from '../../ui/dialog';
+import { IdentityField, useNamed } from '../../ui/identity';
 import { ProblemAlert } from '../../ui/problem';
 import { saveText } from '../../ui/save';
 
 const KEYS = ['p256', 'p384', 'ed25519', 'rsa2048', 'rsa3072', 'rsa4096'];
-/// How long typing rests before names are looked for, in milliseconds.
-const REST_MS = 200;
 
 /// What was made, to be taken away before the window is closed.
 export function Made({ made, done }: { made: Schemas['CertificateMade']; done: () => void }) {
@@ -34,14 +32,8 @@ export function Issue({ close, begin = '' }: { close: () => void; begin?: string
   const [name, setName] = useState(begin);
   const [days, setDays] = useState<string | number>('');
   const [key, setKey] = useState('p256');
-  const [rested] = useDebouncedValue(name, REST_MS);
-  const found = useQuery({
-    queryKey: ['identities', 'names', rested],
-    queryFn: () => ask(api.GET('/api/v1/identities', { params: { query: { name: rested, limit: 10 } } })),
-    enabled: rested.length > 0,
-    placeholderData: (before) => before,
-  });
-  const identity = found.data?.items.find((one) => one.name === name);
+  const named = useNamed(name);
+  const { identity } = named;
   const issue = useMutation({
     mutationFn: (id: string) => ask(api.POST('/api/v1/ca/certificates', { body: { identity: id, key, days: days === '' ? null : Number(days) } })),
     meta: { shown: true },
@@ -53,7 +45,7 @@ export function Issue({ close, begin = '' }: { close: () => void; begin?: string
         <form onSubmit={(e) => { e.preventDefault(); if (identity) issue.mutate(identity.id); }}>
           <Stack gap="sm">
             <Text size="sm" c="dimmed">{texts.issueHint}</Text>
-            <Autocomplete name="identity" label={texts.identity} description={texts.identityHint} required value={name} onChange={setName} data={(found.data?.items ?? []).map((one) => one.name).filter((one, n, all) => all.indexOf(one) === n)} data-autofocus error={name && rested === name && found.isSuccess && !identity ? texts.noIdentity : undefined} />
+            <IdentityField of={named} label={texts.identity} description={texts.identityHint} value={name} onChange={setName} data-autofocus />
             <Group grow align="flex-start">
               <NumberInput name="days" label={texts.days} description={texts.daysHint} min={1} max={397} value={days} onChange={setDays} />
               <NativeSelect name="key" label={texts.key} description={' '} value={key} onChange={(e) => setKey(e.currentTarget.value)} data={KEYS} />

@@ -1,15 +1,12 @@
 import { Group, Table, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useMemo } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
-import { useParameters } from '../../app/search';
 import { changes as texts } from '../../texts/changes';
-import { common } from '../../texts/common';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
-import { Empty } from '../../ui/empty';
-import { Filters, wanted, type Filter } from '../../ui/filters';
-import { PageFrame } from '../../ui/heading';
+import type { Filter } from '../../ui/filters';
+import { ListPage, Nothing, useWanted } from '../../ui/list';
+import { BY } from '../../ui/network';
 import { Panel } from '../../ui/panel';
 import { ProblemAlert } from '../../ui/problem';
 import { Scroll } from '../../ui/scroll';
@@ -29,7 +26,7 @@ const TONES: Record<string, Tone> = { waiting: 'info', done: 'ok', refused: 'bad
 
 const FILTERS: Filter[] = [
   { key: 'state', label: texts.state, kind: 'select', width: 150, options: Object.entries(texts.states).map(([value, label]) => ({ value, label })) },
-  { key: 'nas', label: texts.nas, kind: 'text', width: 150 },
+  BY.nas,
 ];
 
 const seconds = (from: string, to: string) => (new Date(to).getTime() - new Date(from).getTime()) / 1000;
@@ -87,13 +84,9 @@ function Waves() {
 }
 
 export default function Changes() {
-  const [params] = useParameters();
-  const query = useMemo(() => wanted(params, FILTERS), [params]);
-  const filtered = Object.keys(query).length > 0;
+  const query = useWanted(FILTERS);
   return (
-    <PageFrame title={texts.title} hint={texts.hint} full>
-      <div className="mb"><Waves /></div>
-      <Filters of={FILTERS} />
+    <ListPage words={texts} filters={FILTERS} above={<div className="mb"><Waves /></div>}>
       <DataTable
         label={texts.title}
         columns={COLUMNS}
@@ -102,8 +95,8 @@ export default function Changes() {
         rowKey={(c) => c.id}
         rowTo={(c) => `/sessions/${c.session}`}
         refresh={REFRESH_MS}
-        empty={<Empty title={filtered ? common.noneFiltered : texts.empty}>{filtered ? common.noneFilteredHint : texts.emptyHint}</Empty>}
+        empty={<Nothing query={query} words={texts} />}
       />
-    </PageFrame>
+    </ListPage>
   );
 }

@@ -81,14 +81,6 @@ export function useLiveRows(query: Params, on: boolean, held: boolean, missed: (
   const [waiting, setWaiting] = useState<Row[]>([]);
   const times = useRef<[number, number][]>([]);
   const overflown = useRef(false);
-  const key = JSON.stringify(query);
-  const last = useRef(key);
-  if (last.current !== key) {
-    last.current = key;
-    overflown.current = false;
-    setRows([]);
-    setWaiting([]);
-  }
   const add = useCallback((fresh: Row[], to: Row[]) => {
     const all = [...fresh, ...to];
     if (all.length > MOST_LIVE) overflown.current = true;
@@ -102,8 +94,15 @@ export function useLiveRows(query: Params, on: boolean, held: boolean, missed: (
     if (fresh.length === 0) return;
     if (held) setWaiting((before) => add(fresh, before));
     else setRows((before) => add(fresh, before));
-  }, [key, held, add]);
-  const state = useLive({ kind: 'decision', outcome: query.outcome, nas: query.nas, identity: query.identity }, on, take, missed);
+  }, [query, held, add]);
+  // What was missed lies between what came before and what comes now: all is read again.
+  const again = useCallback(() => {
+    overflown.current = false;
+    setRows([]);
+    setWaiting([]);
+    missed();
+  }, [missed]);
+  const state = useLive({ kind: 'decision', outcome: query.outcome, nas: query.nas, identity: query.identity }, on, take, again);
   const show = useCallback(() => {
     setRows((before) => add(waiting, before));
     setWaiting([]);

@@ -1,16 +1,12 @@
-import { Button } from '@mantine/core';
-import { useMemo } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
 import { useMe } from '../../api/me';
-import { stringifySearch, useParameters } from '../../app/search';
-import { common } from '../../texts/common';
 import { endpoints as texts } from '../../texts/endpoints';
-import { Empty } from '../../ui/empty';
-import { Filters, wanted, type Filter } from '../../ui/filters';
-import { PageFrame } from '../../ui/heading';
-import { Icon } from '../../ui/icons';
+import type { Filter } from '../../ui/filters';
 import { To } from '../../ui/link';
-import { DataTable, type Column, type Paged } from '../../ui/table';
+import { ListPage, Nothing, useWanted } from '../../ui/list';
+import { BY, macColumn, nasColumn } from '../../ui/network';
+import type { Paged } from '../../ui/pages';
+import { DataTable, type Column } from '../../ui/table';
 import { Tag } from '../../ui/tag';
 import { Time } from '../../ui/time';
 
@@ -21,21 +17,21 @@ const LOOKED_THROUGH = 5;
 
 const FILTERS: Filter[] = [
   { key: 'known', label: texts.known, kind: 'select', width: 130, options: [{ value: 'false', label: texts.knownNo }, { value: 'true', label: texts.knownYes }] },
-  { key: 'mac', label: texts.mac, kind: 'text', width: 150 },
+  BY.mac,
   { key: 'vendor', label: texts.vendor, kind: 'text', width: 140 },
   { key: 'category', label: texts.category, kind: 'text', width: 120 },
-  { key: 'nas', label: texts.nas, kind: 'text', width: 120 },
-  { key: 'site', label: texts.site, kind: 'text', width: 100 },
+  BY.nas,
+  BY.site,
   { key: 'randomized', label: texts.randomized, kind: 'select', width: 130, options: [{ value: 'true', label: texts.randomizedYes }, { value: 'false', label: texts.randomizedNo }] },
   { key: 'signal', label: texts.signal, kind: 'text', width: 150 },
 ];
 
 const COLUMNS: Column<Endpoint>[] = [
-  { key: 'mac', header: texts.mac, width: '140px', narrow: 'first', cell: (e) => <span className="mono">{e.mac}</span> },
+  macColumn((e) => e.mac, 'first'),
   { key: 'identity', header: texts.identity, width: 'minmax(130px, 1.2fr)', narrow: 'first', cell: (e) => (e.identity ? e.identity.name : <Tag tone="warn">{texts.unknown}</Tag>) },
   { key: 'category', header: texts.category, width: 'minmax(100px, .8fr)', cell: (e) => e.category },
   { key: 'vendor', header: texts.vendor, width: 'minmax(120px, 1fr)', narrow: 'hidden', cell: (e) => e.vendor ?? (e.randomized ? texts.randomizedYes : null) },
-  { key: 'nas', header: texts.nas, width: 'minmax(120px, 1fr)', cell: (e) => e.nas && `${e.nas.name} ${e.nas.port ?? ''}` },
+  nasColumn((e) => e.nas && `${e.nas.name} ${e.nas.port ?? ''}`),
   { key: 'ip', header: texts.ip, width: '120px', narrow: 'hidden', cell: (e) => e.ip },
   { key: 'last', header: texts.last, width: '110px', cell: (e) => <Time at={e.last_at} /> },
 ];
@@ -58,19 +54,11 @@ async function page({ known, ...query }: Record<string, string | undefined>, cur
 }
 
 export default function Endpoints() {
-  const [params] = useParameters();
   const me = useMe();
-  const query = useMemo(() => wanted(params, FILTERS), [params]);
+  const query = useWanted(FILTERS);
   const { known: _, ...asked } = query;
-  const filtered = Object.keys(query).length > 0;
   return (
-    <PageFrame
-      title={texts.title}
-      hint={texts.hint}
-      full
-      actions={<Button variant="default" component="a" href={`/api/v1/endpoints.csv${stringifySearch(asked)}`} leftSection={<Icon name="download" size={14} />}>{texts.export}</Button>}
-    >
-      <Filters of={FILTERS} />
+    <ListPage words={texts} filters={FILTERS} csv="/api/v1/endpoints.csv" query={asked}>
       <DataTable
         label={texts.title}
         columns={me.may('inventory:write') ? [...COLUMNS, ADOPT] : COLUMNS}
@@ -78,8 +66,8 @@ export default function Endpoints() {
         fetch={(cursor) => page(query, cursor)}
         rowKey={(e) => e.id}
         rowTo={(e) => `/endpoints/${e.id}`}
-        empty={<Empty title={filtered ? common.noneFiltered : texts.empty}>{filtered ? common.noneFilteredHint : texts.emptyHint}</Empty>}
+        empty={<Nothing query={query} words={texts} />}
       />
-    </PageFrame>
+    </ListPage>
   );
 }

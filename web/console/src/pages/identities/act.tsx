@@ -1,11 +1,12 @@
 /// What can be done to an identity.
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { api, ask, type Schemas } from '../../api/client';
+import { containments as quarantineTexts } from '../../texts/containments';
 import { identity as texts } from '../../texts/identities';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
 import { tell } from '../../ui/tell';
-import { QUARANTINE } from './tag';
+import { ending, useContainments, useQuarantine, useRelease } from './containments';
 
 type Identity = Schemas['Identity'];
 
@@ -14,14 +15,8 @@ const WRITE = 'inventory:write';
 export function IdentityActions({ of }: { of: Identity }) {
   const confirm = useConfirm();
   const queries = useQueryClient();
-  const policy = useQuery({ queryKey: ['policy'], queryFn: () => ask(api.GET('/api/v1/policy')) });
   const path = { id: of.id };
   const again = () => void queries.invalidateQueries();
-  const regroup = useMutation({
-    mutationFn: ({ groups, reason }: { groups: string[]; reason: string }) =>
-      ask(api.PATCH('/api/v1/identities/{id}', { params: { path, query: { reason: reason || undefined } }, body: { groups } as never })),
-    onSuccess: ({ item }) => { tell(item.groups.includes(QUARANTINE) ? texts.quarantinedNow : texts.released); again(); },
-  });
   const status = useMutation({
     mutationFn: ({ to, reason }: { to: string; reason: string }) =>
       ask(api.POST('/api/v1/identities/{id}/status', { params: { path, query: { reason: reason || undefined } }, body: { status: to } })),
@@ -31,8 +26,9 @@ export function IdentityActions({ of }: { of: Identity }) {
     mutationFn: (reason: string) => ask(api.POST('/api/v1/identities/{id}/revoke', { params: { path }, body: { reason } })),
     onSuccess: ({ certificates }) => { tell(texts.revoked(certificates)); again(); },
   });
-  const inside = of.groups.includes(QUARANTINE);
-  const ruled = policy.data?.text.includes(`Group::"${QUARANTINE}"`) ?? true;
+  const contained = useContainments(of.id).data?.items ?? [];
+  const quarantine = useQuarantine();
+  const release = useRelease();
   const begin = async (title: string, body: string, danger: boolean, act: (reason: string) => void) => {
     const said = await confirm({ title, body, hits: [of.name], action: title, danger, reason: true });
     if (said) act(said.reason);
@@ -40,9 +36,9 @@ export function IdentityActions({ of }: { of: Identity }) {
   const why = of.in_file ? texts.inFile : undefined;
   return (
     <>
-      {inside
-        ? <Act permission={WRITE} why={why} variant="filled" onClick={() => void begin(texts.release, texts.releaseBody, false, (reason) => regroup.mutate({ groups: of.groups.filter((group) => group !== QUARANTINE), reason }))}>{texts.release}</Act>
-        : <Act permission={WRITE} why={why ?? (ruled ? undefined : texts.quarantineUnruled(QUARANTINE))} icon="warning" onClick={() => void begin(texts.quarantine, texts.quarantineBody(QUARANTINE), true, (reason) => regroup.mutate({ groups: [...of.groups, QUARANTINE], reason }))}>{texts.quarantine}</Act>}
+      {contained.length > 0
+        ? <Act permission={contained.some((one) => ending(one) === 'sessions:change') ? 'sessions:change' : 'sessions:help'} variant="filled" onClick={() => void release(of.name, contained)}>{quarantineTexts.end}</Act>
+        : <Act permission="sessions:help" icon="warning" onClick={() => void quarantine(of)}>{quarantineTexts.begin}</Act>}
       {of.status === 'active'
         ? <Act permission={WRITE} why={why} onClick={() => void begin(texts.suspend, texts.suspendBody, true, (reason) => status.mutate({ to: 'suspended', reason }))}>{texts.suspend}</Act>
         : of.status !== 'retired' && <Act permission={WRITE} why={why} onClick={() => void begin(texts.activate, texts.activateBody, false, (reason) => status.mutate({ to: 'active', reason }))}>{texts.activate}</Act>}

@@ -21,10 +21,11 @@ import { tell } from '../../ui/tell';
 import { Time } from '../../ui/time';
 import { SessionTag } from '../sessions/tag';
 import { IdentityActions } from './act';
+import { Contained, useContainments } from './containments';
 import { Credentials } from './credentials';
 import { bodyOf, IdentityForm, type Draft } from './form';
 import { useGroups } from './groups';
-import { PostureTag, QUARANTINE, RiskTag, StatusTag } from './tag';
+import { PostureTag, RiskTag, StatusTag } from './tag';
 
 type Identity = Schemas['Identity'];
 
@@ -167,6 +168,7 @@ function Edit({ of, close }: { of: Identity; close: () => void }) {
 export default function IdentityPage() {
   const { id = '' } = useParams({ strict: false }) as { id?: string };
   const { data: i } = useSuspenseQuery({ queryKey: ['identity', id], queryFn: () => ask(api.GET('/api/v1/identities/{id}', { params: { path: { id } } })) });
+  const contained = useContainments(id);
   const [editing, edit] = useDisclosure(false);
   return (
     <PageFrame
@@ -175,7 +177,7 @@ export default function IdentityPage() {
       actions={<><Act permission="inventory:write" icon="edit" why={i.in_file ? texts.inFile : undefined} onClick={edit.open}>{texts.edit}</Act><IdentityActions of={i} /></>}
     >
       <div className="grid">
-        {i.groups.includes(QUARANTINE) && <Alert className="span-12" color="yellow" icon={<Icon name="warning" />} title={texts.quarantined} data-testid="quarantined" />}
+        <Contained name={i.name} query={contained} />
         {i.orphaned && <Alert className="span-12" color="yellow" icon={<Icon name="warning" />} title={texts.orphan}>{i.orphaned}</Alert>}
         <div className="cols span-12"><div>
         <Panel title={texts.facts}>

@@ -11,6 +11,3 @@ export const RiskTag = ({ of }: { of: string }) => <Tag tone={RISK[of] ?? 'quiet
 
 /// A credential in words, such as `san_dns laptop.corp.example`.
 export const credentialText = (credential: Record<string, string>): string => Object.entries(credential).map(([key, value]) => `${key} ${value}`).join(', ');
-
-/// The group that the default policy keeps in quarantine.
-export const QUARANTINE = 'quarantined';

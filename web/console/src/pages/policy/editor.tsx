@@ -1,4 +1,4 @@
-/// The editor of Cedar texts and of tests: completion from the server's schema, errors where they are. It is loaded with this
+/// The editor of Cedar texts, of tests and of playbooks: completion from the server's schema, errors where they are. It is loaded with this
 /// page alone.
 import { autocompletion, closeBrackets, completionKeymap, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
@@ -55,6 +55,21 @@ const toml = StreamLanguage.define({
   languageData: { commentTokens: { line: '#' } },
 });
 
+const json = StreamLanguage.define({
+  name: 'json',
+  token(stream: StringStream) {
+    if (stream.eatSpace()) return null;
+    if (stream.match(/^"(?:[^"\\]|\\.)*"(?=\s*:)/)) return 'typeName';
+    if (stream.match(/^"(?:[^"\\]|\\.)*"?/)) return 'string';
+    if (stream.match(/^(?:true|false|null)\b/)) return 'bool';
+    if (stream.match(/^-?\d[\d.eE+-]*/)) return 'number';
+    stream.next();
+    return null;
+  },
+});
+
+const LANGUAGES = { cedar, toml, json };
+
 const colours = HighlightStyle.define([
   { tag: tags.comment, class: 'cm-c-comment' },
   { tag: tags.string, class: 'cm-c-string' },
@@ -96,7 +111,7 @@ export interface Known {
 
 interface Props {
   label: string;
-  language: 'cedar' | 'toml';
+  language: keyof typeof LANGUAGES;
   text: string;
   set: (text: string) => void;
   marks?: Mark[];
@@ -123,7 +138,7 @@ export default function Editor({ label, language, text, set, marks, known, line,
       highlightActiveLine(),
       bracketMatching(),
       closeBrackets(),
-      language === 'cedar' ? cedar : toml,
+      LANGUAGES[language],
       syntaxHighlighting(colours),
       lintGutter(),
       EditorView.lineWrapping,
