@@ -1,5 +1,6 @@
 //! The web console, in Debian's Chromium, against a server with real logins in the background.
 
+mod answers;
 mod lists;
 mod setup;
 mod skeleton;

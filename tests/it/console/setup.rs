@@ -9,17 +9,22 @@ use crate::support::{cordon, succeed};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// A server without anything but a CA of its own.
-fn empty() -> Server {
+/// The lines of a CA of the server's own.
+pub(super) fn own_ca() -> String {
     let ca = tempfile::tempdir().unwrap().keep();
     succeed(cordon().args(["ca", "init", "--intermediate", "--dir"]).arg(&ca));
     let file = |name: &str| ca.join(name);
-    Server::bare_with(&format!(
-        "[pki]\ndir = {ca:?}\n[[ca]]\nname = \"own\"\nfile = {:?}\ncrl = [{:?}, {:?}]\n{OPERATORS}",
+    format!(
+        "[pki]\ndir = {ca:?}\n[[ca]]\nname = \"own\"\nfile = {:?}\ncrl = [{:?}, {:?}]\n",
         file("ca.pem"),
         file("ca.crl"),
         file("intermediate.crl"),
-    ))
+    )
+}
+
+/// A server without anything but a CA of its own.
+fn empty() -> Server {
+    Server::bare_with(&format!("{}{OPERATORS}", own_ca()))
 }
 
 /// Where the server asks to be found, and a folder for files.
@@ -49,6 +54,8 @@ fn a_switch_is_added_with_its_text_and_comes_alive() {
     let told = browse_as(&server, &["administrator"], "switch", &told(&server, json!({ "coa": nas.port })));
     assert_eq!(told["steps"]["packet"], "good", "{told:#}");
     assert_eq!(nas.requests().len(), 1);
+    let tls = server.get("/api/v1/nas/branch-7");
+    assert_eq!((&tls["radsec"], &tls["coa"]), (&json!({ "san_dns": "branch-7.our.example" }), &json!(false)), "{tls:#}");
 }
 
 /// Printers at two sites, each with its switch.

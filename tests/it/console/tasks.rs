@@ -20,7 +20,12 @@ const HOSTILE: &str = "<img src=x onerror=window.hit=1><script>window.hit=1</scr
 
 /// A switch at two sites' ports, laptops, an agent, and printers that nobody knows.
 fn serve() -> (Server, CoaNas) {
-    let server = Server::bare_with(OPERATORS);
+    serve_with("", "")
+}
+
+/// The same, with further lines of the configuration and of the inventory.
+pub(super) fn serve_with(config: &str, inventory: &str) -> (Server, CoaNas) {
+    let server = Server::bare_with(&format!("{OPERATORS}{config}"));
     std::fs::write(server.path("policy.cedar"), cordon::policy::engine::DEFAULT_POLICY).unwrap();
     let nas = CoaNas::start(&server.path("."), &[]);
     let mut text = format!(
@@ -45,7 +50,7 @@ fn serve() -> (Server, CoaNas) {
     text += &who("device", "anna-laptop", "laptops", "san_dns = \"anna-laptop.corp.example\"");
     text += &who("agent", "coder-1", "agents", "san_uri = \"spiffe://corp.example/agent/coder-1\"");
     text += &who("device", "camera-1", "mab-allowed", "mac = \"02-00-5E-00-00-10\"");
-    server.apply(&text);
+    server.apply(&(text + inventory));
     (server, nas)
 }
 
@@ -62,7 +67,7 @@ fn account(server: &Server, status: &str, at: u64, more: &str) {
 }
 
 /// A login by MAC address, with what a switch says of the session.
-fn mab(server: &Server, mac: &str, name: &str) -> String {
+pub(super) fn mab(server: &Server, mac: &str, name: &str) -> String {
     radclient(
         server.auth,
         "auth",
@@ -75,7 +80,7 @@ fn mab(server: &Server, mac: &str, name: &str) -> String {
 }
 
 /// The agent logs in as a supplicant on that switch.
-fn agent(server: &Server) {
+pub(super) fn agent(server: &Server) {
     // A vendor-specific attribute, as eapol_test takes it: vendor 9, type 1, length, text.
     let pair = "audit-session-id=C0A80001000000AA";
     let hex =

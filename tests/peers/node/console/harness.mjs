@@ -74,6 +74,19 @@ export async function look(page, name) {
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
 }
 
+/// Says yes to what is asked, with why where it is wanted; what it says it hits.
+export async function confirm(page, button, reason) {
+  const dialog = page.getByRole('dialog').filter({ has: page.getByRole('button', { name: button, exact: true }) }).last();
+  await dialog.waitFor();
+  await accessible(page, `the dialog ${button}`);
+  const hits = dialog.getByTestId('hits');
+  const said = await hits.count() > 0 ? await hits.innerText() : '';
+  if (reason) await dialog.getByLabel('Why').fill(reason);
+  await dialog.getByRole('button', { name: button, exact: true }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  return said;
+}
+
 /// Runs a scenario. Whatever the page complains of, such as what its Content-Security-Policy forbids, fails it.
 /// What Chromium says of an answer that is 401: the sign-in page asks who one is.
 const SIGNED_OUT = '401 (Unauthorized)';

@@ -42,11 +42,14 @@ await scenario(async (page) => {
   login(SECRET);
   for (const step of ['packet', 'secret', 'message_authenticator']) await is(step, 'good');
 
-  // This switch takes changes at a port of its own.
-  const changed = await page.evaluate(async (port) => (await fetch('/api/v1/nas/sw-1', {
-    method: 'PATCH', headers: { 'Content-Type': 'application/json', 'X-Cordon-CSRF': '1' }, body: JSON.stringify({ coa: { port } }),
-  })).status, told.coa);
-  assert.equal(changed, 200);
+  // This switch takes changes at a port of its own; its secret stays as it is.
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  const form = page.getByRole('dialog', { name: 'Edit sw-1' });
+  await form.locator('[name=coa]').selectOption('at');
+  await form.locator('[name=coa_port]').fill(String(told.coa));
+  await look(page, 'device-edit');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Test whether it takes changes' }).click();
   const result = page.getByTestId('coa-result');
   await result.filter({ hasText: 'there is no such session' }).waitFor();
@@ -61,5 +64,16 @@ await scenario(async (page) => {
   // The secret is shown by no page that is opened later.
   await page.goto(`${JSON.parse(process.argv[2]).origin}/nas/sw-1`);
   await text.filter({ hasText: '<secret>' }).waitFor();
+
+  // One that speaks TLS alone is known by its certificate, has no secret, and takes no changes.
+  await open(page, '/nas/new');
+  await page.fill('[name=name]', 'branch-7');
+  await page.selectOption('[name=transport]', 'tls');
+  assert.equal(await page.locator('[name=secret]').count(), 0);
+  await page.fill('[name=certificate]', 'branch-7.our.example');
+  await page.selectOption('[name=coa]', 'none');
+  await look(page, 'device-new-tls');
+  await page.getByRole('button', { name: 'Add it' }).click();
+  await page.waitForURL('**/nas/branch-7');
   return { steps };
 });

@@ -1,7 +1,7 @@
 // What an operator does all day: finds out why a laptop failed, who had an address yesterday, puts an agent in quarantine
 // and lets it out again. What is told to the server by whoever wants to is shown, and never run.
 import assert from 'node:assert/strict';
-import { accessible, look, open, origin, scenario, settled, shots, signIn, told } from './harness.mjs';
+import { accessible, confirm, look, open, origin, scenario, settled, shots, signIn, told } from './harness.mjs';
 
 const until = (page, text) => page.getByText(text).first().waitFor();
 
@@ -11,17 +11,6 @@ async function find(page, text) {
   await page.getByRole('combobox', { name: 'Search' }).fill(text);
   await page.locator('.palette-choice').first().waitFor();
   await page.waitForFunction(() => !document.querySelector('[role=dialog] .mantine-Loader-root'));
-}
-
-async function confirm(page, button, reason) {
-  const dialog = page.getByRole('dialog');
-  await dialog.waitFor();
-  await accessible(page, `the dialog ${button}`);
-  const hits = await dialog.getByTestId('hits').innerText();
-  if (reason) await dialog.getByLabel('Why').fill(reason);
-  await dialog.getByRole('button', { name: button, exact: true }).click();
-  await dialog.waitFor({ state: 'hidden' });
-  return hits;
 }
 
 await scenario(async (page) => {

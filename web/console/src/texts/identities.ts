@@ -126,7 +126,7 @@ export const importing = {
   problems: (n: number) => `${n} ${n === 1 ? 'line' : 'lines'} cannot be read: nothing is imported until they can.`,
   read: (n: number) => `${n.toLocaleString('en')} identities were read.`,
   plan: (changes: number, unchanged: number) => `${changes.toLocaleString('en')} would be made or changed, ${unchanged.toLocaleString('en')} are so already.`,
-  noPlan: 'What would change is shown to administrators; who is there by kind and name becomes as the table says, who is not is made.',
+  noPlan: (missing: string[]) => `What would change in particular is not shown to you: that needs ${missing.join(' and ')}. Who is there by kind and name becomes as the table says, who is not is made.`,
   done: (created: number, updated: number, unchanged: number) => `${created} made, ${updated} changed, ${unchanged} unchanged.`,
   change: 'What',
   object: 'Whom',

@@ -16,6 +16,9 @@ const EXAMPLE = 'kind,name,owner,purpose,groups,mac,san_dns\ndevice,printer-1,fa
 /// Changes and mistakes that are listed; all are counted.
 const LISTED = 200;
 
+/// What planning wants.
+const PLAN = ['inventory:write', 'gear:write', 'policy:write'];
+
 interface Preview {
   identities: Schemas['NewIdentity'][];
   plan?: Schemas['PlanView'];
@@ -24,12 +27,14 @@ interface Preview {
 export default function Import() {
   const [text, setText] = useState('');
   const me = useMe();
+  // A plan tells of gear and rules too: who may not change those is not shown it.
+  const mayPlan = PLAN.every(me.may);
   const navigate = useNavigate();
   const queries = useQueryClient();
   const table = text.trim() ? read(text) : undefined;
   const preview = useMutation({
     mutationFn: async (identities: Schemas['NewIdentity'][]): Promise<Preview> => {
-      if (!me.may('settings:write')) return { identities };
+      if (!mayPlan) return { identities };
       // What is planned is what would be done: the same way, without its end.
       const plan = await ask(api.POST('/api/v1/apply', { params: { query: { plan: true } }, body: { document: { identity: identities } as never } }));
       return { identities, plan };
@@ -63,7 +68,7 @@ export default function Import() {
         <ProblemAlert error={preview.error ?? carryOut.error} />
         {preview.data && (
           <Panel title={texts.preview} actions={<Button loading={carryOut.isPending} onClick={() => carryOut.mutate(preview.data.identities)}>{texts.import(preview.data.identities.length)}</Button>}>
-            <Text size="sm" mb="xs" data-testid="plan">{texts.read(preview.data.identities.length)} {preview.data.plan ? texts.plan(preview.data.plan.changes_in_all, preview.data.plan.unchanged) : texts.noPlan}</Text>
+            <Text size="sm" mb="xs" data-testid="plan">{texts.read(preview.data.identities.length)} {preview.data.plan ? texts.plan(preview.data.plan.changes_in_all, preview.data.plan.unchanged) : texts.noPlan(PLAN.filter((one) => !me.may(one)))}</Text>
             {preview.data.plan?.warnings.map((warning) => <Text size="sm" key={warning}>{warning}</Text>)}
             {preview.data.plan && (
               <Scroll label={texts.preview} height={360}>

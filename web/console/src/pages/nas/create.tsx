@@ -13,7 +13,7 @@ export default function Create() {
       <DeviceForm
         begin={params}
         added={({ name, secret }) => {
-          keepSecret(name, secret);
+          if (secret) keepSecret(name, secret);
           void navigate({ to: `/nas/${encodeURIComponent(name)}` as never });
         }}
       />

@@ -1,4 +1,5 @@
 import { Group, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -7,6 +8,7 @@ import type { NasObject } from '../../api/objects';
 import { nas as texts } from '../../texts/nas';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
+import { Dialog } from '../../ui/dialog';
 import { Empty } from '../../ui/empty';
 import { Facts } from '../../ui/facts';
 import { PageFrame } from '../../ui/heading';
@@ -16,6 +18,7 @@ import { ProblemAlert } from '../../ui/problem';
 import { tell } from '../../ui/tell';
 import { Time, useClock } from '../../ui/time';
 import { keptSecret } from './added';
+import { DeviceForm } from './form';
 import { Authenticator, Health, type Device } from './health';
 import '../../ui/lists.css';
 import './nas.css';
@@ -76,6 +79,7 @@ export default function DevicePage() {
   // What came before this page was opened is of no use to who sets the device up now.
   const [secret] = useState(() => keptSecret(name));
   const [since] = useState(() => (secret ? new Date(Date.now() - 5_000).toISOString() : undefined));
+  const [editing, edit] = useDisclosure(false);
   const device = useQuery({ queryKey: ['nas', 'one', name], queryFn: () => deviceOf(name), refetchInterval: REFRESH_MS });
   const object = useQuery({ queryKey: ['nas', 'object', name], queryFn: async () => (await ask<unknown>(api.GET('/api/v1/nas/{name}', { params: { path: { name } } }))) as NasObject });
   const remove = useMutation({
@@ -89,6 +93,7 @@ export default function DevicePage() {
     <PageFrame title={name} hint={it && <Health of={it} now={now} />} actions={(
       <>
         <Group gap="md"><To to="/decisions" search={{ nas: name }}>{texts.decisions}</To><To to="/sessions" search={{ nas: name }}>{texts.sessions}</To></Group>
+        <Act permission="gear:write" icon="edit" why={why} onClick={edit.open}>{texts.edit}</Act>
         <Act permission="gear:write" icon="trash" why={why} onClick={async () => {
           const yes = await confirm({ title: texts.removeTitle, body: texts.removeBody, hits: [name], action: texts.remove, danger: true, reason: true });
           if (yes) remove.mutate(yes.reason);
@@ -96,6 +101,7 @@ export default function DevicePage() {
       </>
     )}>
       <ProblemAlert error={device.error} />
+      {editing && object.data && <Dialog opened onClose={edit.close} title={texts.editTitle(name)} size="lg"><DeviceForm begin={{}} known={object.data} added={edit.close} cancel={edit.close} /></Dialog>}
       {it && (
         <div className="grid">
           <div className="span-7 stack"><Check name={name} since={since} /><Snippet name={name} vendor={it.vendor} secret={secret} /></div>

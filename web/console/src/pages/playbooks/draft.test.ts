@@ -24,7 +24,7 @@ it('what is not said is left out, and a new one does nothing yet', () => {
 
 it('a text is read as it was written, and where it is wrong is told', () => {
   expect(read(written(BOOK))).toEqual({ book: BOOK });
-  expect(read('{\n  "when": {},\n  "steps" []\n}')).toMatchObject({ line: 3 });
+  expect(read('{\n  "when": {}\n  "steps": []\n}')).toMatchObject({ line: 3 });
   expect(read('[]')).toMatchObject({ line: 1 });
   expect(lineOf(written(BOOK), 'steps')).toBeGreaterThan(lineOf(written(BOOK), 'when'));
 });

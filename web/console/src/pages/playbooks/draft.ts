@@ -122,8 +122,8 @@ export type Field = (typeof FIELDS)[number];
 
 /// Words of the server's messages, and the fields that they are about, where none is named.
 const ABOUT: [RegExp, Field][] = [
-  [/is called|^two playbooks/, 'name'],
   [/\[\[profile\]\]|steps|email address|are to be told|variant|field `do`/, 'steps'],
+  [/is called|^two playbooks/, 'name'],
   [/sets it off|signals/, 'when'],
   [/no signal|unknown signal/, 'signals'],
   [/is no check/, 'checks'],

@@ -1,0 +1,64 @@
+//! What answers to a threat or a mistake: playbooks, drills, disconnects, waves, revocations, and what is pinned against the next.
+
+use super::browse_as;
+use super::setup::own_ca;
+use super::tasks::{agent, mab, serve_with};
+use crate::support::coa_nas::values;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Sessions of the wave: more than go at once.
+const WAVE: usize = 24;
+/// Acct-Session-Id (RFC 2866).
+const SESSION_ID: u8 = 44;
+
+#[test]
+fn a_playbook_is_written_drilled_let_loose_and_stopped() {
+    let (server, nas) = serve_with("", "");
+    agent(&server);
+    let agent = server.get("/api/v1/identities?name=coder-1")["items"][0]["id"].clone();
+    let told = browse_as(&server, &["administrator"], "playbooks", &json!({ "agent": agent }));
+    // The drill changed a session and took that back; the run against the real signal did, and its release.
+    assert!(nas.requests().len() >= 4, "{:#?}", nas.requests());
+    let drill = told["drill"].as_array().unwrap();
+    assert_eq!((&drill[0], drill.len()), (&json!("sw-hq-1"), 4), "{told:#}");
+    assert!(drill[1..].iter().all(|cell| cell.as_str().unwrap().ends_with(" ms")), "{told:#}");
+    let audit = server.get("/api/v1/audit?limit=200").to_string();
+    for text in ["a storm of alerts", "seen by two people", "playbook.delete"] {
+        assert!(audit.contains(text), "{text} is not in the audit log: {audit}");
+    }
+    let playbooks = server.get("/api/v1/playbooks");
+    assert_eq!(playbooks["items"], json!([]), "{playbooks:#}");
+}
+
+#[test]
+fn sessions_end_a_wave_is_let_go_a_certificate_is_revoked_and_a_decision_is_pinned() {
+    let mut printers = String::new();
+    for n in 0..WAVE {
+        writeln!(
+            printers,
+            "[[identity]]\nname = \"printer-{n:02}\"\nkind = \"device\"\nowner = \"ben\"\npurpose = \"prints\"\n\
+             groups = [\"mab-allowed\"]\ncredentials = [{{ mac = \"02-00-5E-70-00-{n:02X}\" }}]"
+        )
+        .unwrap();
+    }
+    let config = format!("[changes]\nhold_above = 20\nhold_secs = 600\n{}", own_ca());
+    let (server, nas) = serve_with(&config, &printers);
+    for n in 0..WAVE {
+        let mac = format!("02-00-5E-70-00-{n:02X}");
+        assert!(mab(&server, &mac, &mac.replace('-', "")).contains("Access-Accept"));
+    }
+    let all = json!({ "change": "reauthenticate", "filter": { "nas": "sw-hq-1" }, "reason": "new firmware" });
+    let (status, placed) = server.send("POST", "/api/v1/changes", &all);
+    assert_eq!((status, &placed["sessions"]), (202, &json!(WAVE)), "{placed:#}");
+    let told = browse_as(&server, &["administrator"], "answers", &json!({ "wave": WAVE }));
+    assert_eq!(told["revoked"], "revoked", "{told:#}");
+    let certificates = server.get("/api/v1/ca/certificates");
+    assert!(certificates["items"][0]["revoked_at"].is_string(), "{certificates:#}");
+    // One disconnect, and each session of the wave that was still there.
+    let asked = nas.first(WAVE, Duration::from_secs(20));
+    assert!(asked.iter().any(|request| !values(request, SESSION_ID).is_empty()), "{asked:#?}");
+    let tests: Value = server.get("/api/v1/policy");
+    assert!(tests["tests"].as_str().unwrap().contains("printer-03"), "{tests:#}");
+}
