@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the first view of the console costs: JavaScript over the wire, and how long until one can use it, in Debian's
-# Chromium on loopback, with nothing cached; and whether it stalls while some 800 logins come in a second.
-#   RUNS=9 CORDON=target/release/cordon scripts/bench-console.sh
+# Chromium on loopback, with nothing cached; whether it stalls while more than 500 logins come in a second; and how a list of a
+# million identities opens and scrolls. Ends with 1 if something is too bad.
+#   RUNS=9 LOGINS=10000 LIST=1000000 PAGES=200 CORDON=target/release/cordon scripts/bench-console.sh
 set -eu
 cd "$(dirname "$0")/.."
 cordon=${CORDON:-target/release/cordon}
@@ -18,6 +19,6 @@ for _ in $(seq 100); do
     sleep 0.2
 done
 . "$dir/demo/demo.env"
-node tests/peers/node/console/bench.mjs "http://localhost:$http" "$(cat "$dir/demo/api-token")" "${RUNS:-9}" \
+node tests/peers/node/console/bench.mjs "http://localhost:$http" "$(cat "$dir/demo/api-token")" "${RUNS:-9}" "${LIST:-1000000}" "${PAGES:-200}" \
     "$cordon" load mab --server "$CORDON_AUTH" --secret "$CORDON_SECRET" --mac 02-00-5E-00-00-10 \
     --count "${LOGINS:-10000}" --concurrency 4 --json

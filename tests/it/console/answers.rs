@@ -5,13 +5,16 @@ use super::setup::own_ca;
 use super::tasks::{agent, mab, serve_with};
 use crate::support::coa_nas::values;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 /// Sessions of the wave: more than go at once.
 const WAVE: usize = 24;
-/// Acct-Session-Id (RFC 2866).
-const SESSION_ID: u8 = 44;
+/// RFC 2865, section 5.31.
+const CALLING_STATION_ID: u8 = 31;
+/// Codes of RFC 5176.
+const DISCONNECT_REQUEST: u8 = 40;
+const COA_REQUEST: u8 = 43;
 
 #[test]
 fn a_playbook_is_written_drilled_let_loose_and_stopped() {
@@ -56,9 +59,15 @@ fn sessions_end_a_wave_is_let_go_a_certificate_is_revoked_and_a_decision_is_pinn
     assert_eq!(told["revoked"], "revoked", "{told:#}");
     let certificates = server.get("/api/v1/ca/certificates");
     assert!(certificates["items"][0]["revoked_at"].is_string(), "{certificates:#}");
-    // One disconnect, and each session of the wave that was still there.
-    let asked = nas.first(WAVE, Duration::from_secs(20));
-    assert!(asked.iter().any(|request| !values(request, SESSION_ID).is_empty()), "{asked:#?}");
+    // Each session of the wave was asked to log in again, and one was ended.
+    let mut asked = nas.requests();
+    asked.retain(|request| request["repeated"] == false);
+    let whose = |code: u8| {
+        let of = asked.iter().filter(|request| request["code"] == code);
+        of.flat_map(|request| values(request, CALLING_STATION_ID)).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(whose(COA_REQUEST).len(), WAVE, "{asked:#?}");
+    assert_eq!(whose(DISCONNECT_REQUEST).into_iter().collect::<Vec<_>>(), ["02-00-5E-70-00-05"], "{asked:#?}");
     let tests: Value = server.get("/api/v1/policy");
     assert!(tests["tests"].as_str().unwrap().contains("printer-03"), "{tests:#}");
 }

@@ -55,7 +55,11 @@ fn a_switch_is_added_with_its_text_and_comes_alive() {
     assert_eq!(told["steps"]["packet"], "good", "{told:#}");
     assert_eq!(nas.requests().len(), 1);
     let tls = server.get("/api/v1/nas/branch-7");
-    assert_eq!((&tls["radsec"], &tls["coa"]), (&json!({ "san_dns": "branch-7.our.example" }), &json!(false)), "{tls:#}");
+    assert_eq!(
+        (&tls["radsec"], &tls["coa"]),
+        (&json!({ "san_dns": "branch-7.our.example" }), &json!(false)),
+        "{tls:#}"
+    );
 }
 
 /// Printers at two sites, each with its switch.

@@ -28,7 +28,7 @@ await scenario(async (page) => {
 
   // Many sessions at once are held: who lets them go sees how many they are.
   await open(page, '/changes');
-  const wave = page.getByRole('region', { name: 'Waves' }).getByRole('row').first();
+  const wave = page.getByRole('region', { name: 'Waves' }).getByRole('listitem').first();
   await wave.filter({ hasText: 'held' }).waitFor();
   await look(page, 'wave-held');
   await wave.getByRole('button', { name: 'Go on' }).click();
@@ -50,6 +50,7 @@ await scenario(async (page) => {
   await page.getByRole('button', { name: 'Issue a certificate' }).click();
   const dialog = page.getByRole('dialog', { name: 'Issue a certificate' });
   await dialog.locator('[name=identity]').fill('anna-laptop');
+  await page.getByRole('option', { name: 'anna-laptop', exact: true }).click();
   await look(page, 'certificate-issue');
   await dialog.getByRole('button', { name: 'Issue a certificate' }).click();
   await dialog.getByText('shown here, and never again').waitFor();

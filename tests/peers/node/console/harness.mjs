@@ -76,7 +76,7 @@ export async function look(page, name) {
 
 /// Says yes to what is asked, with why where it is wanted; what it says it hits.
 export async function confirm(page, button, reason) {
-  const dialog = page.getByRole('dialog').filter({ has: page.getByRole('button', { name: button, exact: true }) }).last();
+  const dialog = page.getByTestId('confirm').filter({ has: page.getByRole('button', { name: button, exact: true }) });
   await dialog.waitFor();
   await accessible(page, `the dialog ${button}`);
   const hits = dialog.getByTestId('hits');

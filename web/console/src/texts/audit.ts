@@ -26,7 +26,6 @@ export const audit = {
   whatNow: 'Restore the database from a backup that verifies, and find out who wrote to it. Others can verify the log by `cordon audit verify`, with the public key of this server.',
   verifiedAt: 'Verified',
   checkpoint: 'Checkpoint',
-  close: 'Close',
   empty: 'No event yet',
   emptyHint: 'Every change is told here, whoever makes it.',
   source: { api: 'API', cli: 'command line', server: 'server' } as Record<string, string>,

@@ -3,7 +3,7 @@ export const playbooks = {
   hint: 'What the server does by itself when something speaks against somebody, and what it did.',
   tabs: { runs: 'Runs', books: 'Playbooks', contained: 'In quarantine', cases: 'Cases' } as Record<string, string>,
   stopped: (by: string, why: string) => `Playbooks are stopped by ${by}: ${why}. What would begin is held.`,
-  going: (open: number, held: number) => `${open} runs are not over; ${held} of them wait for an operator.`,
+  going: (open: number, held: number) => `${open === 1 ? '1 run is' : `${open} runs are`} not over; ${held === 0 ? 'none waits' : held === 1 ? '1 waits' : `${held} wait`} for an operator.`,
   stop: 'Stop all',
   stopTitle: 'Stop all playbooks?',
   stopBody: 'Nothing begins any more; what would is held. What has been done stays done.',
@@ -84,7 +84,7 @@ export const playbooks = {
   decisions: 'Decisions',
   sessions: 'Sessions',
   evidence: 'Evidence',
-  close: 'Close',
+  close: 'Close the case',
   closeTitle: 'Close this case?',
   closeBody: 'Say what came of it: it is the last comment.',
 };

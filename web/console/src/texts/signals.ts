@@ -33,7 +33,6 @@ export const signals = {
   noRisk: 'Nothing speaks against anybody',
   weight: 'Weight',
   halves: 'Halves in',
-  close: 'Close',
   theIdentity: 'an identity',
   identity: 'Identity',
   endpoint: 'Endpoint',

@@ -45,7 +45,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
     <Context.Provider value={confirm}>
       {children}
       <Dialog opened={open} onClose={() => end(null)} title={asked?.title ?? ''} zIndex={ABOVE}>
-        <form onSubmit={(e) => { e.preventDefault(); if (asked?.reason !== 'needed' || reason.trim()) end({ reason: reason.trim() }); }}>
+        <form data-testid="confirm" onSubmit={(e) => { e.preventDefault(); if (asked?.reason !== 'needed' || reason.trim()) end({ reason: reason.trim() }); }}>
           <Stack gap="sm">
             {asked?.body && <Text size="sm" component="div">{asked.body}</Text>}
             {hits.length > 0 && (

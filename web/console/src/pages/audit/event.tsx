@@ -1,7 +1,8 @@
 /// One event: what was, what is, and by what it is held in its place.
-import { Drawer } from '@mantine/core';
+import {  } from '@mantine/core';
 import type { Schemas } from '../../api/client';
 import { audit as texts } from '../../texts/audit';
+import { Side } from '../../ui/dialog';
 import { Facts } from '../../ui/facts';
 import { Panel } from '../../ui/panel';
 import { Scroll } from '../../ui/scroll';
@@ -20,7 +21,7 @@ export function sourceText(source: unknown): string {
 
 export function EventDrawer({ event, close }: { event: Event; close: () => void }) {
   return (
-    <Drawer opened onClose={close} position="right" size="lg" title={`${event.action}: ${event.object.name}`} closeButtonProps={{ 'aria-label': texts.close }}>
+    <Side title={`${event.action}: ${event.object.name}`} close={close}>
       <div className="stack">
         <Facts of={[
           [texts.number, event.seq],
@@ -35,6 +36,6 @@ export function EventDrawer({ event, close }: { event: Event; close: () => void 
         <Panel title={texts.after}><Scroll label={texts.after} height={260}><pre className="mono reply">{written(event.after)}</pre></Scroll></Panel>
         <Facts of={[[texts.hash, <span className="mono" key="h">{event.hash}</span>], [texts.previous, <span className="mono" key="p">{event.prev}</span>]]} />
       </div>
-    </Drawer>
+    </Side>
   );
 }

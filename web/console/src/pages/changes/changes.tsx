@@ -1,4 +1,4 @@
-import { Group, Table, Text } from '@mantine/core';
+import { Group, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, ask, type Schemas } from '../../api/client';
 import { changes as texts } from '../../texts/changes';
@@ -7,9 +7,9 @@ import { useConfirm } from '../../ui/confirm';
 import type { Filter } from '../../ui/filters';
 import { ListPage, Nothing, useWanted } from '../../ui/list';
 import { BY } from '../../ui/network';
+import '../../ui/lists.css';
 import { Panel } from '../../ui/panel';
 import { ProblemAlert } from '../../ui/problem';
-import { Scroll } from '../../ui/scroll';
 import { DataTable, type Column } from '../../ui/table';
 import { Tag, type Tone } from '../../ui/tag';
 import { tell } from '../../ui/tell';
@@ -59,26 +59,19 @@ function Waves() {
     <Panel title={texts.waves}>
       <Text size="xs" c="dimmed" mb="xs">{texts.wavesHint}</Text>
       <ProblemAlert error={error} />
-      <Scroll label={texts.waves}>
-        <Table>
-          <Table.Tbody>
-            {data?.items.map((wave) => (
-              <Table.Tr key={wave.id}>
-                <Table.Td><Time at={wave.created_at} /></Table.Td>
-                <Table.Td>{wave.detail}<Text size="xs" c="dimmed">{wave.trigger.replaceAll('_', ' ')}</Text></Table.Td>
-                <Table.Td><Tag tone={TONES[wave.state] ?? 'quiet'}>{texts.waveState[wave.state] ?? wave.state}</Tag></Table.Td>
-                <Table.Td>{texts.progress(Object.values(wave.over).reduce((a, b) => a + b, 0), wave.sessions)}</Table.Td>
-                <Table.Td>
-                  <Group gap="xs" justify="flex-end" wrap="nowrap">
-                    {wave.state === 'held' && <Act permission="sessions:change" onClick={() => void begin(wave, 'release')}>{texts.release}</Act>}
-                    {(wave.state === 'held' || wave.state === 'going') && <Act permission="sessions:change" color="red" variant="outline" onClick={() => void begin(wave, 'abort')}>{texts.abort}</Act>}
-                  </Group>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Scroll>
+      <ul className="plain waves">
+        {data?.items.map((wave) => (
+          <li key={wave.id}>
+            <div>{wave.detail}<Text size="xs" c="dimmed">{wave.trigger.replaceAll('_', ' ')}, <Time at={wave.created_at} /></Text></div>
+            <Tag tone={TONES[wave.state] ?? 'quiet'}>{texts.waveState[wave.state] ?? wave.state}</Tag>
+            <span>{texts.progress(Object.values(wave.over).reduce((a, b) => a + b, 0), wave.sessions)}</span>
+            <Group gap="xs" wrap="nowrap">
+              {wave.state === 'held' && <Act permission="sessions:change" onClick={() => void begin(wave, 'release')}>{texts.release}</Act>}
+              {(wave.state === 'held' || wave.state === 'going') && <Act permission="sessions:change" color="red" variant="outline" onClick={() => void begin(wave, 'abort')}>{texts.abort}</Act>}
+            </Group>
+          </li>
+        ))}
+      </ul>
     </Panel>
   );
 }

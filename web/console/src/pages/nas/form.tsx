@@ -49,7 +49,7 @@ function TakesChanges({ draft, set, known }: Part & { known: boolean }) {
     <>
       <NativeSelect name="coa" label={texts.takes} description={texts.takesHint} value={draft.coa} onChange={(e) => set({ coa: e.currentTarget.value })} data={options(texts.takesHow)} />
       {draft.coa === 'at' && (
-        <Group grow align="flex-start">
+        <Group grow align="flex-end">
           <NumberInput name="coa_port" label={texts.coaPort} description={texts.coaPortHint} min={1} max={65_535} value={draft.coaPort} onChange={(coaPort) => set({ coaPort })} />
           <TextInput name="coa_address" label={texts.coaAddress} description={texts.coaAddressHint} value={draft.coaAddress} onChange={(e) => set({ coaAddress: e.currentTarget.value })} />
           <TextInput name="coa_secret" label={texts.coaSecret} description={known ? texts.secretKept : texts.coaSecretHint} classNames={{ input: 'mono' }} autoComplete="off" value={draft.coaSecret} onChange={(e) => set({ coaSecret: e.currentTarget.value })} />
@@ -107,8 +107,8 @@ export function DeviceForm({ begin, known, added, cancel }: Props) {
         )}
         {draft.transport !== 'udp' && <OverTls draft={draft} set={set} />}
         <NativeSelect name="vendor" label={texts.vendor} value={draft.vendor} onChange={(e) => set({ vendor: e.currentTarget.value })} data={(vendors.data?.items ?? [{ name: draft.vendor, title: draft.vendor }]).map((one) => ({ value: one.name, label: one.title }))} error={wrong('vendor')} />
-        <Group grow align="flex-start">
-          <Autocomplete name="site" label={texts.site} description={' '} data={(sites.data?.items ?? []).map((one) => one.name)} value={draft.site} onChange={(site) => set({ site })} />
+        <Group grow align="flex-end">
+          <Autocomplete name="site" label={texts.site} data={(sites.data?.items ?? []).map((one) => one.name)} value={draft.site} onChange={(site) => set({ site })} />
           <NativeSelect name="mode" label={texts.mode} description={texts.modeHint} value={draft.mode} onChange={(e) => set({ mode: e.currentTarget.value })} data={options(texts.modes)} />
         </Group>
         <TakesChanges draft={draft} set={set} known={Boolean(known)} />

@@ -1,11 +1,12 @@
 /// A case: what was said of it, and what was known when it was opened.
-import { Button, Drawer, Group, Stack, Text, Textarea } from '@mantine/core';
+import { Button, Group, Stack, Text, Textarea } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
 import { playbooks as texts } from '../../texts/playbooks';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
+import { Side } from '../../ui/dialog';
 import { Facts } from '../../ui/facts';
 import { Icon } from '../../ui/icons';
 import { To } from '../../ui/link';
@@ -49,8 +50,8 @@ function Bundle({ of }: { of: Case }) {
             [texts.policy, it.policy_revision],
           ]} />
           <Told title={texts.signals} of={(it.signals ?? []).map((s) => [s.id, <><b>{s.kind.replaceAll('_', ' ')}</b> {s.severity}, {s.source}. {s.detail} <Time at={s.at} /></>])} />
-          <Told title={texts.decisions} of={(it.decisions ?? []).map((d) => [d.id, <><To to={`/decisions/${d.id}`}><Time at={d.at} exact /></To> <Outcome of={d.outcome} /> {d.profile}</>])} />
-          <Told title={texts.sessions} of={(it.sessions ?? []).map((s) => [s.id, <><To to={`/sessions/${s.id}`}>{s.nas}</To> {s.state} {s.profile} <Time at={s.started_at} /></>])} />
+          <Told title={texts.decisions} of={(it.decisions ?? []).map((d) => [d.id, <><To underline="always" to={`/decisions/${d.id}`}><Time at={d.at} exact /></To> <Outcome of={d.outcome} /> {d.profile}</>])} />
+          <Told title={texts.sessions} of={(it.sessions ?? []).map((s) => [s.id, <><To underline="always" to={`/sessions/${s.id}`}>{s.nas}</To> {s.state} {s.profile} <Time at={s.started_at} /></>])} />
         </Stack>
       )}
     </Panel>
@@ -83,7 +84,7 @@ export function CaseDrawer({ of, close }: { of: Case; close: () => void }) {
     onSuccess: (now) => { tell(texts.did); setText(''); queries.setQueryData(['cases', of.id], now); void queries.invalidateQueries({ queryKey: ['cases'] }); },
   });
   return (
-    <Drawer opened onClose={close} position="right" size="lg" title={it.title}>
+    <Side close={close} title={it.title}>
       <div className="stack">
         <Facts of={[
           [texts.state, <CaseTag of={it} key="s" />],
@@ -110,6 +111,6 @@ export function CaseDrawer({ of, close }: { of: Case; close: () => void }) {
         </Panel>
         <Bundle of={it} />
       </div>
-    </Drawer>
+    </Side>
   );
 }

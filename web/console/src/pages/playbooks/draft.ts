@@ -101,8 +101,14 @@ export function bookOf(draft: Draft): Book {
   }) as Book;
 }
 
-/// As what one reads and writes.
-export const written = (book: Book): string => `${JSON.stringify(book, null, 2)}\n`;
+/// A value on one line.
+const inline = (value: unknown): string => JSON.stringify(value, null, 1).replaceAll(/\n\s*/g, ' ');
+
+/// As what one reads and writes: each key has a line, and each step.
+export function written(book: Book): string {
+  const value = (of: unknown) => (Array.isArray(of) && of.some((one) => typeof one === 'object') ? `[\n${of.map((one) => `    ${inline(one)}`).join(',\n')}\n  ]` : inline(of));
+  return `{\n${Object.entries(book).map(([key, of]) => `  "${key}": ${value(of)}`).join(',\n')}\n}\n`;
+}
 
 /// A text as a playbook, or what is wrong with it and in which line, from 1.
 export function read(typed: string): { book: Book } | { message: string; line: number } {

@@ -43,7 +43,7 @@ export function Cases() {
   const columns: Column<Case>[] = [
     { key: 'title', header: texts.what, width: 'minmax(160px, 1.6fr)', narrow: 'first', cell: (c) => <button type="button" className="as-link" onClick={() => show(c)}>{c.title}</button> },
     { key: 'state', header: texts.state, width: '90px', narrow: 'first', cell: (c) => <CaseTag of={c} /> },
-    { key: 'who', header: texts.about, width: 'minmax(110px, 1fr)', cell: (c) => (c.identity ? <To to={`/identities/${c.identity}`}>{c.who}</To> : c.who) },
+    { key: 'who', header: texts.about, width: 'minmax(110px, 1fr)', cell: (c) => c.who },
     { key: 'by', header: texts.by, width: 'minmax(90px, .8fr)', narrow: 'hidden', cell: (c) => c.opened_by },
     { key: 'opened', header: texts.since, width: '110px', cell: (c) => <Time at={c.opened_at} /> },
     { key: 'comments', header: texts.comments, width: '100px', narrow: 'hidden', cell: (c) => c.comments.length },

@@ -1,11 +1,12 @@
 /// What playbooks did, step by step.
-import { Drawer, Group } from '@mantine/core';
+import { Group } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, ask, type Schemas } from '../../api/client';
 import { useParameters } from '../../app/search';
 import { playbooks as texts } from '../../texts/playbooks';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
+import { Side } from '../../ui/dialog';
 import { Facts } from '../../ui/facts';
 import { Filters, type Filter } from '../../ui/filters';
 import { To } from '../../ui/link';
@@ -42,7 +43,7 @@ function RunDrawer({ of, close }: { of: Run; close: () => void }) {
     if (yes) settle.mutate({ step, reason: yes.reason });
   };
   return (
-    <Drawer opened onClose={close} position="right" size="lg" title={`${of.playbook}: ${of.who}`}>
+    <Side close={close} title={`${of.playbook}: ${of.who}`}>
       <div className="stack">
         <Facts of={[
           [texts.state, <Tag tone={STATES[of.state] ?? 'quiet'} key="s">{texts.states[of.state] ?? of.state} {texts.purposes[of.purpose]}</Tag>],
@@ -58,7 +59,7 @@ function RunDrawer({ of, close }: { of: Run; close: () => void }) {
           {(of.state === 'held' || of.state === 'failed') && <Act permission="sessions:change" variant="filled" icon="play" onClick={() => void sure('retry', of.state === 'held' ? texts.approveTitle : texts.retryTitle, of.state === 'held' ? texts.approveBody : texts.retryBody)}>{of.state === 'held' ? texts.approve : texts.retry}</Act>}
         </Group>
       </div>
-    </Drawer>
+    </Side>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Drawer, Group, Tabs, Text } from '@mantine/core';
+import { Group, Tabs, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
@@ -7,6 +7,7 @@ import { common } from '../../texts/common';
 import { signals as texts } from '../../texts/signals';
 import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
+import { Side } from '../../ui/dialog';
 import { Empty } from '../../ui/empty';
 import { Facts } from '../../ui/facts';
 import { Filters, wanted, type Filter } from '../../ui/filters';
@@ -54,7 +55,7 @@ function SignalDrawer({ of, close }: { of: Signal; close: () => void }) {
     if (yes) settle.mutate({ step, reason: yes.reason });
   };
   return (
-    <Drawer opened onClose={close} position="right" size="lg" title={words(of.kind)} closeButtonProps={{ 'aria-label': texts.close }}>
+    <Side title={words(of.kind)} close={close}>
       <div className="stack">
         <Text size="sm" className="anywhere">{of.detail}</Text>
         <Facts of={[
@@ -77,7 +78,7 @@ function SignalDrawer({ of, close }: { of: Signal; close: () => void }) {
           </Group>
         )}
       </div>
-    </Drawer>
+    </Side>
   );
 }
 
