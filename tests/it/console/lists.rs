@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Rows of the list: hundreds of pages of the server's, and more than the page's scroller holds at a time.
-const MANY: usize = 25_000;
+const MANY: usize = 22_000;
 /// Identities of one request.
-const AT_ONCE: usize = 5_000;
+const AT_ONCE: usize = 5_500;
 /// What the page may hold more after it was scrolled through, in MiB: a fraction of what all rows are.
 const MOST_MIB: f64 = 6.0;
 /// The most rows of the document, in a window of 900 pixels: those that are seen, and a dozen on each side.

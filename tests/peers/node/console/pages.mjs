@@ -3,17 +3,13 @@ import { look, open, scenario, signIn } from './harness.mjs';
 
 const PAGES = [
   ['/profiles', 'profiles', 'printers-hq'],
-  ['/nas', 'nas', 'sw-branch'],
   ['/certificates?days=36525', 'certificates', 'EAP-TLS'],
   ['/certificates?tab=issued', 'certificates-issued', 'No certificate was issued here'],
   ['/posture', 'posture', 'printer-1'],
   ['/posture?tab=asked', 'posture-asked', 'disk_encryption'],
   ['/signals', 'signals', 'ids alert'],
   ['/signals?tab=risk', 'risk', 'printer-0'],
-  ['/playbooks', 'playbooks', 'Nothing was done'],
-  ['/playbooks?tab=books', 'playbooks-books', 'No playbook yet'],
   ['/playbooks?tab=contained', 'playbooks-contained', 'Nobody is in quarantine'],
-  ['/playbooks?tab=cases', 'playbooks-cases', 'No case'],
   ['/shared-signals', 'shared-signals', 'Nobody tells us anything'],
   ['/settings', 'settings', 'data_dir'],
   ['/settings?tab=storage', 'storage', 'decision'],

@@ -67,7 +67,6 @@ await scenario(async (page) => {
   await open(page, '/playbooks');
   const contained = page.getByRole('row').filter({ hasText: 'coder-1' }).filter({ hasText: 'contained' });
   await contained.first().waitFor();
-  await look(page, 'playbook-runs');
   await contained.first().getByRole('button', { name: 'coder-1' }).click();
   await page.waitForURL(/[?&]run=/);
   const drawer = page.getByRole('dialog', { name: 'prompt-injection: coder-1' });

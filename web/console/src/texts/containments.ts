@@ -10,10 +10,8 @@ export const containments = {
   endOne: 'Release',
   endBody: 'It gets again what rules say: its sessions are decided about again within two seconds. What a playbook began is over with it.',
   ended: 'Released: its sessions are decided about again.',
-  cause: 'Why',
-  profile: 'Profile',
   by: 'By',
-  since: 'Since',
-  until: 'Until',
-  untilReleased: 'it is released',
+  profile: 'Profile',
+  endsBy: 'It ends by itself',
+  untilReleased: 'Until it is released.',
 };

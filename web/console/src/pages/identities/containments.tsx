@@ -1,5 +1,5 @@
 /// Quarantine: who has put an identity there, why, until when, and the way out.
-import { Alert, NativeSelect, Table, Text, VisuallyHidden } from '@mantine/core';
+import { Alert, NativeSelect, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { api, ask, type Schemas } from '../../api/client';
@@ -8,8 +8,8 @@ import { Act } from '../../ui/act';
 import { useConfirm } from '../../ui/confirm';
 import { Icon } from '../../ui/icons';
 import { To } from '../../ui/link';
+import '../../ui/lists.css';
 import { ProblemAlert } from '../../ui/problem';
-import { Scroll } from '../../ui/scroll';
 import { tell } from '../../ui/tell';
 import { Time } from '../../ui/time';
 
@@ -71,23 +71,17 @@ export function Contained({ name, query }: { name: string; query: ReturnType<typ
   if (all.length === 0) return null;
   return (
     <Alert className="span-12" color="yellow" icon={<Icon name="warning" />} title={texts.inside} data-testid="quarantined">
-      <Scroll label={texts.inside}>
-        <Table>
-          <Table.Thead><Table.Tr>{[texts.cause, texts.profile, texts.by, texts.since, texts.until].map((one) => <Table.Th key={one}>{one}</Table.Th>)}<Table.Th><VisuallyHidden>{texts.end}</VisuallyHidden></Table.Th></Table.Tr></Table.Thead>
-          <Table.Tbody>
-            {all.map((one) => (
-              <Table.Tr key={one.id} data-testid="containment">
-                <Table.Td>{one.cause}</Table.Td>
-                <Table.Td>{one.profile}</Table.Td>
-                <Table.Td>{one.run ? <To to="/playbooks" search={{ run: one.run }}>{one.by}</To> : one.by}</Table.Td>
-                <Table.Td><Time at={one.since} /></Table.Td>
-                <Table.Td>{one.until ? <Time at={one.until} /> : <Text size="sm" c="dimmed">{texts.untilReleased}</Text>}</Table.Td>
-                <Table.Td><Act permission={ending(one)} size="compact-xs" onClick={() => void release(name, [one])}>{texts.endOne}</Act></Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Scroll>
+      <ul className="plain waves">
+        {all.map((one) => (
+          <li key={one.id} data-testid="containment">
+            <div>
+              {one.cause}
+              <Text size="sm" c="dimmed">{texts.by} {one.run ? <To underline="always" to="/playbooks" search={{ run: one.run }}>{one.by}</To> : one.by}, <Time at={one.since} />. {texts.profile} {one.profile}. {one.until ? <>{texts.endsBy} <Time at={one.until} /></> : texts.untilReleased}</Text>
+            </div>
+            <Act permission={ending(one)} size="compact-sm" onClick={() => void release(name, [one])}>{texts.endOne}</Act>
+          </li>
+        ))}
+      </ul>
     </Alert>
   );
 }
