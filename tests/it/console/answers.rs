@@ -28,7 +28,7 @@ fn a_playbook_is_written_drilled_let_loose_and_stopped() {
     assert_eq!((&drill[0], drill.len()), (&json!("sw-hq-1"), 4), "{told:#}");
     assert!(drill[1..].iter().all(|cell| cell.as_str().unwrap().ends_with(" ms")), "{told:#}");
     let audit = server.get("/api/v1/audit?limit=200").to_string();
-    for text in ["a storm of alerts", "seen by two people", "playbook.delete"] {
+    for text in ["a storm of alerts", "seen by two people", "playbook.remove"] {
         assert!(audit.contains(text), "{text} is not in the audit log: {audit}");
     }
     let playbooks = server.get("/api/v1/playbooks");
