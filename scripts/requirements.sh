@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which requirements are shown by a test, and by which. A test shows a
 # requirement by carrying its id in its name: `int_4_an_empty_policy_denies`
-# shows INT-4. With --check, fails when a test names an id that does not exist.
+# shows INT-4, and `why_5_pil_7_...` two. With --check, fails when a test names an id that does not exist.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ done
 for id in $ids; do
     total=$((total + 1))
     prefix=$(printf '%s' "$id" | tr 'A-Z-' 'a-z_')
-    by=$(printf '%s\n' "$tests" | grep -E "^${prefix}_[a-z]" | tr '\n' ' ' || true)
+    by=$(printf '%s\n' "$tests" | grep -E "^(($families)_[0-9]+_)*${prefix}_[a-z]" | tr '\n' ' ' || true)
     if [ -n "$by" ]; then
         shown=$((shown + 1))
         [ "${1:-}" = --check ] || printf '%-8s shown by %s\n' "$id" "$by"

@@ -338,6 +338,23 @@ impl Store {
         Ok(latest)
     }
 
+    /// All changes to these sessions that were ordered at this time or later, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn changes_since(&self, sessions: &[SessionId], since: Timestamp) -> Result<Vec<Life>, StoreError> {
+        let mut all = Vec::new();
+        for piece in sessions.chunks(self.db.rows_at_once()) {
+            let sql = Sql::new("SELECT body FROM change_order WHERE session_id IN (");
+            let sql = sql.rows(&[Kind::Blob], ids(piece.iter().map(SessionId::as_bytes)));
+            let sql = sql.then(") AND id >= ? ORDER BY id").bind(ChangeOrderId::floor(since).as_slice());
+            for row in self.db.fetch(sql).await? {
+                all.push(life_of(&row)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Changes that nobody asked for and that are still to be tried, after the one
     /// named `after`, oldest first.
     ///

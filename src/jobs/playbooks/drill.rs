@@ -5,12 +5,13 @@ use super::whose::Whose;
 use super::{NotDone, Playbooks, who};
 use crate::audit::event::By;
 use crate::coa::life::{Fared, Life};
-use crate::ids::{ChangeOrderId, IdentityId};
+use crate::ids::{ChangeOrderId, IdentityId, SessionId};
 use crate::playbooks::playbook::{Cause, Mode};
 use crate::playbooks::run::Run;
 use crate::signals::signal::Subject;
 use crate::store::StoreError;
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -98,23 +99,33 @@ impl Playbooks {
     }
 
     /// Waits for what NASes answer to changes of these sessions.
-    async fn follow(&self, sessions: &[crate::ids::SessionId], since: Timestamp) -> Result<Vec<Timing>, StoreError> {
+    async fn follow(&self, sessions: &[SessionId], since: Timestamp) -> Result<Vec<Timing>, StoreError> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let latest = self.0.store.latest_changes(sessions).await?;
-            let lives: Vec<&Life> = latest.values().filter(|life| life.order().created >= since).collect();
-            let done = lives.len() >= sessions.len() && (sessions.is_empty() || Self::is_over(&lives));
+            let mut lives: BTreeMap<SessionId, Vec<Life>> = BTreeMap::new();
+            for life in self.0.store.changes_since(sessions, since).await? {
+                lives.entry(life.order().session).or_default().push(life);
+            }
+            let is_over = |of: &[Life]| Self::is_over(&of.iter().collect::<Vec<_>>());
+            let done = lives.len() >= sessions.len() && lives.values().all(|of| is_over(of));
             if done || tokio::time::Instant::now() >= until {
-                return Ok(lives.into_iter().map(timing).collect());
+                return Ok(lives.values().filter_map(|of| timing(of)).collect());
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-fn timing(life: &Life) -> Timing {
+/// Of the changes to one session that which was confirmed: a step may order one while another is due for the same, and one
+/// takes the place of the other.
+fn timing(lives: &[Life]) -> Option<Timing> {
+    let acked = |life: &Life| {
+        let acked = life.order().attempts.iter().find(|attempt| attempt.fared == Fared::Ack);
+        acked.map(|attempt| attempt.over)
+    };
+    let confirmed = lives.iter().filter(|life| acked(life).is_some()).min_by_key(|life| acked(life));
+    let life = confirmed.or(lives.last())?;
     let order = life.order();
-    let acked = order.attempts.iter().find(|attempt| attempt.fared == Fared::Ack).map(|attempt| attempt.over);
     let sent = order.attempts.first().map(|attempt| attempt.at);
-    Timing { change: order.id, nas: order.nas_name.clone(), decided: order.created, sent, acked }
+    Some(Timing { change: order.id, nas: order.nas_name.clone(), decided: order.created, sent, acked: acked(life) })
 }
