@@ -343,7 +343,7 @@ async fn accounting_records_are_read_one_by_one_both_ways_and_narrowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_seldom_is_found_a_stretch_at_a_time() {
-    const MANY: i64 = 5_100;
+    const MANY: i64 = 2_600;
     for bed in Bed::both().await {
         let called = |ssid: &str| format!("02-00-5E-FF-00-01:{ssid}");
         let begun = |n: i64| {
@@ -354,7 +354,7 @@ async fn what_is_seldom_is_found_a_stretch_at_a_time() {
         bed.store_all((0..MANY).map(begun).collect()).await;
         let filter = SessionFilter { ssid: Some("seldom".into()), ..SessionFilter::default() };
         let first = bed.store.sessions(&filter, None, 50).await.unwrap();
-        assert!(first.items.is_empty() && first.next.is_some(), "five thousand were looked at: {first:?}");
+        assert!(first.items.is_empty() && first.next.is_some(), "so many were looked at, and no more: {first:?}");
         let second = bed.store.sessions(&filter, first.next, 50).await.unwrap();
         assert_eq!(second.items.iter().map(|s| s.acct_session_id()).collect::<Vec<_>>(), [Some("0")]);
         assert_eq!(second.next, None);

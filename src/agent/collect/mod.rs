@@ -14,7 +14,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The longest file that is read whole, in octets: `dpkg`'s list of a workstation is some millions.
 const MAX_FILE: u64 = 32 * 1024 * 1024;
@@ -118,8 +118,7 @@ fn output_within(program: &str, args: &[&str], patience: Duration) -> Option<Str
         out.take(MAX_OUTPUT).read_to_end(&mut octets).ok()?;
         Some(octets)
     });
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
+    for _ in 0..patience.as_millis() / STEP.as_millis() {
         match child.try_wait().ok()? {
             Some(status) => {
                 let octets = reader.join().ok()??;
