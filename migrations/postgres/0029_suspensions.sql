@@ -7,7 +7,8 @@ CREATE TABLE suspension (
 );
 INSERT INTO suspension (identity_id, run_id)
     SELECT identity_id, id FROM playbook_run
-    WHERE state IN ('running', 'held', 'contained', 'failed') AND identity_id IS NOT NULL AND EXISTS (
+    WHERE state IN ('running', 'held', 'contained', 'failed') AND identity_id IS NOT NULL
+      AND EXISTS (SELECT 1 FROM identity WHERE identity.id = playbook_run.identity_id AND identity.status = 'suspended') AND EXISTS (
         SELECT 1 FROM jsonb_array_elements(playbook_run.body::jsonb -> 'steps') AS step
         WHERE step #>> '{step,do}' = 'suspend' AND step ->> 'outcome' = 'done' AND step ->> 'changed' = 'true');
 

@@ -7,7 +7,8 @@ CREATE TABLE suspension (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO suspension (identity_id, run_id)
     SELECT identity_id, id FROM playbook_run
-    WHERE state IN ('running', 'held', 'contained', 'failed') AND identity_id IS NOT NULL AND EXISTS (
+    WHERE state IN ('running', 'held', 'contained', 'failed') AND identity_id IS NOT NULL
+      AND EXISTS (SELECT 1 FROM identity WHERE identity.id = playbook_run.identity_id AND identity.status = 'suspended') AND EXISTS (
         SELECT 1 FROM json_each(playbook_run.body, '$.steps') AS step
         WHERE json_extract(step.value, '$.step.do') = 'suspend' AND json_extract(step.value, '$.outcome') = 'done'
           AND json_extract(step.value, '$.changed'));

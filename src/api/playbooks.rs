@@ -11,6 +11,8 @@ use crate::access::Snapshot;
 use crate::audit::event::By;
 use crate::ids::{ChangeOrderId, IdentityId, RunId, SignalId};
 use crate::jobs::playbooks::{Counts, NotDone, Playbooks, Report};
+use crate::operators::role::Permission;
+use crate::playbooks::playbook::Step;
 use crate::playbooks::run::{Done, Outcome, Purpose, Run, State as RunState};
 use crate::signals::signal::Subject;
 use crate::store::playbooks::RunFilter;
@@ -133,6 +135,7 @@ impl From<NotDone> for Problem {
             NotDone::Missing => Problem::not_found("there is no such run; GET /api/v1/playbooks/runs lists them"),
             NotDone::State(state) => Problem::conflict("wrong_state", format!("the run is {state}")),
             NotDone::Unknown(what) => Problem::conflict("not_done", what),
+            goes @ NotDone::Goes(_) => Problem::conflict("not_done", goes.to_string()),
             NotDone::Store(error) => error.into(),
         }
     }
@@ -243,6 +246,12 @@ pub(super) async fn retry(
     Path(id): Path<String>,
     Body(asked): Body<Release>,
 ) -> Result<Json<RunView>, Problem> {
+    let run = state.store.run(run_id(&id)?).await?.ok_or(NotDone::Missing)?;
+    for left in run.steps.iter().filter(|left| !matches!(left.outcome, Outcome::Done { .. })) {
+        if let Some(permission) = left.step.wants() {
+            caller.may_do(permission, &format!("the step {} of this run", left.step.code()))?;
+        }
+    }
     let wish = |playbooks: Playbooks, id, by, reason: String| async move { playbooks.go_on(id, &by, &reason).await };
     on_run(&state, &caller, &id, &asked, wish).await
 }
@@ -442,10 +451,15 @@ pub(super) async fn drill(
     Body(asked): Body<DrillBody>,
 ) -> Result<Json<DrillReport>, Problem> {
     let identity = identity_of(&state, &asked.identity)?;
-    if !state.engine.snapshot().playbooks.iter().any(|known| *known.name == *name) {
+    let snapshot = state.engine.snapshot();
+    let Some(playbook) = snapshot.playbooks.iter().find(|known| *known.name == *name) else {
         return Err(Problem::not_found(format!(
             "there is no playbook called {name:?}; GET /api/v1/playbooks lists them"
         )));
+    };
+    // What it does to somebody who is named is the caller's doing. Nothing is revoked in a drill.
+    if asked.enforce && playbook.steps.contains(&Step::Suspend) {
+        caller.may_do(Permission::InventoryWrite, "the step suspend")?;
     }
     let (by, playbooks) = (caller.by_name(&asked.by), state.playbooks.clone());
     let report = to_its_end(async move { playbooks.drill(&name, identity, asked.enforce, &by).await }).await?;

@@ -21,6 +21,8 @@ use tokio::sync::{Mutex, Notify, watch};
 
 /// How often a change is planned again because somebody else made one meanwhile.
 const TRIES: usize = 5;
+/// How long what others have written is given to come into force, before a change is planned again.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a change may take until it is in force: reading a million identities again takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -211,8 +213,13 @@ impl Inventory {
             }
             let plan = self.plan(request.clone(), now).await?;
             if plan.changes.is_empty() {
-                self.confirm(&plan.writes, by, now).await?;
-                return Ok(Done { plan, revision: None, in_force: true });
+                match self.confirm(&plan.writes, by, now).await {
+                    Ok(()) => return Ok(Done { plan, revision: None, in_force: true }),
+                    // It is planned by what is not so any more.
+                    Err(ChangeError::Overtaken) => tokio::time::sleep(PAUSE).await,
+                    Err(e) => return Err(e),
+                }
+                continue;
             }
             match self.write(generation, &plan.writes, by, now).await {
                 Ok((revision, in_force)) => return Ok(Done { plan, revision, in_force }),

@@ -31,6 +31,11 @@ impl Budget {
         self.of(subject).push_back(at);
     }
 
+    /// The run against somebody that began last did not come about.
+    pub fn give_back(&mut self, subject: Subject) {
+        self.of(subject).pop_back();
+    }
+
     /// Begins a run against somebody, where `live` sessions go on.
     ///
     /// # Errors

@@ -98,7 +98,9 @@ impl Ledger {
     /// Takes in where a run stands. Whether that is new.
     pub fn put(&mut self, run: Run) -> bool {
         let key = key_of(&run);
-        let before = self.remove(&key);
+        // What is over leaves a later run of the same where it is.
+        let is_its = run.state.is_open() || self.open.get(&key).is_some_and(|open| open.id == run.id);
+        let before = if is_its { self.remove(&key) } else { None };
         let news = before.is_none_or(|before| before.id != run.id || before.state != run.state);
         if run.state.is_open() {
             self.open_of_macs += usize::from(is_mac(run.subject));
@@ -111,9 +113,14 @@ impl Ledger {
         news
     }
 
-    /// Forgets a run that is not over: it could not be stored.
+    /// Forgets a run that has begun and could not be stored: it has used up nothing.
     pub fn forget(&mut self, run: &Run) {
         let key = key_of(run);
+        if run.state == State::Running
+            && let Some(budget) = self.budgets.get_mut(&run.playbook)
+        {
+            budget.give_back(run.subject);
+        }
         self.remove(&key);
         self.rehearsed.remove(&key);
     }

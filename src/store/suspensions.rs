@@ -4,7 +4,7 @@
 //! document says what the status is. So there are two kinds of suspensions and no third: one with rows is that of these runs, and the
 //! last of them takes it back; one without is an operator's, and no run does.
 
-use super::db::{Row, Sql, Tx};
+use super::db::{Kind, Row, Sql, Tx};
 use super::inventory::{ApplyError, Writes};
 use super::{Store, StoreError, audit};
 use crate::audit::event::{By, Event};
@@ -90,9 +90,19 @@ impl Store {
     /// Does nothing where no run did.
     ///
     /// # Errors
-    /// When the database does not; then nothing is changed.
+    /// When the database does not, or one of them is not suspended any more, though it was when this was planned; then nothing is
+    /// changed.
     pub async fn confirm_suspensions(&self, writes: &Writes, by: &By, now: Timestamp) -> Result<(), ApplyError> {
         let mut tx = self.db.begin().await?;
+        // One after the other with those who change the inventory.
+        tx.execute(Sql::new("UPDATE inventory_state SET generation = generation WHERE one = 1")).await?;
+        for piece in writes.confirmed.chunks(self.db.rows_at_once()) {
+            let sql = Sql::new("SELECT count(*) AS n FROM identity WHERE status <> 'suspended' AND id IN (");
+            let ids = piece.iter().map(|id| id.as_bytes().into()).collect();
+            if tx.number(sql.rows(&[Kind::Blob], ids).then(")")).await? > 0 {
+                return Err(ApplyError::Overtaken);
+            }
+        }
         let events = settle(&mut tx, writes, by, now).await?;
         audit::append(&mut tx, events).await?;
         Ok(tx.commit().await?)
@@ -126,7 +136,8 @@ impl Store {
         Ok(joins)
     }
 
-    /// Forgets that a run wants an identity suspended; with `unless_last`, only where another wants it too. Whether it did.
+    /// Forgets that a run wants an identity suspended: with `unless_last` only where another wants it too, else only where it is not
+    /// suspended, so that no suspension loses its last row and becomes an operator's. Whether it did.
     ///
     /// # Errors
     /// When the database does not; then nothing is changed.
@@ -137,6 +148,9 @@ impl Store {
             let other =
                 " AND EXISTS (SELECT 1 FROM suspension AS other WHERE other.identity_id = ? AND other.run_id <> ?)";
             sql = sql.then(other).bind(id.as_bytes()).bind(run.as_bytes());
+        } else {
+            let is = " AND NOT EXISTS (SELECT 1 FROM identity WHERE identity.id = ? AND identity.status = 'suspended')";
+            sql = sql.then(is).bind(id.as_bytes());
         }
         Ok(self.db.execute(sql).await? == 1)
     }

@@ -636,10 +636,14 @@ fn made_up_addresses_use_up_no_limit_of_identities_and_all_is_counted() {
     let signal = |n: usize| json!({ "kind": "prompt_injection", "severity": "high", "mac": mac(500 + n) });
     post(&server, "/api/v1/signals", json!({ "signals": (0..5).map(signal).collect::<Vec<_>>() }), 200);
     wait_for("those that are held", SOON, || (server.get("/api/v1/playbooks/state")["held"] == 4).then_some(()));
-    let held = run(&server, "held");
-    assert!(held["why"].as_str().unwrap().contains("MAC addresses that are nobody's"), "{held:#}");
+    let held = server.get("/api/v1/playbooks/runs?state=held")["items"].clone();
+    let said = |run: &Value| run["why"].as_str().unwrap().contains("MAC addresses that are nobody's");
+    assert!(held.as_array().unwrap().iter().all(said), "{held:#}");
     tell(&server, "prompt_injection", "high", "agent-0", "");
-    assert_eq!(run(&server, "contained")["who"], "agent-0");
+    wait_for("the agent's run", SOON, || {
+        let contained = server.get("/api/v1/playbooks/runs?state=contained")["items"].clone();
+        contained.as_array()?.iter().any(|run| run["who"] == "agent-0").then_some(())
+    });
     let wanted = [
         "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"begun\"} 6",
         "cordon_playbook_runs_total{playbook=\"injected\",outcome=\"held\"} 4",

@@ -1,7 +1,7 @@
 //! Who is known: users, devices, machines, agents, services and models.
 
 use super::bodies::IdentityBody;
-use super::{Preconditions, TRIES, Why, Written, change, etag, merge, present, sent, table, tagged};
+use super::{PAUSE, Preconditions, TRIES, Why, Written, change, etag, merge, present, sent, table, tagged};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::decisions::parsed;
@@ -294,8 +294,12 @@ async fn bar(
             // It may have been a playbook's word alone.
             let confirmed = if status == IdentityStatus::Suspended { vec![identity.id] } else { Vec::new() };
             let writes = Writes { confirmed, reason: why.comment(), ..Writes::default() };
-            state.inventory.confirm(&writes, &caller.by(), state.clock.now()).await?;
-            return Ok((identity, true));
+            match state.inventory.confirm(&writes, &caller.by(), state.clock.now()).await {
+                // A playbook has let it back, and that is not in force yet.
+                Err(ChangeError::Overtaken) => tokio::time::sleep(PAUSE).await,
+                done => return done.map(|()| (identity, true)).map_err(Problem::from),
+            }
+            continue;
         }
         let (barred, writes) = in_status(&identity, status, why.comment()).map_err(|e| {
             Problem::unprocessable("invalid_inventory", format!("{} {}: {e}", identity.kind, identity.name), Vec::new())

@@ -26,6 +26,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// How often a change is tried again because another one came in between.
 const TRIES: usize = 5;
+/// How long what others have written is given to come into force, before it is tried again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 /// Octets of the digest in an ETag.
 const ETAG_LEN: usize = 16;
 

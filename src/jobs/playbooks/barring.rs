@@ -92,11 +92,14 @@ impl Barring {
                     if self.write(&present, &identity, to, behalf, by, reason).await? {
                         return Ok(true);
                     }
+                    tokio::time::sleep(PAUSE).await;
                 }
                 None => {
                     if self.store.leave_suspension(id, run, others).await.map_err(|e| e.to_string())? {
                         return Ok(false);
                     }
+                    // It is suspended by the database's word, and that is not in force yet.
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }

@@ -19,6 +19,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_millis(20);
+/// After this nobody follows a drill any more that is not over: it is taken back.
+pub(super) const DRILL_LIFE: Duration = Duration::from_secs(60);
 /// Sessions of one identity that are followed.
 const MAX_SESSIONS: usize = 50;
 
@@ -90,9 +92,13 @@ impl Playbooks {
         drop(runs);
         let timings = self.follow(&sessions, detected).await;
         let mut runs = self.0.runs.lock().await;
-        self.undo(&mut some, by, "the drill is over", false).await?;
+        // Somebody may have taken it back meanwhile. What cannot be taken back now is when it is looked at next.
+        if runs.find(some[0].id).is_some() {
+            let undone = self.undo(&mut some, by, "the drill is over", false).await;
+            self.keep(&mut runs, some.clone()).await;
+            undone?;
+        }
         let run = some[0].clone();
-        self.keep(&mut runs, some).await;
         // What happened to it meanwhile was not looked at.
         self.0.again.store(true, Ordering::Relaxed);
         Ok(Report { run, detected, contained, sessions: timings?, live: sessions.len() })

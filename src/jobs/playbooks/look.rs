@@ -1,12 +1,13 @@
 //! Whose cause has come, and whose is gone.
 
+use super::drill::DRILL_LIFE;
 use super::whose::Whose;
 use super::{Playbooks, who};
 use crate::access::Snapshot;
 use crate::audit::event::By;
 use crate::playbooks::ledger::{Ledger, Limit};
 use crate::playbooks::playbook::{Cause, Mode, Playbook, Terms};
-use crate::playbooks::run::{Run, State};
+use crate::playbooks::run::{Purpose, Run, State};
 use crate::signals::signal::Subject;
 use crate::store::playbooks::Stopped;
 use crate::time::Timestamp;
@@ -80,7 +81,14 @@ impl Playbooks {
                 unmuted.extend(runs.unmute(&key));
                 let live = match live {
                     Some(live) => live,
-                    None => *live.insert(self.0.store.count_live_sessions().await.unwrap_or_default()),
+                    None => match self.0.store.count_live_sessions().await {
+                        Ok(count) => *live.insert(count),
+                        Err(error) => {
+                            tracing::debug!(%error, "of how many sessions a playbook may hit a share cannot be read");
+                            self.0.again.store(true, Ordering::Relaxed);
+                            continue;
+                        }
+                    },
                 };
                 begun.push(self.begin(&mut runs, playbook, *subject, (cause, live), snapshot, now));
             }
@@ -149,9 +157,13 @@ impl Playbooks {
         let now = self.0.clock.now();
         let mut runs = self.0.runs.lock().await;
         let mut states: BTreeMap<&'static str, usize> = State::OPEN_CODES.into_iter().map(|code| (code, 0)).collect();
-        let (mut timed, mut gone) = (Vec::new(), Vec::new());
+        let (mut timed, mut gone, mut drills) = (Vec::new(), Vec::new(), Vec::new());
         for run in runs.open() {
             *states.entry(run.state.code()).or_default() += 1;
+            if run.purpose == Purpose::Drill && now.since(run.began) >= DRILL_LIFE {
+                drills.push(run.clone());
+                continue;
+            }
             let playbook = snapshot.playbooks.iter().find(|known| *known.name == *run.playbook);
             let Some(terms) = run.terms(playbook) else { continue };
             let cause = || match playbook {
@@ -168,7 +180,11 @@ impl Playbooks {
         self.0.metrics.playbooks.set_open(&states, runs.count_orphaned());
         self.0.metrics.playbooks.set_stopped(self.stopped().is_some());
         self.publish(&runs);
-        for (some, why, muted) in [(timed, "its time is over", true), (gone, "its cause is gone", false)] {
+        for (some, why, muted) in [
+            (timed, "its time is over", true),
+            (gone, "its cause is gone", false),
+            (drills, "the drill is over", false),
+        ] {
             if !some.is_empty() {
                 self.take_back(&mut runs, some, why, muted).await;
             }

@@ -154,6 +154,9 @@ pub enum NotDone {
     /// It is in another state.
     #[error("the run is {0}")]
     State(&'static str),
+    /// What it did could not be taken back; it goes on.
+    #[error("the suspension of {0} could not be taken back, since others changed the inventory meanwhile: ask again")]
+    Goes(String),
     /// There is no such playbook, or nobody of that id.
     #[error("{0}")]
     Unknown(String),
@@ -336,6 +339,9 @@ impl Playbooks {
         self.undo(&mut some, by, reason, true).await?;
         let run = some[0].clone();
         self.keep(&mut runs, some).await;
+        if run.state.is_open() {
+            return Err(NotDone::Goes(run.who));
+        }
         self.0.store.audit_run(&run, "playbook.release", by, reason, self.0.clock.now()).await?;
         Ok(run)
     }

@@ -18,6 +18,7 @@ use crate::store::playbooks::Stopped;
 use crate::store::read::SessionFilter;
 use crate::webhooks::message::Message;
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 /// As the author of what a playbook does.
 pub(super) fn author(run: &Run) -> By {
@@ -180,7 +181,8 @@ impl Playbooks {
                 && let Ok(id) = of_identity(run)
                 && let Err(error) = self.0.barring.lift(id, run.id, by, why).await
             {
-                tracing::warn!(run = %run.id, who = run.who, "its suspension is not taken back: {error}");
+                tracing::warn!(run = %run.id, who = run.who, "its suspension is not taken back yet: {error}");
+                self.0.again.store(true, Ordering::Relaxed);
                 continue;
             }
             let now = self.0.clock.now();
