@@ -52,7 +52,7 @@ name = "laptops"
 kinds = ["device"]
 checks = [
   {{ check = "firewall", is = true }},
-  {{ check = "disk_encryption", is = true, severity = "warning", remedy = "ask <b>anna</b>" }},
+  {{ check = "disk_encryption", is = true, severity = "warning", remedy = "ask <img src=x onerror=window.hit=1>anna" }},
 ]
 [[identity]]
 name = "alice"

@@ -18,7 +18,7 @@ await browse(async (page) => {
   await page.goto(address);
   await page.getByRole('heading', { name: 'This device needs attention' }).waitFor();
   await page.getByRole('heading', { name: /firewall/i }).waitFor();
-  await page.getByText('ask <b>anna</b>').waitFor();
+  await page.getByText('ask <img src=x onerror=window.hit=1>anna').waitFor();
   await page.getByText('help desk, <i>4711</i>').waitFor();
   await accessible(page, 'what fails');
   await page.screenshot({ path: `${shots}/recheck.png` });
