@@ -55,13 +55,13 @@ const LOOKS: u32 = 24;
 #[derive(Clone)]
 struct Pages {
     /// Whom people turn to.
-    contact: Arc<Option<String>>,
+    contact: Option<Arc<str>>,
     turns: Arc<Semaphore>,
 }
 
 /// All routes.
 pub fn router(state: ApiState, contact: Option<String>) -> Router {
-    let pages = Pages { contact: Arc::new(contact), turns: Arc::new(Semaphore::new(AT_ONCE)) };
+    let pages = Pages { contact: contact.map(Arc::from), turns: Arc::new(Semaphore::new(AT_ONCE)) };
     let style = || async { ([(header::CONTENT_TYPE, "text/css")], STYLE) };
     let nothing = || async {
         page(StatusCode::NOT_FOUND, "Nothing is here", "<p>Open the page that your network sends you to.</p>", None)
@@ -199,7 +199,7 @@ async fn show(
             "This device is not known"
         }
     };
-    if let Some(contact) = pages.contact.as_ref() {
+    if let Some(contact) = &pages.contact {
         let _ = write!(text, "<p>Help: {}</p>", escaped(contact));
     }
     if guest.identity.is_some() && !moves {

@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify, watch};
 
 /// How often a change is planned again because somebody else made one meanwhile.
-const TRIES: usize = 5;
+pub const TRIES: usize = 5;
 /// How long what others have written is given to come into force, before a change is planned again.
-const PAUSE: Duration = Duration::from_millis(200);
+pub const PAUSE: Duration = Duration::from_millis(200);
 /// How long a change may take until it is in force: reading a million identities again takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 

@@ -1,7 +1,7 @@
 //! Who is known: users, devices, machines, agents, services and models.
 
 use super::bodies::IdentityBody;
-use super::{PAUSE, Preconditions, TRIES, Why, Written, change, etag, merge, present, sent, table, tagged};
+use super::{Preconditions, Why, Written, change, etag, merge, present, sent, table, tagged};
 use crate::api::ApiState;
 use crate::api::caller::Caller;
 use crate::api::decisions::parsed;
@@ -10,7 +10,7 @@ use crate::api::page::{CURSOR, Page, limit};
 use crate::api::problem::Problem;
 use crate::config::apply::{Request, identity_table, in_status};
 use crate::config::document::ObjectKind;
-use crate::config::live::{ChangeError, Present};
+use crate::config::live::{ChangeError, PAUSE, Present, TRIES};
 use crate::config::stored::document_of;
 use crate::ids::{ChangeId, IdentityId};
 use crate::inventory::identity::{Identity, IdentityKind, IdentityStatus};

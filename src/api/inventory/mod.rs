@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::problem::{Fault, Problem};
 use super::{ApiState, MAX_REASON};
 use crate::config::apply::Request;
-use crate::config::live::{ChangeError, Done, Present};
+use crate::config::live::{ChangeError, Done, Present, TRIES};
 use crate::config::{ConfigError, Source};
 use crate::store::inventory::ApplyError;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -24,10 +24,6 @@ use serde_json::Value;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// How often a change is tried again because another one came in between.
-const TRIES: usize = 5;
-/// How long what others have written is given to come into force, before it is tried again.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 /// Octets of the digest in an ETag.
 const ETAG_LEN: usize = 16;
 

@@ -3,7 +3,7 @@
 use crate::audit::event::By;
 use crate::config::apply::in_status;
 use crate::config::authority::AuthorityDir;
-use crate::config::live::{ChangeError, Inventory, Present};
+use crate::config::live::{ChangeError, Inventory, PAUSE, Present, TRIES};
 use crate::ids::{IdentityId, RunId};
 use crate::inventory::identity::{Identity, IdentityStatus};
 use crate::store::Store;
@@ -12,12 +12,7 @@ use crate::store::issued::IssuedFilter;
 use crate::store::suspensions::Behalf;
 use crate::transport::clock::Clock;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How often a change is tried again because another one came in between.
-const TRIES: usize = 5;
-/// How long another change is given to come into force.
-const PAUSE: Duration = Duration::from_millis(200);
 /// Certificates that are revoked at once.
 const AT_ONCE: u32 = 500;
 /// Rounds of that, at most.
